@@ -1,0 +1,63 @@
+"""The MTA's side of the milter protocol, for tests and demonstrations of filters: pure Python, no libmilter needed."""
+
+from ._address import free_port, temporary_socket
+from ._client import Client, Negotiation
+from ._constants import Action, Command, Family, Protocol, Stage, Verdict
+from ._errors import (
+    ClientError,
+    FilterFailed,
+    FilterGone,
+    FilterTimeout,
+    FilterUnreachable,
+    NotGranted,
+    ProtocolError,
+)
+from ._macros import DEFAULT_MACRO_LISTS, DEFAULT_MACROS
+from ._process import FilterProcess
+from ._response import (
+    AddHeader,
+    AddRecipient,
+    ChangeFrom,
+    ChangeHeader,
+    DeleteRecipient,
+    Edit,
+    InsertHeader,
+    Quarantine,
+    ReplaceBody,
+    Response,
+    SmtpReply,
+)
+
+__all__ = [
+    "DEFAULT_MACROS",
+    "DEFAULT_MACRO_LISTS",
+    "Action",
+    "AddHeader",
+    "AddRecipient",
+    "ChangeFrom",
+    "ChangeHeader",
+    "Client",
+    "ClientError",
+    "Command",
+    "DeleteRecipient",
+    "Edit",
+    "Family",
+    "FilterFailed",
+    "FilterGone",
+    "FilterProcess",
+    "FilterTimeout",
+    "FilterUnreachable",
+    "InsertHeader",
+    "Negotiation",
+    "NotGranted",
+    "Protocol",
+    "ProtocolError",
+    "Quarantine",
+    "ReplaceBody",
+    "Response",
+    "SmtpReply",
+    "Stage",
+    "Verdict",
+    "free_port",
+    "temporary_socket",
+]
