@@ -1,0 +1,186 @@
+"""What the tests ask of a private mail server, whichever it is; postfix.py and sendmail.py are the two."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import smtplib
+import socket
+import subprocess
+import tempfile
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+_STOP_DEADLINE = 10.0  # seconds
+_LOG_LINES = 40
+
+
+class MtaError(Exception):
+    """The mail server did not do as it was told; the text ends with the tail of its log."""
+
+
+@dataclass(frozen=True)
+class Held:
+    """A quarantined message: its queue id, its sender and recipients with angle brackets, and the reason where kept."""
+
+    queue_id: str
+    sender: str
+    recipients: tuple[str, ...]
+    reason: str | None
+
+
+def free_port() -> int:
+    """Return a TCP port of 127.0.0.1 that was free a moment ago."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def socket_folder() -> Path:
+    """Make a folder for a filter's unix socket; the caller removes it.
+
+    It is not below ``/tmp``, because Sendmail takes no socket on a path with a folder that everybody may write to.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="pymilter-", dir="/run"))
+    folder.chmod(0o755)
+    return folder
+
+
+def _ended(process: subprocess.Popen[bytes]) -> bool:
+    """Tell whether ``process`` has ended; it stays unreaped, so that its number is taken until its group is gone."""
+    return os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+
+
+class Mta(ABC):
+    """A mail server of our own in a temporary folder, from ``with`` to the end of it.
+
+    It listens on ``127.0.0.1:port``, asks the filters at ``milters`` (addresses as libmilter writes them, such as
+    ``inet:8890@127.0.0.1`` or ``unix:/run/gate``) in their order, and relays everything to ``127.0.0.1:relay_port``.
+    A filter that cannot be reached makes it answer with a temporary failure.
+    """
+
+    name: str
+    start_deadline = 30.0  # seconds
+
+    def __init__(self, milters: Sequence[str], relay_port: int) -> None:
+        self.milters = tuple(milters)
+        self.relay_port = relay_port
+        self.port = free_port()
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        # Mode 755 and not in pytest's private folder: the server's own user must get through to its files.
+        self.folder = Path(tempfile.mkdtemp(prefix=f"pymilter-{self.name}-"))
+        try:
+            self.folder.chmod(0o755)
+            self._configure()
+            self._process = self._start()
+            self._await_greeting()
+        except BaseException:
+            self._leave()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._leave()
+
+    @abstractmethod
+    def _configure(self) -> None:
+        """Write what the server needs into ``folder``."""
+
+    @abstractmethod
+    def _start(self) -> subprocess.Popen[bytes]:
+        """Start it in a session of its own and return its first process, which ends all of it on SIGTERM."""
+
+    @abstractmethod
+    def held(self) -> list[Held]:
+        """Return the quarantined messages."""
+
+    @abstractmethod
+    def waiting(self) -> list[str]:
+        """Return the queue ids of the messages that are still to be delivered; quarantined ones do not count."""
+
+    @abstractmethod
+    def log(self) -> str:
+        """Return the whole log."""
+
+    def log_tail(self) -> str:
+        """Return the last lines of the log under a heading, to be shown with a failure."""
+        lines = self.log().splitlines()[-_LOG_LINES:]
+        return "\n".join((f"--- the log of {self.name} ends with:", *lines))
+
+    def client(self) -> smtplib.SMTP:
+        """Return an SMTP client connected to the server; use it in a ``with`` block."""
+        return smtplib.SMTP("127.0.0.1", self.port, local_hostname="client.example", timeout=30)
+
+    def settle(self, timeout: float = 20.0) -> None:
+        """Wait until the server has nothing left to deliver.
+
+        Raises :class:`MtaError` when messages are still there after ``timeout`` seconds.
+        """
+        deadline = time.monotonic() + timeout
+        while left := self.waiting():
+            if time.monotonic() > deadline:
+                raise MtaError(
+                    f"{self.name} still has {', '.join(left)} to deliver after {timeout} s\n{self.log_tail()}"
+                )
+            time.sleep(0.02)  # no event tells that a queue is empty
+
+    def _spawn(self, command: Sequence[str | Path], env: dict[str, str] | None = None) -> subprocess.Popen[bytes]:
+        """Start ``command`` in a session of its own, its output going to the file ``output`` in ``folder``."""
+        with (self.folder / "output").open("wb") as output:
+            return subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True, env=env
+            )
+
+    def _run(self, command: Sequence[str | Path], env: dict[str, str] | None = None, cwd: Path | None = None) -> str:
+        """Return what ``command`` printed; raise :class:`MtaError` with its output when it fails."""
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, env=env, cwd=cwd, check=False)
+        if done.returncode != 0:
+            words = " ".join(map(str, command))
+            raise MtaError(f"{words} ended with status {done.returncode}\n{done.stderr}{done.stdout}")
+        return done.stdout
+
+    def _await_greeting(self) -> None:
+        deadline = time.monotonic() + self.start_deadline
+        while True:
+            assert self._process is not None
+            with (
+                suppress(OSError),
+                socket.create_connection(("127.0.0.1", self.port), timeout=self.start_deadline) as peer,
+            ):
+                if peer.recv(512).startswith(b"220"):
+                    peer.sendall(b"QUIT\r\n")
+                    peer.recv(512)
+                    return
+            if _ended(self._process):
+                raise MtaError(f"{self.name} ended before it gave a greeting\n{self.log_tail()}")
+            if time.monotonic() > deadline:
+                raise MtaError(f"{self.name} gave no greeting within {self.start_deadline} s\n{self.log_tail()}")
+            time.sleep(0.02)
+
+    def _leave(self) -> None:
+        if self._process is not None:
+            self._stop(self._process)
+            self._process = None
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _stop(self, process: subprocess.Popen[bytes]) -> None:
+        """End ``process`` and whatever is left in the session that it leads."""
+        process.terminate()
+        deadline = time.monotonic() + _STOP_DEADLINE
+        while not _ended(process) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
