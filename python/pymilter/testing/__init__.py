@@ -13,7 +13,10 @@ from ._errors import (
     ProtocolError,
 )
 from ._macros import DEFAULT_MACRO_LISTS, DEFAULT_MACROS
+from ._message import Envelope
+from ._play import Refusal, Result, Step
 from ._process import FilterProcess
+from ._report import print_result
 from ._response import (
     AddHeader,
     AddRecipient,
@@ -27,6 +30,7 @@ from ._response import (
     Response,
     SmtpReply,
 )
+from ._send import send_message
 
 __all__ = [
     "DEFAULT_MACROS",
@@ -41,6 +45,7 @@ __all__ = [
     "Command",
     "DeleteRecipient",
     "Edit",
+    "Envelope",
     "Family",
     "FilterFailed",
     "FilterGone",
@@ -53,11 +58,16 @@ __all__ = [
     "Protocol",
     "ProtocolError",
     "Quarantine",
+    "Refusal",
     "ReplaceBody",
     "Response",
+    "Result",
     "SmtpReply",
     "Stage",
+    "Step",
     "Verdict",
     "free_port",
+    "print_result",
+    "send_message",
     "temporary_socket",
 ]

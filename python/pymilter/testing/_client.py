@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import email.message
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,6 +13,7 @@ from ._channel import Channel
 from ._constants import CHUNK_SIZE, VERSION, Action, Command, Family, Protocol, Stage, Verdict
 from ._errors import FilterGone, FilterTimeout, NotGranted, ProtocolError
 from ._macros import Macros
+from ._play import Result, play
 from ._response import Edit, Response
 from ._wire import (
     EDIT_ACTIONS,
@@ -113,6 +115,7 @@ class Client:
         self._messages = 0
         self._skipped: Command | None = None
         self._negotiation: Negotiation | None = None
+        self._connection_verdict: Response | None = None
         self._channel = Channel(Address.parse(address).connect(timeout), timeout)
         if negotiate:
             try:
@@ -153,6 +156,11 @@ class Client:
     def queue_id(self) -> str:
         """The queue id of this message, macro `i`; sent, as by Postfix, from the first accepted recipient on."""
         return f"{self._messages:010X}"
+
+    @property
+    def connection_verdict(self) -> Response | None:
+        """The last answer to CONNECT or HELO, or None before them. A final one holds for the whole connection."""
+        return self._connection_verdict
 
     # -- the session ---------------------------------------------------------------------------------------------
 
@@ -339,12 +347,57 @@ class Client:
         """
         self._check_quiet(Command.QUIT_NC)
         self.send(Command.QUIT_NC)
+        self._connection_verdict = None
         self._macros.set(i=None)
         self._skipped = None
 
     def close(self) -> None:
         """Close the connection without a word, as Postfix does after a refusal at connect. Never fails."""
         self._channel.close()
+
+    def play(
+        self,
+        message: bytes | email.message.Message,
+        sender: Text = "<sender@example.com>",
+        recipients: Sequence[Text] = ("<recipient@example.net>",),
+        *,
+        sender_params: Sequence[Text] = (),
+        rejected: Mapping[str, Text] | None = None,
+        hostname: Text = "client.example.com",
+        address: Text | None = "192.0.2.1",
+        port: int = 49152,
+        helo: Text | None = None,
+        chunk_size: int = CHUNK_SIZE,
+    ) -> Result:
+        """Play one message as an MTA would: stop where it stops, and give what became of the message.
+
+        CONNECT and HELO are sent with the first message only; more messages may follow on the same connection.
+
+        Args:
+            message: the whole message, with CRLF or LF (the filter always gets CRLF in the body).
+            sender, recipients: addresses; angle brackets are added where they are missing.
+            sender_params: ESMTP parameters of MAIL.
+            rejected: recipients that the MTA itself refuses, and its replies ("550 5.1.1 no such user").
+            hostname, address, port: the SMTP client, as in `connect`.
+            helo: the HELO name; by default `hostname`.
+            chunk_size: the most bytes in one body packet.
+
+        Raises:
+            ProtocolError: also if the edits are such that Postfix refuses them.
+        """
+        return play(
+            self,
+            message,
+            sender,
+            recipients,
+            sender_params=sender_params,
+            rejected=rejected,
+            hostname=hostname,
+            address=address,
+            port=port,
+            helo=helo,
+            chunk_size=chunk_size,
+        )
 
     # -- by hand -------------------------------------------------------------------------------------------------
 
@@ -359,6 +412,16 @@ class Client:
     # -- how a step goes -----------------------------------------------------------------------------------------
 
     def _step(self, command: Command, payload: bytes, macros: Mapping[str, Text] | None, force: bool) -> Response:
+        response = self._exchange(command, payload, macros, force)
+        if response.verdict is Verdict.SKIP:
+            self._skipped = command
+        if command in (Command.CONNECT, Command.HELO):
+            self._connection_verdict = response
+        if command is Command.EOM:
+            self._macros.set(i=None)
+        return response
+
+    def _exchange(self, command: Command, payload: bytes, macros: Mapping[str, Text] | None, force: bool) -> Response:
         agreed = self.negotiation
         if not force and (self._skipped is command or not _exists(command, agreed.version)):
             return Response(command, Verdict.NOT_SENT)
@@ -374,12 +437,7 @@ class Client:
             return Response(command, Verdict.NOT_SENT)
         if agreed.protocol & _UNANSWERED.get(command, Protocol.NONE):
             return Response(command, Verdict.NO_REPLY)
-        response = self._answer(command, agreed)
-        if response.verdict is Verdict.SKIP:
-            self._skipped = command
-        if command is Command.EOM:
-            self._macros.set(i=None)
-        return response
+        return self._answer(command, agreed)
 
     def _answer(self, command: Command, agreed: Negotiation) -> Response:
         what = _name(command)

@@ -1,0 +1,274 @@
+"""A whole message played to a filter as an MTA plays it, and what became of it."""
+
+from __future__ import annotations
+
+import email.message
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from ._constants import CHUNK_SIZE, Command, Protocol, Verdict
+from ._message import Envelope, Message, bracketed
+from ._response import Edit, Response, SmtpReply
+from ._wire import Text, to_bytes, to_str
+
+if TYPE_CHECKING:
+    from ._client import Client
+
+REPLIES = {
+    Verdict.REJECT: SmtpReply(550, "5.7.1", ("Command rejected",)),
+    Verdict.TEMPFAIL: SmtpReply(451, "4.7.1", ("Service unavailable - try again later",)),
+    Verdict.CONN_FAIL: SmtpReply(451, "4.7.1", ("Service unavailable - try again later",)),
+    Verdict.SHUTDOWN: SmtpReply(421, "4.7.0", ("Server closing connection",)),
+}
+"""What the SMTP client is told where the filter chose no reply; the first two are Postfix's words."""
+
+NO_RECIPIENTS = SmtpReply(554, "5.5.1", ("Error: no valid recipients",))
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step of a transcript."""
+
+    command: Command
+    text: str
+    """What was told to the filter, in a readable form."""
+    response: Response
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A recipient that was refused, and the reply to RCPT."""
+
+    recipient: str
+    reply: SmtpReply
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What became of one message."""
+
+    transcript: tuple[Step, ...]
+    """Every step in its order, with those that were not sent."""
+    verdict: Verdict
+    """ACCEPT, REJECT, TEMPFAIL, DISCARD, CONN_FAIL or SHUTDOWN. REJECT also if every recipient was refused."""
+    decided_at: Command
+    """The step whose answer decided: EOM if the message went all the way."""
+    reply: SmtpReply
+    """The last reply that the SMTP client got: to the refused command, or to the end of the message."""
+    accepted: tuple[str, ...]
+    """The recipients that were accepted at RCPT."""
+    refused: tuple[Refusal, ...]
+    """The recipients that were refused at RCPT."""
+    edits: tuple[Edit, ...]
+    """The edits that the filter asked for."""
+    envelope: Envelope
+    """Sender and recipients after the edits; no recipients if the message is not delivered."""
+    original: bytes
+    """The message as it was given to `play`."""
+    message: bytes
+    """The message after the edits, in the line ends of the original; the original if it is not delivered."""
+    queue_id: str
+    """The queue id that the filter could see as macro `i`."""
+
+    @property
+    def delivered(self) -> bool:
+        """True if the MTA goes on to deliver the message (or holds it, if `quarantine`)."""
+        return self.verdict is Verdict.ACCEPT
+
+    @property
+    def changed(self) -> bool:
+        """True if the edits changed a byte of the message."""
+        return self.message != self.original
+
+    @property
+    def sender(self) -> str:
+        """The envelope sender after the edits."""
+        return self.envelope.sender
+
+    @property
+    def recipients(self) -> tuple[str, ...]:
+        """The envelope recipients after the edits."""
+        return self.envelope.recipients
+
+    @property
+    def quarantine(self) -> str | None:
+        """Why the message is held, or None."""
+        return self.envelope.quarantine
+
+    @property
+    def headers(self) -> tuple[tuple[str, str], ...]:
+        """The header fields after the edits: name and value, lines joined by LF, without the space after the colon."""
+        return tuple((to_str(field.name), to_str(field.value())) for field in Message.parse(self.message).fields)
+
+    @property
+    def body(self) -> bytes:
+        """The body after the edits."""
+        return Message.parse(self.message).body
+
+
+def play(
+    client: Client,
+    message: bytes | email.message.Message,
+    sender: Text = "<sender@example.com>",
+    recipients: Sequence[Text] = ("<recipient@example.net>",),
+    *,
+    sender_params: Sequence[Text] = (),
+    rejected: Mapping[str, Text] | None = None,
+    hostname: Text = "client.example.com",
+    address: Text | None = "192.0.2.1",
+    port: int = 49152,
+    helo: Text | None = None,
+    chunk_size: int = CHUNK_SIZE,
+) -> Result:
+    """Play one message as an MTA would; see `Client.play`."""
+    if isinstance(recipients, str | bytes):
+        raise TypeError(f"recipients must be a sequence of addresses, not the single {recipients!r}")
+    if chunk_size < 1:
+        raise ValueError(f"chunk_size must be at least 1, not {chunk_size}")
+    original = message if isinstance(message, bytes) else message.as_bytes()
+    envelope = Envelope(
+        bracketed(to_str(to_bytes(sender))),
+        tuple(bracketed(to_str(to_bytes(recipient))) for recipient in recipients),
+        " ".join(to_str(to_bytes(param)) for param in sender_params),
+    )
+    refusals = {bracketed(recipient): reply for recipient, reply in (rejected or {}).items()}
+    session = _Session(client, Message.parse(original), envelope, refusals)
+    last = session.greet(hostname, address, port, helo)
+    if _goes_on(last):
+        last = session.send_envelope(sender_params)
+        if last.verdict.passes and session.accepted:
+            last = session.send_content(chunk_size)
+    return session.result(last, original)
+
+
+class _Session:
+    """One message on its way; each part returns the last response, where an MTA stops or goes on."""
+
+    def __init__(self, client: Client, message: Message, envelope: Envelope, rejected: Mapping[str, Text]) -> None:
+        self.client = client
+        self.message = message
+        self.envelope = envelope
+        self.rejected = rejected
+        self.transcript: list[Step] = []
+        self.accepted: list[str] = []
+        self.refused: list[Refusal] = []
+
+    def note(self, text: str, response: Response) -> Response:
+        self.transcript.append(Step(response.step, text, response))
+        return response
+
+    def greet(self, hostname: Text, address: Text | None, port: int, helo: Text | None) -> Response:
+        """CONNECT and HELO, once a connection; a final answer to them holds for all its messages."""
+        response = self.client.connection_verdict
+        if response is None:
+            where = "unknown address" if address is None else to_str(to_bytes(address))
+            text = f"{to_str(to_bytes(hostname))} [{where}]"
+            response = self.note(text, self.client.connect(hostname, address, port))
+        if response.step is Command.CONNECT and _goes_on(response):
+            name = hostname if helo is None else helo
+            response = self.note(to_str(to_bytes(name)), self.client.helo(name))
+        return response
+
+    def send_envelope(self, sender_params: Sequence[Text]) -> Response:
+        """MAIL and every RCPT."""
+        sender, params = self.envelope.sender, self.envelope.sender_params
+        last = self.note(f"{sender} {params}".rstrip(), self.client.mail(sender, *sender_params))
+        if not last.verdict.passes:
+            return last
+        for recipient in self.envelope.recipients:
+            if recipient in self.rejected:
+                text = to_str(to_bytes(self.rejected[recipient]))
+                reply = SmtpReply.parse(text)
+                self.note(f"{recipient} (refused by the MTA)", self.client.rcpt(recipient, rejected=text))
+                self.refused.append(Refusal(recipient, reply))
+                continue
+            response = self.note(recipient, self.client.rcpt(recipient))
+            if response.verdict.refuses:
+                self.refused.append(Refusal(recipient, _reply(response)))
+                if response.verdict is Verdict.SHUTDOWN:
+                    return response
+                continue
+            self.accepted.append(recipient)
+            last = response
+            if not response.verdict.passes:
+                return response
+        return last
+
+    def send_content(self, chunk_size: int) -> Response:
+        """DATA, the header, the body and the end of the message."""
+        client = self.client
+        leading_space = Protocol.HDR_LEADSPC in client.negotiation.protocol
+        last = self.note("", client.data())
+        if not last.verdict.passes:
+            return last
+        for field in self.message.fields:
+            value = field.value(leading_space)
+            text = f"{to_str(field.name)}: {to_str(value.removeprefix(b' '))}"
+            last = self.note(text, client.header(field.name, value))
+            if not last.verdict.passes:
+                return last
+        last = self.note("", client.eoh())
+        if not last.verdict.passes:
+            return last
+        body = self.message.wire_body
+        for start in range(0, len(body), chunk_size):
+            chunk = body[start : start + chunk_size]
+            last = self.note(f"{len(chunk)} bytes", client.body(chunk, chunk_size=chunk_size))
+            if not last.verdict.passes:
+                return last
+        return self.note("", client.eom())
+
+    def result(self, last: Response, original: bytes) -> Result:
+        """Sum up, and leave the connection ready for the next message."""
+        verdict = last.verdict if last.verdict.refuses or last.verdict in _FINAL else Verdict.ACCEPT
+        reply = SmtpReply(250, "2.0.0", (f"Ok: queued as {self.client.queue_id}",))
+        if verdict.refuses:
+            reply = _reply(last)
+        elif not last.verdict.passes:
+            self.pass_rest()
+        if not verdict.refuses and not self.accepted:
+            verdict, reply = Verdict.REJECT, NO_RECIPIENTS
+        if last.step is not Command.EOM and any(step.command is Command.MAIL for step in self.transcript):
+            self.client.abort()
+        envelope, message = Envelope(self.envelope.sender, (), self.envelope.sender_params), original
+        if verdict is Verdict.ACCEPT:
+            leading_space = Protocol.HDR_LEADSPC in self.client.negotiation.protocol
+            envelope = replace(envelope, recipients=tuple(self.accepted)).edited(last.edits)
+            message = bytes(self.message.edited(last.edits, leading_space))
+        return Result(
+            tuple(self.transcript),
+            verdict,
+            last.step,
+            reply,
+            tuple(self.accepted),
+            tuple(self.refused),
+            last.edits,
+            envelope,
+            original,
+            message,
+            self.client.queue_id,
+        )
+
+    def pass_rest(self) -> None:
+        """Recipients after the filter's final word are the MTA's own affair."""
+        seen = {*self.accepted, *(refusal.recipient for refusal in self.refused)}
+        for recipient in self.envelope.recipients:
+            if recipient in seen:
+                continue
+            if recipient in self.rejected:
+                self.refused.append(Refusal(recipient, SmtpReply.parse(to_str(to_bytes(self.rejected[recipient])))))
+            else:
+                self.accepted.append(recipient)
+
+
+_FINAL = frozenset({Verdict.ACCEPT, Verdict.DISCARD})
+
+
+def _goes_on(response: Response) -> bool:
+    """True if the MTA goes on after this answer to CONNECT or HELO; Postfix ignores DISCARD there."""
+    return response.verdict.passes or response.verdict is Verdict.DISCARD
+
+
+def _reply(response: Response) -> SmtpReply:
+    return response.reply or REPLIES[response.verdict]

@@ -1,0 +1,43 @@
+"""One call for the commonest test: connect to a filter, play one message, and tell what became of it."""
+
+from __future__ import annotations
+
+import email.message
+import os
+from collections.abc import Mapping, Sequence
+
+from ._client import Client
+from ._play import Result
+from ._wire import Text
+
+
+def send_message(
+    address: str | os.PathLike[str],
+    message: bytes | email.message.Message,
+    sender: Text = "<sender@example.com>",
+    recipients: Sequence[Text] = ("<recipient@example.net>",),
+    *,
+    timeout: float = 10.0,
+    macros: Mapping[str, Text] | None = None,
+    hostname: Text = "client.example.com",
+    client_address: Text | None = "192.0.2.1",
+    helo: Text | None = None,
+) -> Result:
+    """Connect to the filter at `address`, play one message as an MTA would, and quit.
+
+    `Client.play` does the same on a connection that is kept, and has more to choose.
+
+    Args:
+        address: the filter's socket, in libmilter's notation.
+        message: the whole message, with CRLF or LF.
+        sender, recipients: addresses; angle brackets are added where they are missing.
+        timeout: the deadline of each operation, in seconds.
+        macros: values by name, as in `Client`.
+        hostname, client_address: the name and the IP address of the SMTP client.
+        helo: the HELO name; by default `hostname`.
+
+    Raises:
+        ClientError: the filter is not there, dies, hangs, or breaks the protocol.
+    """
+    with Client(address, timeout=timeout, macros=macros) as client:
+        return client.play(message, sender, recipients, hostname=hostname, address=client_address, helo=helo)
