@@ -1,0 +1,149 @@
+"""The benchmark filter on pymilter 1.0.5 (or on our `Milter`, which takes the same program)."""
+
+from collections.abc import Callable
+from typing import Any
+
+import Milter
+from filters.common import ADDED, compute, read_options
+
+OPTIONS = read_options()
+
+
+def plain(function: Callable[..., Any]) -> Callable[..., Any]:
+    return function
+
+
+step = Milter.noreply if OPTIONS.noreply else plain
+
+
+class Nothing(Milter.Base):
+    pass
+
+
+class All(Milter.Base):
+    def __init__(self) -> None:
+        self.headers = self.recipients = self.size = 0
+
+    @step
+    def connect(self, hostname: str, family: int, hostaddr: Any) -> int:
+        return Milter.CONTINUE
+
+    @step
+    def hello(self, hostname: str) -> int:
+        return Milter.CONTINUE
+
+    @step
+    def envfrom(self, mailfrom: str, *params: str) -> int:
+        self.headers = self.recipients = self.size = 0
+        return Milter.CONTINUE
+
+    @step
+    def envrcpt(self, to: str, *params: str) -> int:
+        self.recipients += 1
+        return Milter.CONTINUE
+
+    @step
+    def data(self) -> int:
+        return Milter.CONTINUE
+
+    @step
+    def header(self, name: str, value: str) -> int:
+        self.headers += 1
+        return Milter.CONTINUE
+
+    @step
+    def eoh(self) -> int:
+        return Milter.CONTINUE
+
+    @step
+    def body(self, chunk: bytes) -> int:
+        self.size += len(chunk)
+        return Milter.CONTINUE
+
+    def eom(self) -> int:
+        right = (self.headers, self.recipients, self.size) == (OPTIONS.headers, OPTIONS.recipients, OPTIONS.size)
+        return Milter.ACCEPT if right else Milter.TEMPFAIL
+
+
+class Body(Milter.Base):
+    def __init__(self) -> None:
+        self.size = 0
+
+    @step
+    def body(self, chunk: bytes) -> int:
+        self.size += len(chunk)
+        return Milter.CONTINUE
+
+    def eom(self) -> int:
+        right = self.size == OPTIONS.size
+        self.size = 0
+        return Milter.ACCEPT if right else Milter.TEMPFAIL
+
+
+class Gather(Milter.Base):
+    def __init__(self) -> None:
+        self.chunks: list[bytes] = []
+
+    @step
+    def body(self, chunk: bytes) -> int:
+        self.chunks.append(chunk)
+        return Milter.CONTINUE
+
+    def eom(self) -> int:
+        body = b"".join(self.chunks)
+        self.chunks = []
+        return Milter.ACCEPT if OPTIONS.is_body(body) else Milter.TEMPFAIL
+
+
+class Edits(Milter.Base):
+    def eom(self) -> int:
+        for name, value in ADDED:
+            self.addheader(name, value)
+        self.replacebody(OPTIONS.replacement)
+        return Milter.ACCEPT
+
+
+class Compute(Milter.Base):
+    @step
+    def envfrom(self, mailfrom: str, *params: str) -> int:
+        compute()
+        return Milter.CONTINUE
+
+    @step
+    def header(self, name: str, value: str) -> int:
+        compute()
+        return Milter.CONTINUE
+
+    def eom(self) -> int:
+        compute()
+        return Milter.ACCEPT
+
+
+class Boundary(Milter.Base):
+    @step
+    def header(self, name: str, value: str) -> int:
+        return Milter.CONTINUE
+
+    def eom(self) -> int:
+        return Milter.ACCEPT
+
+
+FILTERS = {
+    "nothing": Nothing,
+    "all": All,
+    "body": Body,
+    "gather": Gather,
+    "edits": Edits,
+    "compute": Compute,
+    "boundary": Boundary,
+}
+
+
+def main() -> None:
+    Milter.factory = FILTERS[OPTIONS.mode]
+    Milter.set_flags(Milter.ADDHDRS | Milter.CHGBODY if OPTIONS.mode == "edits" else 0)
+    Milter.runmilter("bench", OPTIONS.address, 600)
+
+
+if __name__ == "__main__":
+    main()
