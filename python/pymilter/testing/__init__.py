@@ -1,8 +1,9 @@
 """The MTA's side of the milter protocol, for tests and demonstrations of filters: pure Python, no libmilter needed."""
 
 from ._address import free_port, temporary_socket
-from ._client import Client, Negotiation
+from ._client import Client
 from ._constants import Action, Command, Family, Protocol, Stage, Verdict
+from ._dialogue import Negotiation
 from ._errors import (
     ClientError,
     FilterFailed,

@@ -5,75 +5,17 @@ from __future__ import annotations
 import email.message
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from types import TracebackType
 
 from ._address import Address
 from ._channel import Channel
 from ._constants import CHUNK_SIZE, VERSION, Action, Command, Family, Protocol, Stage, Verdict
-from ._errors import FilterGone, FilterTimeout, NotGranted, ProtocolError
+from ._dialogue import Dialogue, Negotiation
+from ._errors import ProtocolError
 from ._macros import Macros
 from ._play import Result, play
-from ._response import Edit, Response
-from ._wire import (
-    EDIT_ACTIONS,
-    PROGRESS,
-    REPLY_CODE,
-    VERDICTS,
-    Text,
-    describe,
-    offer,
-    packet,
-    read_agreement,
-    read_edit,
-    read_reply_code,
-    strings,
-    to_bytes,
-    to_str,
-)
-
-MAX_PROGRESS = 1000
-"""How often a filter may ask for more time in one step: each time restarts the deadline, and a test must end."""
-
-_LEFT_OUT = {
-    Command.CONNECT: Protocol.NOCONNECT,
-    Command.HELO: Protocol.NOHELO,
-    Command.MAIL: Protocol.NOMAIL,
-    Command.RCPT: Protocol.NORCPT,
-    Command.DATA: Protocol.NODATA,
-    Command.UNKNOWN: Protocol.NOUNKNOWN,
-    Command.HEADER: Protocol.NOHDRS,
-    Command.EOH: Protocol.NOEOH,
-    Command.BODY: Protocol.NOBODY,
-}
-_UNANSWERED = {
-    Command.CONNECT: Protocol.NR_CONN,
-    Command.HELO: Protocol.NR_HELO,
-    Command.MAIL: Protocol.NR_MAIL,
-    Command.RCPT: Protocol.NR_RCPT,
-    Command.DATA: Protocol.NR_DATA,
-    Command.UNKNOWN: Protocol.NR_UNKN,
-    Command.HEADER: Protocol.NR_HDR,
-    Command.EOH: Protocol.NR_EOH,
-    Command.BODY: Protocol.NR_BODY,
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Negotiation:
-    """What the client offered and what the filter made of it."""
-
-    version: int
-    """The protocol version that the filter answered with."""
-    actions: Action
-    """What the filter may do: exactly these edits are accepted from it."""
-    protocol: Protocol
-    """Steps left out (NO*), steps not answered (NR_*), and extras that the filter asked for."""
-    macro_lists: Mapping[Stage, tuple[str, ...]] = field(default_factory=dict)
-    """The macros that the filter asked for (smfi_setsymlist). A stage it did not name is absent."""
-    offered_version: int = VERSION
-    offered_actions: Action = Action.ALL
-    offered_protocol: Protocol = Protocol.ALL
+from ._response import Response
+from ._wire import Text, describe, strings, to_bytes, to_str
 
 
 class Client:
@@ -113,10 +55,9 @@ class Client:
     ) -> None:
         self._macros = Macros(macros, macro_lists)
         self._messages = 0
-        self._skipped: Command | None = None
-        self._negotiation: Negotiation | None = None
         self._connection_verdict: Response | None = None
         self._channel = Channel(Address.parse(address).connect(timeout), timeout)
+        self._dialogue = Dialogue(self._channel, self._macros)
         if negotiate:
             try:
                 self.negotiate(version, actions, protocol)
@@ -143,9 +84,7 @@ class Client:
         Raises:
             ProtocolError: nothing was negotiated yet.
         """
-        if self._negotiation is None:
-            raise ProtocolError("nothing was negotiated with the filter yet")
-        return self._negotiation
+        return self._dialogue.negotiation
 
     @property
     def closed(self) -> bool:
@@ -172,24 +111,7 @@ class Client:
         Raises:
             NotGranted: the filter asks for an action or a protocol option that was not offered.
         """
-        what = "the negotiation"
-        self.send(Command.NEGOTIATE, offer(version, actions, protocol))
-        code, payload = self._channel.receive(what)
-        if code != Command.NEGOTIATE.value:
-            raise ProtocolError(f"the filter answered {what} with {describe(code)}; only b'O' (negotiation) is allowed")
-        theirs, their_actions, their_protocol, lists = read_agreement(payload)
-        if theirs > version:
-            raise ProtocolError(f"the filter answered with protocol version {theirs}; {version} was offered")
-        for asked, offered, kind in (
-            (their_actions, actions, "actions"),
-            (their_protocol, protocol, "protocol options"),
-        ):
-            if asked & ~offered:
-                raise NotGranted(f"the filter asks for {kind} that were not offered: {asked & ~offered!r}")
-        agreed = Negotiation(theirs, their_actions, their_protocol, lists, version, actions, protocol)
-        self._negotiation = agreed
-        self._macros.ask(lists)
-        return agreed
+        return self._dialogue.negotiate(version, actions, protocol)
 
     def connect(
         self,
@@ -321,19 +243,15 @@ class Client:
 
     def abort(self) -> None:
         """End the message before its end, as after RSET (SMFIC_ABORT). There is no answer; the session goes on."""
-        self._check_quiet(Command.ABORT)
-        self.send(Command.ABORT)
-        self._macros.set(i=None)
-        self._skipped = None
+        self._dialogue.notify(Command.ABORT)
 
     def quit(self) -> None:
         """End the connection (SMFIC_QUIT) and wait until the filter has closed it too.
 
         With libmilter the filter's close callback has then returned.
         """
-        self._check_quiet(Command.QUIT)
         try:
-            self.send(Command.QUIT)
+            self._dialogue.notify(Command.QUIT)
             if not self._channel.at_end("QUIT"):
                 code, _ = self._channel.receive("QUIT")
                 raise ProtocolError(f"the filter answered QUIT with {describe(code)}; nothing is allowed there")
@@ -345,11 +263,8 @@ class Client:
 
         libmilter takes it only after the end of a message or after `unknown`; anywhere else it ignores it.
         """
-        self._check_quiet(Command.QUIT_NC)
-        self.send(Command.QUIT_NC)
+        self._dialogue.notify(Command.QUIT_NC)
         self._connection_verdict = None
-        self._macros.set(i=None)
-        self._skipped = None
 
     def close(self) -> None:
         """Close the connection without a word, as Postfix does after a refusal at connect. Never fails."""
@@ -403,100 +318,17 @@ class Client:
 
     def send(self, command: Command | bytes, payload: bytes = b"") -> None:
         """Send one packet, whatever the state; a bytes command is one byte of your choice."""
-        self._channel.send(packet(command, payload), _name(command))
+        self._dialogue.send(command, payload)
 
     def receive(self) -> tuple[bytes, bytes]:
         """Wait for one packet: its command byte and its payload, unchecked."""
         return self._channel.receive("a packet")
 
-    # -- how a step goes -----------------------------------------------------------------------------------------
-
     def _step(self, command: Command, payload: bytes, macros: Mapping[str, Text] | None, force: bool) -> Response:
-        response = self._exchange(command, payload, macros, force)
-        if response.verdict is Verdict.SKIP:
-            self._skipped = command
+        response = self._dialogue.step(command, payload, macros, force)
         if command in (Command.CONNECT, Command.HELO):
             self._connection_verdict = response
-        if command is Command.EOM:
-            self._macros.set(i=None)
         return response
-
-    def _exchange(self, command: Command, payload: bytes, macros: Mapping[str, Text] | None, force: bool) -> Response:
-        agreed = self.negotiation
-        if not force and (self._skipped is command or not _exists(command, agreed.version)):
-            return Response(command, Verdict.NOT_SENT)
-        self._skipped = None
-        self._check_quiet(command)
-        data = self._macros.packet(command, macros)
-        sent = force or not agreed.protocol & _LEFT_OUT.get(command, Protocol.NONE)
-        if sent:
-            data += packet(command, payload)
-        if data:
-            self._channel.send(data, _name(command))
-        if not sent:
-            return Response(command, Verdict.NOT_SENT)
-        if agreed.protocol & _UNANSWERED.get(command, Protocol.NONE):
-            return Response(command, Verdict.NO_REPLY)
-        return self._answer(command, agreed)
-
-    def _answer(self, command: Command, agreed: Negotiation) -> Response:
-        what = _name(command)
-        edits: list[Edit] = []
-        progress = 0
-        deadline = self._channel.deadline()
-        while True:
-            code, payload = self._channel.receive(what, deadline)
-            if code in VERDICTS:
-                if payload:
-                    raise ProtocolError(f"the filter answered {what} with {describe(code)} and data: {payload[:64]!r}")
-                verdict = VERDICTS[code]
-                if verdict is Verdict.SKIP and Protocol.SKIP not in agreed.protocol:
-                    raise NotGranted(f"the filter answered {what} with SKIP, which was not negotiated")
-                return Response(command, verdict, None, tuple(edits), progress)
-            if code == REPLY_CODE:
-                reply = read_reply_code(payload)
-                verdict = Verdict.REJECT if reply.code >= 500 else Verdict.TEMPFAIL
-                return Response(command, verdict, reply, tuple(edits), progress)
-            if code == PROGRESS:
-                progress += 1
-                if progress > MAX_PROGRESS:
-                    raise FilterTimeout(f"the filter asked for more time at {what} more than {MAX_PROGRESS} times")
-                deadline = self._channel.deadline()
-            elif code in EDIT_ACTIONS and command is Command.EOM:
-                edit = read_edit(code, payload)
-                if not EDIT_ACTIONS[code] & agreed.actions:
-                    raise NotGranted(f"the filter sent {edit}, but {EDIT_ACTIONS[code]!r} was not granted to it")
-                edits.append(edit)
-            else:
-                raise ProtocolError(
-                    f"the filter answered {what} with {describe(code)}; allowed are {_allowed(command)}"
-                )
-
-    def _check_quiet(self, command: Command) -> None:
-        """A filter may speak only when it is asked: tell of a reply to a no-reply step, or of a filter that died."""
-        if self.closed or not self._channel.pending():
-            return
-        what = _name(command)
-        if self._channel.at_end(what):
-            raise FilterGone(f"the filter closed the connection before {what}")
-        code, _ = self._channel.receive(what)
-        raise ProtocolError(
-            f"the filter sent {describe(code)} before {what}, when nothing had been asked of it"
-            " (perhaps a reply to a step that it had negotiated as no-reply)"
-        )
-
-
-def _name(command: Command | bytes) -> str:
-    return command.name if isinstance(command, Command) else f"packet {command!r}"
-
-
-def _allowed(command: Command) -> str:
-    codes = [*VERDICTS, REPLY_CODE, PROGRESS, *(EDIT_ACTIONS if command is Command.EOM else ())]
-    return ", ".join(describe(code) for code in codes)
-
-
-def _exists(command: Command, version: int) -> bool:
-    return version >= {Command.DATA: 4, Command.UNKNOWN: 3}.get(command, 0)
 
 
 def _family(address: str) -> Family:
