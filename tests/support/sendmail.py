@@ -98,7 +98,16 @@ class Sendmail(Mta):
 
     def _start(self) -> subprocess.Popen[bytes]:
         # -bD: a daemon that stays in the foreground; -X: every line of SMTP; -d64.5 -D: what it says of filters.
-        options = ["-C", self._config, "-X", self.folder / "traffic", "-D", self.folder / "debug", "-d64.5", "-bD"]
+        options: list[str | Path] = [
+            "-C",
+            self._config,
+            "-X",
+            self.folder / "traffic",
+            "-D",
+            self.folder / "debug",
+            "-d64.5",
+            "-bD",
+        ]
         return self._spawn([*self._own_hosts(), self._program, *options], self._env)
 
     def _own_hosts(self) -> list[str | Path]:
@@ -109,12 +118,19 @@ class Sendmail(Mta):
         hosts = self.folder / "hosts"
         hosts.write_text(f"127.0.0.1 mta.example localhost {socket.gethostname()}\n")
         unshare = require.command("unshare", "util-linux")
-        prefix = [unshare, "--mount", "sh", "-c", f'mount --bind {hosts} /etc/hosts && exec "$@"', "sh"]
+        prefix: list[str | Path] = [
+            unshare,
+            "--mount",
+            "sh",
+            "-c",
+            f'mount --bind {hosts} /etc/hosts && exec "$@"',
+            "sh",
+        ]
         tried = subprocess.run([*prefix, "true"], capture_output=True, timeout=60, check=False)
         return prefix if tried.returncode == 0 else []
 
     def log(self) -> str:
-        """Return what was printed, the debug lines about filters and every line of SMTP: syslog alone has the log proper."""
+        """Return what was printed, the debug lines about filters and all SMTP lines; the log proper goes to syslog."""
         files = (self.folder / name for name in ("output", "debug", "traffic"))
         return "".join(file.read_text(errors="replace") for file in files if file.exists())
 
