@@ -105,12 +105,10 @@ class Dialogue:
         theirs, their_actions, their_protocol, lists = read_agreement(payload)
         if theirs > version:
             raise ProtocolError(f"the filter answered with protocol version {theirs}; {version} was offered")
-        for asked, offered, kind in (
-            (their_actions, actions, "actions"),
-            (their_protocol, protocol, "protocol options"),
-        ):
-            if asked & ~offered:
-                raise NotGranted(f"the filter asks for {kind} that were not offered: {asked & ~offered!r}")
+        if extra := int(their_actions) & ~int(actions):
+            raise NotGranted(f"the filter asks for actions that were not offered: {Action(extra)!r}")
+        if extra := int(their_protocol) & ~int(protocol):
+            raise NotGranted(f"the filter asks for protocol options that were not offered: {Protocol(extra)!r}")
         agreed = Negotiation(theirs, their_actions, their_protocol, lists, version, actions, protocol)
         self._negotiation = agreed
         self.macros.ask(lists)

@@ -1,0 +1,11 @@
+// The table of contents of pymilter._core. To add something: its own file here, one line below, its type in _core.pyi.
+#include "bindings/bindings.hpp"
+
+// Nothing here relies on the GIL for its own state: see contract 6 in python/dispatch.hpp.
+PYBIND11_MODULE(_core, module, pybind11::mod_gil_not_used()) {
+    module.doc() = "libmilter for Python: the C++ half of pymilter. Private; use pymilter or milter.";
+    pymilter::bind_constants(module);
+    pymilter::bind_replies(module);
+    pymilter::bind_context(module);
+    pymilter::bind_filter(module);
+}

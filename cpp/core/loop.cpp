@@ -1,0 +1,117 @@
+// libmilter's main loop in a thread of its own, and the pipe that tells the waiting thread what happened.
+#include "core/loop.hpp"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <unistd.h>
+
+#include <array>
+#include <atomic>
+#include <cerrno>
+#include <csignal>
+#include <stdexcept>
+#include <system_error>
+
+#include "core/libmilter.hpp"
+
+namespace pymilter {
+
+namespace {
+
+using namespace std::chrono_literals;
+
+// Bytes in the pipe: a signal's number, or one of these, which no signal has.
+constexpr unsigned char byte_stop = 254;
+constexpr unsigned char byte_end = 255;
+
+// smfi_main keeps static state that a second call does not reset: it would return success and do nothing.
+std::atomic<bool> has_run{false};
+
+void write_byte(int descriptor, unsigned char byte) noexcept {
+    if (::write(descriptor, &byte, 1) < 0) {
+        // The pipe is full: the reader will wake all the same.
+    }
+}
+
+// Signals are for the program's own threads; those of a fault must stay deliverable.
+void block_signals() noexcept {
+    sigset_t set;
+    sigfillset(&set);
+    for (const int fault : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP, SIGSYS}) {
+        sigdelset(&set, fault);
+    }
+    ::pthread_sigmask(SIG_SETMASK, &set, nullptr);
+}
+
+}  // namespace
+
+Loop::Loop() {
+    std::array<int, 2> ends{};
+    if (::pipe(ends.data()) != 0) {
+        throw std::system_error(errno, std::generic_category(), "cannot make a pipe");
+    }
+    for (const int end : ends) {
+        ::fcntl(end, F_SETFD, FD_CLOEXEC);
+        ::fcntl(end, F_SETFL, O_NONBLOCK);
+    }
+    m_read = ends[0];
+    m_write = ends[1];
+}
+
+Loop::~Loop() {
+    if (m_thread.joinable()) {
+        m_thread.detach();  // only when finish() was never reached: the process is going down
+        return;
+    }
+    ::close(m_read);
+    ::close(m_write);
+}
+
+void Loop::start() {
+    if (has_run.exchange(true)) {
+        throw std::logic_error("libmilter can run only once in a process: start another process for another run");
+    }
+    std::promise<int> promise;
+    m_result = promise.get_future();
+    m_thread = std::thread([descriptor = m_write, promise = std::move(promise)]() mutable {
+        block_signals();
+        promise.set_value(::smfi_main());
+        write_byte(descriptor, byte_end);
+    });
+}
+
+void Loop::request_stop() noexcept { write_byte(m_write, byte_stop); }
+
+int Loop::wait(std::optional<std::chrono::milliseconds> limit) {
+    pollfd waiting{m_read, POLLIN, 0};
+    const int ready = ::poll(&waiting, 1, limit ? static_cast<int>(limit->count()) : -1);
+    if (ready < 0) {
+        return interrupted;
+    }
+    unsigned char byte = 0;
+    if (ready == 0 || ::read(m_read, &byte, 1) != 1) {
+        return nothing;
+    }
+    switch (byte) {
+    case byte_stop:
+        return stop_requested;
+    case byte_end:
+        return ended;
+    default:
+        return ended + byte;
+    }
+}
+
+int Loop::finish(const Listener &listener) {
+    // smfi_stop waits for the lock that the polling listener holds, so it gets a thread while we wake the listener.
+    // A wake that comes before the flag is set is lost: hence again, until the loop has ended.
+    std::thread stopper([] { ::smfi_stop(); });
+    while (m_result.wait_for(10ms) != std::future_status::ready) {
+        listener.wake();
+    }
+    stopper.join();
+    m_thread.join();
+    return m_result.get();
+}
+
+}  // namespace pymilter

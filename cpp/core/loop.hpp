@@ -1,0 +1,50 @@
+// libmilter's main loop in a thread of its own, and the pipe that tells the waiting thread what happened.
+//
+// libmilter blocks the signals of the thread that runs smfi_main and of all that it makes. Here that is never a thread
+// of the program, so the main thread keeps Python's signal handling. Never with the GIL.
+#pragma once
+
+#include <chrono>
+#include <future>
+#include <optional>
+#include <thread>
+
+#include "core/listener.hpp"
+
+namespace pymilter {
+
+class Loop {
+public:
+    // What a waiting thread learns. Numbers above `ended` are those of signals, shifted by it.
+    enum Event : int { interrupted = -1, nothing = 0, stop_requested = 1, ended = 2 };
+
+    Loop();
+    ~Loop();
+    Loop(const Loop &) = delete;
+    Loop &operator=(const Loop &) = delete;
+
+    // Throws std::logic_error when libmilter ran before in this process: it cannot run twice.
+    void start();
+
+    // From any thread, from a callback too: only asks. The waiting thread then calls finish().
+    void request_stop() noexcept;
+
+    // Waits for the next event; without a limit when `limit` is empty. `interrupted`: a signal came to this thread.
+    int wait(std::optional<std::chrono::milliseconds> limit);
+
+    // Makes smfi_main return, and waits for it. Returns its result, MI_SUCCESS or MI_FAILURE.
+    int finish(const Listener &listener);
+
+    // Where signals are to be written to.
+    int signal_descriptor() const { return m_write; }
+
+    static constexpr int signal_of(int event) { return event - ended; }
+
+private:
+    int m_read = -1;
+    int m_write = -1;
+    std::thread m_thread;
+    std::future<int> m_result;
+};
+
+}  // namespace pymilter

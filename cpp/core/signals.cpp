@@ -1,0 +1,92 @@
+// SIGTERM, SIGHUP and SIGINT while a filter runs: one byte into a pipe, then the handler that was there before.
+#include "core/signals.hpp"
+
+#include <unistd.h>
+
+#include <atomic>
+#include <cerrno>
+
+namespace pymilter {
+
+namespace {
+
+constexpr std::array<int, 3> watched{SIGTERM, SIGHUP, SIGINT};
+
+// Read by the handler, so only lock-free atomics and plain data that does not change while a handler is installed.
+std::atomic<int> target{-1};
+std::array<std::atomic<void (*)(int)>, watched.size()> earlier{};
+std::array<std::atomic<bool>, watched.size()> seen{};
+std::array<struct sigaction, watched.size()> saved{};
+std::array<bool, watched.size()> installed{};
+
+void on_signal(int number) {
+    const int saved_errno = errno;
+    for (std::size_t index = 0; index < watched.size(); ++index) {
+        if (watched[index] != number) {
+            continue;
+        }
+        if (seen[index].exchange(true)) {
+            // The second one ends the process at once, whatever still hangs.
+            ::signal(number, SIG_DFL);
+            ::raise(number);
+        }
+        const int descriptor = target.load();
+        const auto byte = static_cast<unsigned char>(number);
+        if (descriptor >= 0 && ::write(descriptor, &byte, 1) < 0) {
+            // A full pipe already says it.
+        }
+        if (auto *const handler = earlier[index].load()) {
+            handler(number);
+        }
+    }
+    errno = saved_errno;
+}
+
+}  // namespace
+
+SignalChain::SignalChain(int descriptor) {
+    target.store(descriptor);
+    for (std::size_t index = 0; index < watched.size(); ++index) {
+        seen[index].store(false);
+        install(index);
+    }
+}
+
+SignalChain::~SignalChain() {
+    for (std::size_t index = 0; index < watched.size(); ++index) {
+        if (!installed[index]) {
+            continue;
+        }
+        struct sigaction current {};
+        ::sigaction(watched[index], nullptr, &current);
+        if (current.sa_handler == on_signal) {
+            ::sigaction(watched[index], &saved[index], nullptr);
+        }
+        installed[index] = false;
+    }
+    target.store(-1);
+}
+
+void SignalChain::renew() noexcept {
+    for (std::size_t index = 0; index < watched.size(); ++index) {
+        install(index);
+    }
+}
+
+void SignalChain::install(std::size_t index) noexcept {
+    struct sigaction current {};
+    ::sigaction(watched[index], nullptr, &current);
+    const bool ignored = current.sa_handler == SIG_IGN;  // as nohup does: the user's wish
+    if (ignored || current.sa_handler == on_signal || (current.sa_flags & SA_SIGINFO) != 0) {
+        return;
+    }
+    earlier[index].store(current.sa_handler == SIG_DFL ? nullptr : current.sa_handler);
+    saved[index] = current;
+    installed[index] = true;
+    struct sigaction ours {};
+    ours.sa_handler = on_signal;
+    sigfillset(&ours.sa_mask);
+    ::sigaction(watched[index], &ours, nullptr);
+}
+
+}  // namespace pymilter

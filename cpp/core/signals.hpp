@@ -1,0 +1,27 @@
+// SIGTERM, SIGHUP and SIGINT while a filter runs: one byte into a pipe, then the handler that was there before.
+//
+// Works from whichever thread runs the filter, with and without handlers of Python's, because it chains in C.
+#pragma once
+
+#include <csignal>
+
+#include <array>
+
+namespace pymilter {
+
+class SignalChain {
+public:
+    // Each of the signals writes its number as one byte to `descriptor` (non-blocking). One at a time per process.
+    explicit SignalChain(int descriptor);
+    ~SignalChain();
+    SignalChain(const SignalChain &) = delete;
+    SignalChain &operator=(const SignalChain &) = delete;
+
+    // Chains again over a handler that was installed meanwhile, as signal.signal() does.
+    void renew() noexcept;
+
+private:
+    void install(std::size_t index) noexcept;
+};
+
+}  // namespace pymilter

@@ -1,0 +1,69 @@
+// The callbacks of libmilter as a type, with the protocol bits that belong to each. No state; any thread.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+#include "core/libmilter.hpp"
+
+namespace pymilter {
+
+// One value for each xxfi_ callback; `idle` is the time between two of them.
+enum class Step : std::uint8_t {
+    idle,
+    negotiate,
+    connect,
+    helo,
+    envfrom,
+    envrcpt,
+    data,
+    unknown,
+    header,
+    eoh,
+    body,
+    eom,
+    abort,
+    close,
+};
+
+constexpr std::size_t step_count = 14;
+
+struct StepTraits {
+    const char *name;    // as the handler is called in Python
+    std::uint32_t skip;  // SMFIP_NO*: the MTA need not send it
+    std::uint32_t mute;  // SMFIP_NR_*: the filter will not answer it
+};
+
+constexpr std::array<StepTraits, step_count> step_traits{{
+    {"(between callbacks)", 0, 0},
+    {"negotiate", 0, 0},
+    {"connect", SMFIP_NOCONNECT, SMFIP_NR_CONN},
+    {"hello", SMFIP_NOHELO, SMFIP_NR_HELO},
+    {"envfrom", SMFIP_NOMAIL, SMFIP_NR_MAIL},
+    {"envrcpt", SMFIP_NORCPT, SMFIP_NR_RCPT},
+    {"data", SMFIP_NODATA, SMFIP_NR_DATA},
+    {"unknown", SMFIP_NOUNKNOWN, SMFIP_NR_UNKN},
+    {"header", SMFIP_NOHDRS, SMFIP_NR_HDR},
+    {"eoh", SMFIP_NOEOH, SMFIP_NR_EOH},
+    {"body", SMFIP_NOBODY, SMFIP_NR_BODY},
+    {"eom", 0, 0},
+    {"abort", 0, 0},
+    {"close", 0, 0},
+}};
+
+constexpr const StepTraits &traits(Step step) { return step_traits[static_cast<std::size_t>(step)]; }
+
+// The bit of a step in a set of steps.
+constexpr std::uint32_t bit(Step step) { return 1U << static_cast<unsigned>(step); }
+
+// Steps that concern the connection and not one message.
+constexpr bool is_connection_step(Step step) {
+    return step == Step::negotiate || step == Step::connect || step == Step::helo;
+}
+
+constexpr std::uint32_t all_mute_bits = SMFIP_NR_CONN | SMFIP_NR_HELO | SMFIP_NR_MAIL | SMFIP_NR_RCPT | SMFIP_NR_DATA |
+                                        SMFIP_NR_UNKN | SMFIP_NR_HDR | SMFIP_NR_EOH | SMFIP_NR_BODY;
+
+}  // namespace pymilter

@@ -1,0 +1,81 @@
+// The extern "C" functions that libmilter calls, each on a thread of libmilter's and without the GIL.
+#include "python/callbacks.hpp"
+
+#include "python/dispatch.hpp"
+
+namespace pymilter {
+
+namespace {
+
+extern "C" {
+
+sfsistat xxfi_negotiate(SMFICTX *context, unsigned long actions, unsigned long protocol, unsigned long, unsigned long,
+                        unsigned long *agreed_actions, unsigned long *agreed_protocol, unsigned long *f2,
+                        unsigned long *f3) {
+    *f2 = 0;
+    *f3 = 0;
+    Options agreed;
+    const sfsistat status = dispatch::negotiate(
+        context, {static_cast<std::uint32_t>(actions), static_cast<std::uint32_t>(protocol)}, agreed);
+    *agreed_actions = agreed.actions;
+    *agreed_protocol = agreed.protocol;
+    return status;
+}
+
+sfsistat xxfi_connect(SMFICTX *context, char *hostname, sockaddr *address) {
+    return dispatch::connect(context, hostname, address);
+}
+
+sfsistat xxfi_helo(SMFICTX *context, char *hostname) { return dispatch::text(context, Step::helo, hostname); }
+
+sfsistat xxfi_envfrom(SMFICTX *context, char **arguments) {
+    return dispatch::envelope(context, Step::envfrom, arguments);
+}
+
+sfsistat xxfi_envrcpt(SMFICTX *context, char **arguments) {
+    return dispatch::envelope(context, Step::envrcpt, arguments);
+}
+
+sfsistat xxfi_data(SMFICTX *context) { return dispatch::plain(context, Step::data); }
+
+sfsistat xxfi_unknown(SMFICTX *context, const char *command) { return dispatch::text(context, Step::unknown, command); }
+
+sfsistat xxfi_header(SMFICTX *context, char *name, char *value) { return dispatch::header(context, name, value); }
+
+sfsistat xxfi_eoh(SMFICTX *context) { return dispatch::plain(context, Step::eoh); }
+
+sfsistat xxfi_body(SMFICTX *context, unsigned char *chunk, size_t size) {
+    return dispatch::body(context, chunk, size);
+}
+
+sfsistat xxfi_eom(SMFICTX *context) { return dispatch::eom(context); }
+
+sfsistat xxfi_abort(SMFICTX *context) { return dispatch::abort(context); }
+
+sfsistat xxfi_close(SMFICTX *context) { return dispatch::close(context); }
+
+}  // extern "C"
+
+}  // namespace
+
+smfiDesc describe_callbacks(char *name) noexcept {
+    smfiDesc description{};
+    description.xxfi_name = name;
+    description.xxfi_version = SMFI_VERSION;
+    description.xxfi_connect = xxfi_connect;
+    description.xxfi_helo = xxfi_helo;
+    description.xxfi_envfrom = xxfi_envfrom;
+    description.xxfi_envrcpt = xxfi_envrcpt;
+    description.xxfi_header = xxfi_header;
+    description.xxfi_eoh = xxfi_eoh;
+    description.xxfi_body = xxfi_body;
+    description.xxfi_eom = xxfi_eom;
+    description.xxfi_abort = xxfi_abort;
+    description.xxfi_close = xxfi_close;
+    description.xxfi_unknown = xxfi_unknown;
+    description.xxfi_data = xxfi_data;
+    description.xxfi_negotiate = xxfi_negotiate;
+    return description;
+}
+
+}  // namespace pymilter

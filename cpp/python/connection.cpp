@@ -1,0 +1,146 @@
+// What one SMFICTX owns, from negotiate to close: options agreed, the user's object, failures, edits held back.
+#include "python/connection.hpp"
+
+#include "core/libmilter.hpp"
+#include "python/errors.hpp"
+#include "python/gil.hpp"
+
+namespace pymilter {
+
+namespace {
+
+std::atomic<std::uint64_t> made_count{0};
+std::atomic<std::uint64_t> freed_count{0};
+
+}  // namespace
+
+std::uint64_t Connection::made() noexcept { return made_count.load(); }
+std::uint64_t Connection::freed() noexcept { return freed_count.load(); }
+
+Connection::Connection(SMFICTX *context) : m_context(context), m_id(made_count.fetch_add(1) + 1) {}
+
+Connection::~Connection() { freed_count.fetch_add(1); }
+
+Connection &Connection::open(SMFICTX *context) {
+    std::shared_ptr<Connection> connection(new Connection(context));
+    connection->m_self = connection;
+    ::smfi_setpriv(context, connection.get());
+    return *connection;
+}
+
+Connection *Connection::find(SMFICTX *context) noexcept {
+    return static_cast<Connection *>(::smfi_getpriv(context));
+}
+
+void Connection::close(SMFICTX *context) noexcept {
+    Connection *const connection = find(context);
+    ::smfi_setpriv(context, nullptr);
+    {
+        // A thread of the user's may be inside a call that it makes through its handle.
+        const Release release;
+        const std::lock_guard<std::mutex> lock(connection->m_mutex);
+        connection->m_context.store(nullptr);
+    }
+    connection->receiver = py::object();
+    connection->priv = py::object();
+    connection->handle = py::object();
+    connection->plan.reset();
+    connection->m_self.reset();
+}
+
+void Connection::enter(Step step) noexcept { m_step.store(step, std::memory_order_relaxed); }
+
+void Connection::leave() noexcept {
+    // Waits for a call that another thread of the user's still makes: libmilter goes on with the context after this.
+    const std::lock_guard<std::mutex> lock(m_mutex);
+    m_step.store(Step::idle, std::memory_order_relaxed);
+}
+
+int Connection::locked_call(const Call &function) {
+    SMFICTX *const context = m_context.load();
+    return context == nullptr || step() == Step::idle ? MI_FAILURE : function(context);
+}
+
+void Connection::check_usable(const char *what) const {
+    if (m_context.load() == nullptr) {
+        raise_milter_error(std::string{what} + " is not possible: the connection is closed");
+    }
+    if (step() == Step::idle) {
+        raise_milter_error(std::string{what} + " is not possible between two callbacks");
+    }
+}
+
+void Connection::call(const char *what, const Call &function, bool may_block) {
+    check_usable(what);
+    int result = MI_FAILURE;
+    std::unique_lock<std::mutex> lock(m_mutex, std::defer_lock);
+    if (!may_block && lock.try_lock()) {
+        result = locked_call(function);
+        lock.unlock();
+    } else {
+        const Release release;
+        lock.lock();
+        result = locked_call(function);
+        lock.unlock();
+    }
+    if (result != MI_SUCCESS) {
+        check_usable(what);
+        raise_milter_error(std::string{"libmilter could not carry out "} + what + " at " + traits(step()).name +
+                           " (is the MTA still there?)");
+    }
+}
+
+bool Connection::call_unattached(const Call &function) noexcept {
+    const std::lock_guard<std::mutex> lock(m_mutex);
+    return locked_call(function) == MI_SUCCESS;
+}
+
+void Connection::check_at_eom(const char *what) const {
+    check_usable(what);
+    if (step() != Step::eom) {
+        raise_milter_error(std::string{what} + " is possible only at eom, not at " + traits(step()).name);
+    }
+}
+
+void Connection::edit(std::uint32_t action, const char *what, Call function) {
+    check_at_eom(what);
+    if (!options.has_action(action)) {
+        raise_disabled_action(action, what);
+    }
+    if (m_body_begun) {
+        m_held_edits.push_back(std::move(function));
+    } else {
+        call(what, function, true);
+    }
+}
+
+void Connection::replace_body(const Call &function) {
+    check_at_eom("replacebody");
+    if (!options.has_action(SMFIF_CHGBODY)) {
+        raise_disabled_action(SMFIF_CHGBODY, "replacebody");
+    }
+    m_body_begun = true;
+    call("replacebody", function, true);
+}
+
+bool Connection::flush_edits() noexcept {
+    bool sent = true;
+    for (const auto &function : m_held_edits) {
+        sent = sent && call_unattached(function);
+    }
+    m_held_edits.clear();
+    return sent;
+}
+
+std::optional<int> Connection::failure() const noexcept {
+    return m_connection_failure ? m_connection_failure : m_message_failure;
+}
+
+void Connection::reset_message() noexcept {
+    m_message_failure.reset();
+    m_body_begun = false;
+    m_held_edits.clear();
+    skips_body = false;
+}
+
+}  // namespace pymilter

@@ -1,0 +1,95 @@
+// What one SMFICTX owns, from negotiate to close: options agreed, the user's object, failures, edits held back.
+//
+// Callbacks of one connection never overlap, though they come on many threads; so its state has one owner at a time.
+// Only the calls of libmilter may come from another thread of the user's: a mutex guards them, and it is never held
+// while the GIL is being taken.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/negotiation.hpp"
+#include "core/stage.hpp"
+#include "python/python.hpp"
+#include "python/receiver.hpp"
+
+namespace pymilter {
+
+class Connection {
+public:
+    using Call = std::function<int(SMFICTX *)>;
+
+    // Bound to `context` as its private data until close(). Throws std::bad_alloc.
+    static Connection &open(SMFICTX *context);
+    static Connection *find(SMFICTX *context) noexcept;
+    // libmilter's context is about to die: drops the user's objects, and every handle raises from now on. Needs the GIL.
+    static void close(SMFICTX *context) noexcept;
+
+    ~Connection();
+    Connection(const Connection &) = delete;
+    Connection &operator=(const Connection &) = delete;
+
+    std::shared_ptr<Connection> share() const { return m_self; }
+    std::uint64_t id() const { return m_id; }
+
+    // Between these two the user's code runs, and calls of libmilter are allowed.
+    void enter(Step step) noexcept;
+    void leave() noexcept;
+
+    // Calls libmilter. Needs the GIL and gives it up while it waits; also during the call where it `may_block`. Throws
+    // MilterError when the connection is closed or between two callbacks, or when libmilter refuses.
+    void call(const char *what, const Call &function, bool may_block = false);
+    // The same without the GIL, for dispatch itself. False when libmilter refuses.
+    bool call_unattached(const Call &function) noexcept;
+
+    // An edit of the message: only at eom, only with its action granted. Throws MilterError or DisabledAction.
+    // Postfix wants the chunks of a body in one run, so what is edited after the first chunk waits for flush_edits.
+    void edit(std::uint32_t action, const char *what, Call function);
+    void replace_body(const Call &function);
+    // Throws unless the step is eom, as the rule of xxfi_eom is; `what` names the call.
+    void check_at_eom(const char *what) const;
+    // Without the GIL, when eom is over. False when libmilter could not send an edit.
+    bool flush_edits() noexcept;
+
+    // The status to give at each step that can answer, until the connection or the message ends.
+    void keep_connection_failure(int status) noexcept { m_connection_failure = status; }
+    void keep_message_failure(int status) noexcept { m_message_failure = status; }
+    std::optional<int> failure() const noexcept;
+    // Forgets what belonged to the last message.
+    void reset_message() noexcept;
+
+    Options options;                   // agreed in negotiation
+    bool is_negotiated = false;        // false after a QUIT_NC: libmilter keeps to itself what was agreed before
+    bool skips_body = false;           // SKIP was answered; no more chunks go to the handler
+    std::shared_ptr<const Plan> plan;  // null until the receiver is made
+    py::object receiver;               // first argument of each handler: the user's object, or the handle
+    py::object handle;                 // the Context
+    py::object priv;                   // setpriv, getpriv
+
+    static std::uint64_t made() noexcept;
+    static std::uint64_t freed() noexcept;
+
+private:
+    explicit Connection(SMFICTX *context);
+    Step step() const { return m_step.load(std::memory_order_relaxed); }
+    void check_usable(const char *what) const;  // throws MilterError; needs the GIL
+    int locked_call(const Call &function);      // MI_FAILURE when the context is gone
+
+    std::shared_ptr<Connection> m_self;  // libmilter's share of the ownership
+    std::mutex m_mutex;                  // guards the calls of libmilter
+    std::atomic<SMFICTX *> m_context;
+    std::atomic<Step> m_step{Step::idle};
+    const std::uint64_t m_id;
+    std::optional<int> m_connection_failure;
+    std::optional<int> m_message_failure;
+    bool m_body_begun = false;
+    std::vector<Call> m_held_edits;
+};
+
+}  // namespace pymilter

@@ -1,0 +1,216 @@
+// Python's handle on a connection: what a filter may ask of libmilter. Expires with the connection. Needs the GIL.
+#include "python/context.hpp"
+
+#include <algorithm>
+#include <array>
+#include <stdexcept>
+#include <vector>
+
+#include "core/checks.hpp"
+#include "core/libmilter.hpp"
+#include "python/errors.hpp"
+#include "python/outcome.hpp"
+
+namespace pymilter {
+
+namespace {
+
+// str becomes UTF-8, surrogates the bytes that they stand for, so that what came from the wire goes back unchanged.
+std::string to_bytes(const char *what, py::handle text) {
+    if (PyBytes_Check(text.ptr())) {
+        return py::reinterpret_borrow<py::bytes>(text);
+    }
+    if (!PyUnicode_Check(text.ptr())) {
+        throw py::type_error(std::string{what} + " must be str or bytes, not " + Py_TYPE(text.ptr())->tp_name);
+    }
+    const auto encoded = py::reinterpret_steal<py::bytes>(
+        PyUnicode_AsEncodedString(text.ptr(), "utf-8", "surrogateescape"));
+    if (!encoded) {
+        throw py::error_already_set();
+    }
+    return encoded;
+}
+
+// A string, any iterable of strings, an empty one or None.
+std::string to_parameters(const py::object &parameters) {
+    std::string joined;
+    if (parameters.is_none()) {
+        return joined;
+    }
+    if (PyUnicode_Check(parameters.ptr()) || PyBytes_Check(parameters.ptr())) {
+        joined = to_bytes("ESMTP parameters", parameters);
+    } else {
+        for (const py::handle parameter : parameters) {
+            if (!joined.empty()) {
+                joined += ' ';
+            }
+            joined += to_bytes("ESMTP parameter", parameter);
+        }
+    }
+    check_parameters(joined);
+    return joined;
+}
+
+std::string to_address(const char *what, const py::object &address) {
+    std::string text = to_bytes(what, address);
+    check_address(what, text);
+    return text;
+}
+
+char *or_null(std::string &text) { return text.empty() ? nullptr : text.data(); }
+
+// A buffer held for the length of a call, so that no byte is copied on our side.
+class Buffer {
+public:
+    explicit Buffer(const py::object &data) {
+        if (PyObject_GetBuffer(data.ptr(), &m_view, PyBUF_SIMPLE) != 0) {
+            throw py::error_already_set();
+        }
+    }
+    ~Buffer() { PyBuffer_Release(&m_view); }
+    Buffer(const Buffer &) = delete;
+    Buffer &operator=(const Buffer &) = delete;
+
+    unsigned char *data() const { return static_cast<unsigned char *>(m_view.buf); }
+    std::size_t size() const { return static_cast<std::size_t>(m_view.len); }
+
+private:
+    Py_buffer m_view{};
+};
+
+}  // namespace
+
+py::object Context::getpriv() const { return m_connection->priv ? m_connection->priv : py::none(); }
+
+void Context::setpriv(py::object priv) { m_connection->priv = std::move(priv); }
+
+std::optional<py::str> Context::getsymval(const std::string &name) {
+    // libmilter knows long names only in braces, and answers nothing to one without.
+    const bool is_long = name.size() > 1 && name.front() != '{';
+    std::string macro = is_long ? '{' + name + '}' : name;
+    std::optional<std::string> value;
+    m_connection->call("getsymval", [&](SMFICTX *context) {
+        const char *const found = ::smfi_getsymval(context, macro.data());
+        if (found != nullptr) {
+            value = found;
+        }
+        return MI_SUCCESS;
+    });
+    if (!value) {
+        return std::nullopt;
+    }
+    return py::reinterpret_steal<py::str>(to_text(value->data(), value->size(), TextMode::surrogateescape));
+}
+
+void Context::setsymlist(int stage, const py::args &macros) {
+    if (stage < SMFIM_FIRST || stage > SMFIM_LAST) {
+        throw std::invalid_argument("stage is " + std::to_string(stage) + ": allowed are " +
+                                    std::to_string(SMFIM_FIRST) + " to " + std::to_string(SMFIM_LAST));
+    }
+    std::string names;
+    for (const py::handle macro : macros) {
+        if (!names.empty()) {
+            names += ' ';
+        }
+        names += to_bytes("macro name", macro);
+    }
+    check_parameters(names);
+    m_connection->call("setsymlist",
+                       [&](SMFICTX *context) { return ::smfi_setsymlist(context, stage, names.data()); });
+}
+
+void Context::setreply(const py::object &code, const py::object &xcode, const py::object &text, const py::args &more) {
+    ReplyText reply;
+    reply.code = to_bytes("reply code", code);
+    reply.xcode = xcode.is_none() ? std::string{} : to_bytes("enhanced status code", xcode);
+    if (!text.is_none()) {
+        reply.lines.push_back(escape_lone_percent(to_bytes("reply text", text)));
+    }
+    for (const py::handle line : more) {
+        reply.lines.push_back(escape_lone_percent(to_bytes("reply text", line)));
+    }
+    check_reply(reply);
+    m_connection->call("setreply", [&](SMFICTX *context) { return send_reply(context, reply); });
+}
+
+void Context::addheader(const py::object &name, const py::object &value, int index) {
+    std::string field = to_bytes("header name", name);
+    std::string content = to_bytes("header value", value);
+    check_header_name(field);
+    check_header_value(content);
+    if (index < -1) {
+        throw std::invalid_argument("index is " + std::to_string(index) + ": allowed are 0 and up, or -1 to append");
+    }
+    m_connection->edit(SMFIF_ADDHDRS, index < 0 ? "addheader" : "insheader",
+                       [=](SMFICTX *context) mutable {
+                           return index < 0 ? ::smfi_addheader(context, field.data(), content.data())
+                                            : ::smfi_insheader(context, index, field.data(), content.data());
+                       });
+}
+
+void Context::chgheader(const py::object &name, int index, const py::object &value) {
+    std::string field = to_bytes("header name", name);
+    std::string content = value.is_none() ? std::string{} : to_bytes("header value", value);
+    check_header_name(field);
+    check_header_value(content);
+    if (index < 0) {
+        throw std::invalid_argument("index is " + std::to_string(index) + ": the first header of a name is 1");
+    }
+    m_connection->edit(SMFIF_CHGHDRS, "chgheader", [=](SMFICTX *context) mutable {
+        return ::smfi_chgheader(context, field.data(), index, content.data());
+    });
+}
+
+void Context::addrcpt(const py::object &recipient, const py::object &parameters) {
+    std::string address = to_address("recipient", recipient);
+    std::string esmtp = to_parameters(parameters);
+    const std::uint32_t action = esmtp.empty() ? SMFIF_ADDRCPT : SMFIF_ADDRCPT_PAR;
+    m_connection->edit(action, "addrcpt", [=](SMFICTX *context) mutable {
+        return esmtp.empty() ? ::smfi_addrcpt(context, address.data())
+                             : ::smfi_addrcpt_par(context, address.data(), esmtp.data());
+    });
+}
+
+void Context::delrcpt(const py::object &recipient) {
+    std::string address = to_address("recipient", recipient);
+    m_connection->edit(SMFIF_DELRCPT, "delrcpt",
+                       [=](SMFICTX *context) mutable { return ::smfi_delrcpt(context, address.data()); });
+}
+
+void Context::chgfrom(const py::object &sender, const py::object &parameters) {
+    std::string address = to_address("sender", sender);
+    std::string esmtp = to_parameters(parameters);
+    m_connection->edit(SMFIF_CHGFROM, "chgfrom", [=](SMFICTX *context) mutable {
+        return ::smfi_chgfrom(context, address.data(), or_null(esmtp));
+    });
+}
+
+void Context::replacebody(const py::object &data) {
+    const Buffer buffer(data);
+    m_connection->replace_body([&](SMFICTX *context) {
+        // libmilter takes an int for the length and splits at 65535 itself.
+        constexpr std::size_t most = std::size_t{65535} << 14;
+        std::size_t sent = 0;
+        int result = MI_SUCCESS;
+        do {
+            const std::size_t size = std::min(most, buffer.size() - sent);
+            result = ::smfi_replacebody(context, buffer.data() + sent, static_cast<int>(size));
+            sent += size;
+        } while (result == MI_SUCCESS && sent < buffer.size());
+        return result;
+    });
+}
+
+void Context::quarantine(const py::object &reason) {
+    std::string text = to_bytes("quarantine reason", reason);
+    check_line("quarantine reason", text);
+    m_connection->edit(SMFIF_QUARANTINE, "quarantine",
+                       [=](SMFICTX *context) mutable { return ::smfi_quarantine(context, text.data()); });
+}
+
+void Context::progress() {
+    m_connection->check_at_eom("progress");
+    m_connection->call("progress", [](SMFICTX *context) { return ::smfi_progress(context); }, true);
+}
+
+}  // namespace pymilter

@@ -1,0 +1,41 @@
+// Python's handle on a connection: what a filter may ask of libmilter. Expires with the connection. Needs the GIL.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "python/connection.hpp"
+#include "python/python.hpp"
+
+namespace pymilter {
+
+class Context {
+public:
+    explicit Context(std::shared_ptr<Connection> connection) : m_connection(std::move(connection)) {}
+
+    std::uint64_t id() const { return m_connection->id(); }
+    std::uint32_t actions() const { return m_connection->options.actions; }
+    std::uint32_t protocol() const { return m_connection->options.protocol; }
+
+    py::object getpriv() const;
+    void setpriv(py::object priv);
+
+    std::optional<py::str> getsymval(const std::string &name);
+    void setsymlist(int stage, const py::args &macros);
+    void setreply(const py::object &code, const py::object &xcode, const py::object &text, const py::args &more);
+
+    void addheader(const py::object &name, const py::object &value, int index);
+    void chgheader(const py::object &name, int index, const py::object &value);
+    void addrcpt(const py::object &recipient, const py::object &parameters);
+    void delrcpt(const py::object &recipient);
+    void chgfrom(const py::object &sender, const py::object &parameters);
+    void replacebody(const py::object &data);
+    void quarantine(const py::object &reason);
+    void progress();
+
+private:
+    std::shared_ptr<Connection> m_connection;
+};
+
+}  // namespace pymilter

@@ -1,0 +1,166 @@
+// The filter of this process: how connections get their receiver, what happens on failure, register, run, stop.
+#include "python/filter.hpp"
+
+#include <stdexcept>
+
+#include "python/callbacks.hpp"
+#include "python/context.hpp"
+#include "python/errors.hpp"
+#include "python/gil.hpp"
+
+namespace pymilter {
+
+namespace {
+
+std::atomic<Filter *> the_filter{nullptr};
+
+// What functions get at this level: the classic module hands headers and envelopes over as they are.
+std::array<TextMode, step_count> function_text_modes() {
+    std::array<TextMode, step_count> modes{};
+    for (const Step step : {Step::envfrom, Step::envrcpt, Step::header}) {
+        modes[static_cast<std::size_t>(step)] = TextMode::bytes;
+    }
+    return modes;
+}
+
+}  // namespace
+
+Filter *Filter::registered() noexcept { return the_filter.load(std::memory_order_acquire); }
+
+Filter::Filter(std::string name, int exception_policy, py::object report)
+    : m_name(std::move(name)), m_exception_policy(exception_policy), m_report(std::move(report)) {
+    set_exception_policy(exception_policy);
+    remake_function_plan();
+}
+
+void Filter::use_methods(py::object make, py::object plan_of) {
+    m_make = std::move(make);
+    m_plan_of = std::move(plan_of);
+}
+
+py::object Filter::set_function(Step step, py::object callback) {
+    if (!callback.is_none() && PyCallable_Check(callback.ptr()) == 0) {
+        throw py::type_error(std::string{"the callback for "} + traits(step).name + " must be callable or None, not " +
+                             Py_TYPE(callback.ptr())->tp_name);
+    }
+    auto &place = m_functions[static_cast<std::size_t>(step)];
+    py::object earlier = place ? place : py::none();
+    place = callback.is_none() ? py::object() : std::move(callback);
+    remake_function_plan();
+    return earlier;
+}
+
+void Filter::set_wanted(Options wanted) {
+    m_wanted = wanted;
+    remake_function_plan();
+}
+
+void Filter::remake_function_plan() {
+    const auto plan = std::make_shared<Plan>();
+    plan->wanted = m_wanted;
+    plan->has_methods = false;
+    plan->text = function_text_modes();
+    for (std::size_t index = 0; index < step_count; ++index) {
+        const auto step = static_cast<Step>(index);
+        if (m_functions[index]) {
+            plan->steps |= bit(step);
+        } else {
+            plan->wanted.protocol |= traits(step).skip;
+        }
+    }
+    plan->negotiates = plan->has(Step::negotiate);
+    m_function_plan = plan;
+}
+
+void Filter::set_exception_policy(int status) {
+    if (status != SMFIS_TEMPFAIL && status != SMFIS_REJECT && status != SMFIS_ACCEPT && status != SMFIS_CONTINUE) {
+        throw std::invalid_argument("exception policy is " + std::to_string(status) +
+                                    ": allowed are TEMPFAIL, REJECT, ACCEPT and CONTINUE");
+    }
+    m_exception_policy.store(status, std::memory_order_relaxed);
+}
+
+void Filter::furnish(Connection &connection) {
+    connection.handle = py::cast(Context(connection.share()));
+    if (!m_make) {
+        connection.receiver = connection.handle;
+        connection.plan = m_function_plan;
+        return;
+    }
+    py::object receiver = m_make();
+    const py::handle type = py::type::handle_of(receiver);
+    if (!m_plans.contains(type)) {
+        m_plans[type] = m_plan_of(type);
+    }
+    const auto plan = py::cast<std::shared_ptr<const Plan>>(py::object(m_plans[type]));
+    py::reinterpret_steal<py::object>(PyObject_CallMethodOneArg(receiver.ptr(), Names::get().set_context,
+                                                                connection.handle.ptr()));
+    if (PyErr_Occurred() != nullptr) {
+        throw py::error_already_set();
+    }
+    connection.receiver = receiver;
+    connection.priv = receiver;
+    connection.plan = plan;
+}
+
+void Filter::report(Step step, const Connection *connection, const py::object &exception) const noexcept {
+    try {
+        const py::object handle = connection != nullptr && connection->handle ? connection->handle : py::none();
+        m_report(traits(step).name, handle, exception);
+    } catch (py::error_already_set &error) {
+        error.discard_as_unraisable("pymilter: logging a failure");
+    } catch (...) {
+        // Nothing is left to tell it to; the failure itself is answered all the same.
+    }
+}
+
+void Filter::register_filter(std::optional<int> timeout) {
+    Filter *nobody = nullptr;
+    if (!the_filter.compare_exchange_strong(nobody, this)) {
+        raise_milter_error("a filter is registered already: there is one filter in a process");
+    }
+    if (timeout) {
+        ::smfi_settimeout(*timeout);
+    }
+    if (::smfi_register(describe_callbacks(m_name.data())) != MI_SUCCESS) {
+        the_filter.store(nullptr);
+        raise_milter_error("libmilter refused to register the filter (smfi_register)");
+    }
+}
+
+void Filter::start(int descriptor, bool with_signals) {
+    m_listener.adopt(descriptor);
+    if (with_signals) {
+        m_signals.emplace(m_loop.signal_descriptor());
+    }
+    m_loop.start();
+}
+
+int Filter::wait(std::optional<double> seconds) {
+    std::optional<std::chrono::milliseconds> limit;
+    if (seconds) {
+        limit = std::chrono::milliseconds{static_cast<std::int64_t>(*seconds * 1000)};
+    }
+    int event = Loop::nothing;
+    {
+        const Release release;
+        event = m_loop.wait(limit);
+    }
+    if (PyErr_CheckSignals() != 0) {
+        throw py::error_already_set();
+    }
+    if (m_signals) {
+        m_signals->renew();
+    }
+    return event;
+}
+
+int Filter::finish() {
+    const Release release;
+    const int result = m_loop.finish(m_listener);
+    m_stopped.store(true, std::memory_order_relaxed);
+    m_signals.reset();
+    return result;
+}
+
+}  // namespace pymilter

@@ -1,0 +1,77 @@
+// The filter of this process: how connections get their receiver, what happens on failure, register, run, stop.
+//
+// There is one, because smfi_register and smfi_main keep static state. Once registered it is never freed: libmilter's
+// threads may come back to it at any time.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "core/listener.hpp"
+#include "core/loop.hpp"
+#include "core/signals.hpp"
+#include "python/connection.hpp"
+#include "python/python.hpp"
+#include "python/receiver.hpp"
+
+namespace pymilter {
+
+class Filter {
+public:
+    // `report(step, context, exception)` logs a failure; it must not raise.
+    Filter(std::string name, int exception_policy, py::object report);
+
+    // The one that callbacks go to, or null before register_filter().
+    static Filter *registered() noexcept;
+
+    // Methods of one object per connection: `make()` gives the object, `plan_of(type)` the Plan of its class.
+    void use_methods(py::object make, py::object plan_of);
+    // Functions: `callback(context, ...)` or None. Returns the one before. Counts for connections that come later.
+    py::object set_function(Step step, py::object callback);
+    void set_wanted(Options wanted);
+
+    void set_exception_policy(int status);
+    int exception_policy() const { return m_exception_policy.load(std::memory_order_relaxed); }
+
+    // Gives a new connection its receiver, its handle and its plan. Throws what the user's code raises.
+    void furnish(Connection &connection);
+    // The function for a step; null where there is none any more.
+    py::object function(Step step) const { return m_functions[static_cast<std::size_t>(step)]; }
+    // Logs `exception`; what the report itself raises goes to sys.unraisablehook.
+    void report(Step step, const Connection *connection, const py::object &exception) const noexcept;
+
+    // Calls smfi_register, smfi_settimeout and smfi_setbacklog. `timeout` in seconds.
+    void register_filter(std::optional<int> timeout);
+    void start(int descriptor, bool with_signals);
+    void request_stop() noexcept { m_loop.request_stop(); }
+    // As Loop::wait, but runs the handlers of Python's that a signal asks for, and raises what they raise.
+    int wait(std::optional<double> seconds);
+    int finish();
+
+    bool is_stopped() const { return m_stopped.load(std::memory_order_relaxed); }
+    bool mute_is_safe() const { return m_listener.is_local(); }
+
+private:
+    void remake_function_plan();
+
+    std::string m_name;
+    std::atomic<int> m_exception_policy;
+    py::object m_report;
+
+    py::object m_make;
+    py::object m_plan_of;
+    py::dict m_plans;  // type -> Plan, so that each class is looked at once
+
+    std::array<py::object, step_count> m_functions;
+    Options m_wanted;
+    std::shared_ptr<const Plan> m_function_plan;
+
+    Listener m_listener;
+    Loop m_loop;
+    std::optional<SignalChain> m_signals;
+    std::atomic<bool> m_stopped{false};
+};
+
+}  // namespace pymilter

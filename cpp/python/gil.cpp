@@ -1,0 +1,102 @@
+// Thread states: how a thread of libmilter's enters Python, how it leaves for a while, and when it may no longer.
+#include "python/gil.hpp"
+
+#include <atomic>
+#include <cstdint>
+#include <thread>
+
+namespace pymilter {
+
+namespace {
+
+// The lowest bit says that the gate is shut; the rest counts the callbacks inside, in steps of two. One word, so that
+// nobody can slip in between the look and the count.
+std::atomic<std::uint64_t> gate{0};
+constexpr std::uint64_t shut_bit = 1;
+constexpr std::uint64_t one_inside = 2;
+
+// This OS thread's state, from its first callback to its end.
+class KeptThreadState {
+public:
+    ~KeptThreadState() {
+        // At thread exit. When the interpreter is ending, the state dies with it.
+        if (m_state != nullptr && Gate::enter()) {
+            PyEval_RestoreThread(m_state);
+            PyGILState_Release(m_first);
+            Gate::leave();
+        }
+    }
+
+    void attach() {
+        if (m_state != nullptr) {
+            PyEval_RestoreThread(m_state);
+            return;
+        }
+        m_first = PyGILState_Ensure();
+        m_state = PyThreadState_Get();
+    }
+
+    void detach() {
+        // CPython up to 3.13 ends threads that ask for the GIL of an interpreter that is gone: such a thread unwinds
+        // through here without being attached.
+        if (current() == m_state) {
+            PyEval_SaveThread();
+        }
+    }
+
+private:
+    static PyThreadState *current() {
+#if PY_VERSION_HEX >= 0x030D0000
+        return PyThreadState_GetUnchecked();
+#else
+        return _PyThreadState_UncheckedGet();
+#endif
+    }
+
+    PyThreadState *m_state = nullptr;
+    PyGILState_STATE m_first = PyGILState_UNLOCKED;
+};
+
+thread_local KeptThreadState kept;
+
+}  // namespace
+
+bool Gate::enter() noexcept {
+    if ((gate.fetch_add(one_inside, std::memory_order_acquire) & shut_bit) == 0) {
+        return true;
+    }
+    leave();
+    return false;
+}
+
+void Gate::leave() noexcept { gate.fetch_sub(one_inside, std::memory_order_release); }
+
+bool Gate::is_shut() noexcept { return (gate.load(std::memory_order_acquire) & shut_bit) != 0; }
+
+bool Gate::shut(std::chrono::milliseconds limit) noexcept {
+    using clock = std::chrono::steady_clock;
+    const auto deadline = clock::now() + limit;
+    gate.fetch_or(shut_bit, std::memory_order_acq_rel);
+    while (gate.load(std::memory_order_acquire) >= one_inside) {
+        if (clock::now() >= deadline) {
+            return false;
+        }
+        std::this_thread::sleep_for(std::chrono::milliseconds{1});
+    }
+    return true;
+}
+
+Attach::Attach() noexcept : m_inside(Gate::enter()) {
+    if (m_inside) {
+        kept.attach();
+    }
+}
+
+Attach::~Attach() {
+    if (m_inside) {
+        kept.detach();
+        Gate::leave();
+    }
+}
+
+}  // namespace pymilter

@@ -1,0 +1,51 @@
+// Thread states: how a thread of libmilter's enters Python, how it leaves for a while, and when it may no longer.
+//
+// A PyThreadState belongs to the OS thread, never to a connection: libmilter's worker pool runs one connection on many
+// threads. It is made by PyGILState_Ensure, so that ctypes or sqlite3 in a handler find the same one, and kept until the
+// thread ends, because making it costs eight times as much as attaching it.
+#pragma once
+
+#include <chrono>
+
+#include "python/python.hpp"
+
+namespace pymilter {
+
+// Passed by every callback. Once the interpreter begins to end it is shut, and nothing of libmilter's enters Python.
+class Gate {
+public:
+    // False when shut: the caller answers without Python.
+    static bool enter() noexcept;
+    static void leave() noexcept;
+
+    // Shuts the gate and waits for the callbacks inside. Returns false if some are still inside at the deadline.
+    static bool shut(std::chrono::milliseconds limit) noexcept;
+    static bool is_shut() noexcept;
+};
+
+// RAII, for the length of one callback: through the gate and attached to Python. Tests false when the gate is shut.
+class Attach {
+public:
+    Attach() noexcept;
+    ~Attach();
+    Attach(const Attach &) = delete;
+    Attach &operator=(const Attach &) = delete;
+    explicit operator bool() const { return m_inside; }
+
+private:
+    bool m_inside;
+};
+
+// RAII, for calls that block or touch the socket.
+class Release {
+public:
+    Release() : m_state(PyEval_SaveThread()) {}
+    ~Release() { PyEval_RestoreThread(m_state); }
+    Release(const Release &) = delete;
+    Release &operator=(const Release &) = delete;
+
+private:
+    PyThreadState *m_state;
+};
+
+}  // namespace pymilter

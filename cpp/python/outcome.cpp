@@ -1,0 +1,105 @@
+// What a handler returned, as libmilter's status; a Reply is set on the way. Needs the GIL.
+#include "python/outcome.hpp"
+
+#include <array>
+
+#include "python/receiver.hpp"
+
+namespace pymilter {
+
+namespace {
+
+constexpr std::size_t max_lines = 32;  // MAXREPLIES in libmilter; check_reply has seen to it
+
+bool is_verdict(int status) { return status != SMFIS_CONTINUE && status != SMFIS_NOREPLY; }
+
+bool is_allowed(long status, Step step) {
+    switch (status) {
+    case SMFIS_CONTINUE:
+    case SMFIS_REJECT:
+    case SMFIS_DISCARD:
+    case SMFIS_ACCEPT:
+    case SMFIS_TEMPFAIL:
+    case SMFIS_NOREPLY:
+        return true;
+    case SMFIS_SKIP:
+        return step == Step::body;
+    case SMFIS_ALL_OPTS:
+        return step == Step::negotiate;
+    default:
+        return false;
+    }
+}
+
+[[noreturn]] void refuse_result(PyObject *type, const py::object &result, Step step, const char *reason) {
+    PyErr_Format(type, "%s() returned %R: %s", traits(step).name, result.ptr(), reason);
+    throw py::error_already_set();
+}
+
+// `_wire` of a Reply: (status, code, enhanced code or None, lines), checked and encoded when it was made.
+int apply_reply(const py::object &wire, Connection &connection) {
+    const auto parts = py::reinterpret_borrow<py::tuple>(wire);
+    ReplyText reply;
+    reply.code = py::cast<std::string>(parts[1]);
+    reply.xcode = py::cast<std::string>(parts[2]);
+    for (const py::handle line : py::reinterpret_borrow<py::tuple>(parts[3])) {
+        reply.lines.push_back(py::cast<std::string>(line));
+    }
+    connection.call("setreply", [&](SMFICTX *context) { return send_reply(context, reply); });
+    return py::cast<int>(parts[0]);
+}
+
+int read_status(const py::object &result, Connection &connection, Step step) {
+    if (result.is_none()) {
+        return SMFIS_CONTINUE;
+    }
+    if (PyLong_Check(result.ptr())) {
+        int overflow = 0;
+        const long status = PyLong_AsLongAndOverflow(result.ptr(), &overflow);
+        if (overflow != 0 || !is_allowed(status, step)) {
+            refuse_result(PyExc_ValueError, result, step, "this is no status that libmilter knows for this step");
+        }
+        return static_cast<int>(status);
+    }
+    const auto wire = py::reinterpret_steal<py::object>(PyObject_GetAttr(result.ptr(), Names::get().wire));
+    if (!wire || !PyTuple_CheckExact(wire.ptr()) || PyTuple_GET_SIZE(wire.ptr()) != 4) {
+        PyErr_Clear();
+        refuse_result(PyExc_TypeError, result, step, "allowed are a Status, a Reply (Reject, TempFail) and None");
+    }
+    if (connection.options.is_mute(step) || connection.plan->is_mute(step)) {
+        return SMFIS_REJECT;  // a verdict, which to_status refuses; the reply must not stay behind in libmilter
+    }
+    return apply_reply(wire, connection);
+}
+
+}  // namespace
+
+int send_reply(SMFICTX *context, const ReplyText &reply) {
+    std::string code = reply.code;
+    std::string xcode = reply.xcode;
+    char *const enhanced = xcode.empty() ? nullptr : xcode.data();
+    std::array<char *, max_lines + 1> line{};
+    std::vector<std::string> lines = reply.lines;
+    for (std::size_t index = 0; index < lines.size() && index < max_lines; ++index) {
+        line[index] = lines[index].data();
+    }
+    if (lines.size() <= 1) {
+        return ::smfi_setreply(context, code.data(), enhanced, line[0]);
+    }
+    // The first null pointer ends the list, so all the places can be passed.
+    return ::smfi_setmlreply(context, code.data(), enhanced, line[0], line[1], line[2], line[3], line[4], line[5],
+                             line[6], line[7], line[8], line[9], line[10], line[11], line[12], line[13], line[14],
+                             line[15], line[16], line[17], line[18], line[19], line[20], line[21], line[22], line[23],
+                             line[24], line[25], line[26], line[27], line[28], line[29], line[30], line[31], line[32]);
+}
+
+int to_status(const py::object &result, Connection &connection, Step step) {
+    const int status = read_status(result, connection, step);
+    const bool is_mute = connection.options.is_mute(step) || connection.plan->is_mute(step);
+    if (is_mute && is_verdict(status)) {
+        refuse_result(PyExc_ValueError, result, step, "it is declared to give no verdict (-> None or @noreply)");
+    }
+    return status;
+}
+
+}  // namespace pymilter

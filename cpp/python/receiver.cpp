@@ -1,0 +1,54 @@
+// Who answers the callbacks: functions with the context first, or methods of an object per connection; and the plan
+// that says how. Needs the GIL.
+#include "python/receiver.hpp"
+
+#include <stdexcept>
+
+namespace pymilter {
+
+namespace {
+
+constexpr std::array<const char *, 5> mode_names{"surrogateescape", "strict", "ignore", "replace", "bytes"};
+
+Names make_names() {
+    Names names;
+    for (std::size_t index = 0; index < step_count; ++index) {
+        names.method[index] = PyUnicode_InternFromString(step_traits[index].name);
+    }
+    for (const Step step : {Step::envfrom, Step::envrcpt, Step::header}) {
+        const std::string hook = std::string{traits(step).name} + "_bytes";
+        names.bytes_hook[static_cast<std::size_t>(step)] = PyUnicode_InternFromString(hook.c_str());
+    }
+    names.set_context = PyUnicode_InternFromString("_setctx");
+    names.actions = PyUnicode_InternFromString("_actions");
+    names.protocol = PyUnicode_InternFromString("_protocol");
+    names.wire = PyUnicode_InternFromString("_wire");
+    return names;
+}
+
+}  // namespace
+
+TextMode to_text_mode(const std::string &name) {
+    for (std::size_t index = 0; index < mode_names.size(); ++index) {
+        if (name == mode_names[index]) {
+            return static_cast<TextMode>(index);
+        }
+    }
+    throw std::invalid_argument("text mode is '" + name +
+                                "': allowed are surrogateescape, strict, ignore, replace and bytes");
+}
+
+PyObject *to_text(const char *data, std::size_t size, TextMode mode) {
+    const auto length = static_cast<Py_ssize_t>(size);
+    if (mode == TextMode::bytes) {
+        return PyBytes_FromStringAndSize(data, length);
+    }
+    return PyUnicode_DecodeUTF8(data, length, mode_names[static_cast<std::size_t>(mode)]);
+}
+
+const Names &Names::get() {
+    static const Names names = make_names();
+    return names;
+}
+
+}  // namespace pymilter

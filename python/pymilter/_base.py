@@ -1,0 +1,216 @@
+"""Base: one object per connection from the MTA, a method per event of SMTP."""
+
+from collections.abc import Iterable
+from types import FunctionType
+from typing import Any
+
+from pymilter._constants import CONTINUE, Action, Stage, Status
+from pymilter._core import Context, Plan
+from pymilter._negotiate import BYTES_HOOKS, MACRO_STAGES, text_mode, wishes_of
+from pymilter.replies import Outcome
+
+ALL_ACTIONS = int(~Action(0))
+
+Hostaddr = tuple[str, int] | tuple[str, int, int, int] | str | None
+"""A peer: (ip, port) for AF_INET, (ip, port, flowinfo, scope_id) for AF_INET6, a path for AF_UNIX, None if unknown."""
+
+Parameters = str | Iterable[str] | None
+"""ESMTP parameters: one string, or any iterable of them."""
+
+
+class Base:
+    """Derive from it and override the methods you want; the MTA is told not to send the others.
+
+    A method answers with a status (CONTINUE, ACCEPT, REJECT, TEMPFAIL, DISCARD; SKIP in `body`), with a reply
+    (`Reject`, `TempFail`) or with None, which is CONTINUE. A method annotated ``-> None`` (or decorated with @noreply)
+    gives no verdict, so the MTA need not wait for it. What it raises is logged and answered by the exception policy.
+
+    `__init__` need not call this class's. One object serves one connection: several messages one after another, on
+    several threads, never two at once.
+    """
+
+    _ctx: Context
+    _actions: int = 0
+    _protocol: int = 0
+    _wanted_actions: int = ALL_ACTIONS
+
+    def _setctx(self, ctx: Context) -> None:
+        self._ctx = ctx
+
+    # ------------------------------------------------------------------------------------ events
+
+    def connect(self, hostname: str, family: int, hostaddr: Hostaddr) -> Outcome:
+        """A client connected (xxfi_connect). `hostname` is "[ip]" where it has no verified name.
+
+        `family` is one of socket's AF_ numbers; 0 with a `hostaddr` of None where the MTA did not tell. REJECT and
+        ACCEPT end the filtering of the whole connection.
+        """
+        return CONTINUE
+
+    def hello(self, hostname: str) -> Outcome:
+        """HELO or EHLO (xxfi_helo); may come more than once, or not at all."""
+        return CONTINUE
+
+    def envfrom(self, mailfrom: str, *params: str) -> Outcome:
+        """MAIL FROM (xxfi_envfrom): the address as it came, mostly with angle brackets, and its ESMTP parameters."""
+        return CONTINUE
+
+    def envrcpt(self, to: str, *params: str) -> Outcome:
+        """RCPT TO (xxfi_envrcpt). REJECT and TEMPFAIL refuse this recipient only; ACCEPT takes the whole message."""
+        return CONTINUE
+
+    def data(self) -> Outcome:
+        """DATA (xxfi_data)."""
+        return CONTINUE
+
+    def header(self, name: str, value: str) -> Outcome:
+        """One header (xxfi_header). A fold in `value` is LF and a space or tab."""
+        return CONTINUE
+
+    def eoh(self) -> Outcome:
+        """The end of the headers (xxfi_eoh)."""
+        return CONTINUE
+
+    def body(self, chunk: bytes) -> Outcome:
+        """A piece of the body (xxfi_body): mostly at most 65535 bytes, cut anywhere. SKIP wants no more of them."""
+        return CONTINUE
+
+    def unknown(self, command: str) -> Outcome:
+        """A command that the MTA does not know (xxfi_unknown). It is refused whatever is answered."""
+        return CONTINUE
+
+    def eom(self) -> Outcome:
+        """The end of the message (xxfi_eom): the one place where it can be changed."""
+        return CONTINUE
+
+    def abort(self) -> Outcome:
+        """The message was given up (xxfi_abort); eom does not follow. The connection lives on."""
+        return CONTINUE
+
+    def close(self) -> Outcome:
+        """The connection ends (xxfi_close); the last event of this object."""
+        return CONTINUE
+
+    # ------------------------------------------------------------------------------------ classic hooks
+
+    def envfrom_bytes(self, *b: bytes) -> Outcome:
+        """MAIL FROM as bytes; decodes them and calls `envfrom`."""
+        return self.envfrom(*self._decoded("envfrom", b))
+
+    def envrcpt_bytes(self, *b: bytes) -> Outcome:
+        """RCPT TO as bytes; decodes them and calls `envrcpt`."""
+        return self.envrcpt(*self._decoded("envrcpt", b))
+
+    def header_bytes(self, fld: str, val: bytes) -> Outcome:
+        """A header with its value as bytes; decodes it and calls `header`."""
+        return self.header(fld, *self._decoded("header", (val,)))
+
+    def _decoded(self, method: str, values: Iterable[bytes]) -> list[Any]:
+        mode = text_mode(getattr(type(self), method))
+        return [value if mode == "bytes" else value.decode("utf-8", mode) for value in values]
+
+    # ------------------------------------------------------------------------------------ negotiation
+
+    @classmethod
+    def protocol_mask(cls) -> int:
+        """The options of the protocol (SMFIP_*) to ask for, from the methods that this very class overrides."""
+        return wishes_of(cls, Base).protocol
+
+    def negotiate(self, opts: list[int]) -> Status | None:
+        """Agree with the MTA (xxfi_negotiate). `opts` holds what it offers, and on return what is wanted of it.
+
+        opts[0] are the actions (SMFIF_*), opts[1] the options of the protocol (SMFIP_*). Overriding is seldom needed.
+        """
+        klass = type(self)
+        opts[0] &= klass._wanted_actions
+        opts[1] &= klass.protocol_mask()
+        opts[2] = opts[3] = 0
+        self._actions, self._protocol = opts[0], opts[1]
+        if opts[0] & Action.SETSYMLIST:
+            for stage, names in wishes_of(klass, Base).macros:
+                self._ctx.setsymlist(stage, names)
+        return CONTINUE
+
+    def setsymlist(self, stage: Stage | int | str, *macros: str) -> None:
+        """Ask for the macros of a stage; in `negotiate` only, once a stage (smfi_setsymlist).
+
+        `stage` is a `Stage` or the name of a method. Raises ValueError for an unknown stage, MilterError elsewhere.
+        """
+        if isinstance(stage, str):
+            if stage not in MACRO_STAGES:
+                raise ValueError(f"stage is {stage!r}: allowed are {', '.join(MACRO_STAGES)}")
+            stage = MACRO_STAGES[stage]
+        self._ctx.setsymlist(stage, *macros)
+
+    # ------------------------------------------------------------------------------------ requests
+
+    def getsymval(self, sym: str) -> str | None:
+        """The value of a macro of the MTA, or None (smfi_getsymval). Braces around a long name may be left out."""
+        return self._ctx.getsymval(sym)
+
+    def setreply(self, rcode: str, xcode: str | None = None, msg: str | None = None, *ml: str) -> None:
+        """Set the text for a REJECT or TEMPFAIL returned later (smfi_setreply); of new code, return a `Reject` instead.
+
+        libmilter drops it in silence when the class of `rcode` does not fit the status. Raises ValueError when one of
+        the codes or lines is wrong: see `Reject`.
+        """
+        self._ctx.setreply(rcode, xcode, msg, *ml)
+
+    # ------------------------------------------------------------------------------------ edits, in eom only
+
+    def addheader(self, field: str, value: str | bytes, idx: int = -1) -> None:
+        """Append a header, or insert it at `idx`, counted from 0 (smfi_addheader, smfi_insheader).
+
+        All edits raise MilterError outside `eom`, DisabledAction where the MTA does not grant the action (here
+        ADDHDRS), and ValueError for what must not reach the MTA: here NUL, CR, or a LF that no space or tab follows.
+        """
+        self._ctx.addheader(field, value, idx)
+
+    def chgheader(self, field: str, idx: int, value: str | bytes | None) -> None:
+        """Change the `idx`-th header of this name, counted from 1; None or "" deletes it (smfi_chgheader).
+
+        Beyond the last one it adds. Needs CHGHDRS; errors as in `addheader`.
+        """
+        self._ctx.chgheader(field, idx, value)
+
+    def addrcpt(self, rcpt: str, params: Parameters = None) -> None:
+        """Add a recipient (smfi_addrcpt, smfi_addrcpt_par). Needs ADDRCPT, with parameters ADDRCPT_PAR."""
+        self._ctx.addrcpt(rcpt, params)
+
+    def delrcpt(self, rcpt: str) -> None:
+        """Remove a recipient, written as `envrcpt` got it (smfi_delrcpt). Needs DELRCPT."""
+        self._ctx.delrcpt(rcpt)
+
+    def chgfrom(self, sender: str, params: Parameters = None) -> None:
+        """Change the envelope sender; "<>" is the null sender (smfi_chgfrom). Needs CHGFROM."""
+        self._ctx.chgfrom(sender, params)
+
+    def replacebody(self, body: bytes | bytearray | memoryview) -> None:
+        """Replace the body; further calls append (smfi_replacebody). Lines end in CRLF. Needs CHGBODY."""
+        self._ctx.replacebody(body)
+
+    def quarantine(self, reason: str) -> None:
+        """Hold the message in the MTA's queue; then return ACCEPT or CONTINUE (smfi_quarantine). Needs QUARANTINE."""
+        self._ctx.quarantine(reason)
+
+    def progress(self) -> None:
+        """Tell the MTA that `eom` takes longer, which restarts its timers (smfi_progress)."""
+        self._ctx.progress()
+
+
+def plan_of(klass: type[Any]) -> Plan:
+    """What dispatch must know of a class of handlers. Raises TypeError where it is not derived from Base."""
+    if not issubclass(klass, Base):
+        raise TypeError(f"the factory made a {klass.__qualname__}: it must make an object derived from pymilter.Base")
+    wishes = wishes_of(klass, Base)
+    hooks: dict[str, FunctionType] = {name: getattr(Base, f"{name}_bytes") for name in BYTES_HOOKS}
+    return Plan(
+        actions=klass._wanted_actions,
+        protocol=klass.protocol_mask(),
+        steps=list(wishes.steps),
+        mute=list(wishes.mute),
+        negotiates=wishes.negotiates,
+        text=dict(wishes.text),
+        macros=list(wishes.macros),
+        hooks=hooks,
+    )

@@ -1,0 +1,178 @@
+"""libmilter for Python: the C++ half of pymilter. Private; use pymilter or milter."""
+
+from collections.abc import Callable, Iterable
+from enum import IntEnum, IntFlag
+from types import FunctionType
+from typing import Any, Final
+
+class _pybind11_type(type): ...  # noqa: N801 - its name at run time
+
+class Status(IntEnum):
+    """What a handler answers (SMFIS_*)."""
+
+    CONTINUE = 0
+    REJECT = 1
+    DISCARD = 2
+    ACCEPT = 3
+    TEMPFAIL = 4
+    NOREPLY = 7
+    SKIP = 8
+    ALL_OPTS = 10
+
+class Action(IntFlag):
+    """What a filter may do to a message at eom (SMFIF_*)."""
+
+    ADDHDRS = 0x1
+    CHGBODY = 0x2
+    ADDRCPT = 0x4
+    DELRCPT = 0x8
+    CHGHDRS = 0x10
+    QUARANTINE = 0x20
+    CHGFROM = 0x40
+    ADDRCPT_PAR = 0x80
+    SETSYMLIST = 0x100
+
+class Protocol(IntFlag):
+    """Options of the milter protocol (SMFIP_*)."""
+
+    NOCONNECT = 0x1
+    NOHELO = 0x2
+    NOMAIL = 0x4
+    NORCPT = 0x8
+    NOBODY = 0x10
+    NOHDRS = 0x20
+    NOEOH = 0x40
+    NR_HDR = 0x80
+    NOUNKNOWN = 0x100
+    NODATA = 0x200
+    SKIP = 0x400
+    RCPT_REJ = 0x800
+    NR_CONN = 0x1000
+    NR_HELO = 0x2000
+    NR_MAIL = 0x4000
+    NR_RCPT = 0x8000
+    NR_DATA = 0x10000
+    NR_UNKN = 0x20000
+    NR_EOH = 0x40000
+    NR_BODY = 0x80000
+    HDR_LEADSPC = 0x100000
+
+class Stage(IntEnum):
+    """Where macros are sent, for setsymlist (SMFIM_*)."""
+
+    CONNECT = 0
+    HELO = 1
+    ENVFROM = 2
+    ENVRCPT = 3
+    DATA = 4
+    EOM = 5
+    EOH = 6
+
+class Context(metaclass=_pybind11_type):
+    """A connection from the MTA. Valid until close; then every call raises MilterError."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None: ...
+    @property
+    def id(self) -> int:
+        """Number of the connection, counted from 1 in this process."""
+    @property
+    def actions(self) -> int:
+        """Actions agreed in negotiation (SMFIF_*), as an int."""
+    @property
+    def protocol(self) -> int:
+        """Protocol options agreed (SMFIP_*), as an int."""
+    def getpriv(self) -> Any:
+        """The object that setpriv() stored, or None (smfi_getpriv)."""
+    def setpriv(self, priv: object) -> None:
+        """Store an object until close (smfi_setpriv)."""
+    def getsymval(self, name: str) -> str | None:
+        """The value of a macro, or None; braces around a long name may be left out (smfi_getsymval)."""
+    def setsymlist(self, stage: int, *macros: str | bytes) -> None:
+        """Ask for the macros of a stage, in negotiate only, once a stage (smfi_setsymlist)."""
+    def setreply(
+        self, rcode: str | bytes, xcode: str | bytes | None = None, msg: str | bytes | None = None, *ml: str | bytes
+    ) -> None:
+        """Set code, enhanced code and lines of the reply that a fitting REJECT or TEMPFAIL gives (smfi_setreply,
+        smfi_setmlreply)."""
+    def addheader(self, field: str | bytes, value: str | bytes, idx: int = -1) -> None:
+        """Append a header, or insert it at idx, counted from 0 (smfi_addheader, smfi_insheader)."""
+    def chgheader(self, field: str | bytes, idx: int, value: str | bytes | None) -> None:
+        """Change the idx-th header of this name, counted from 1; None or '' deletes it (smfi_chgheader)."""
+    def addrcpt(self, rcpt: str | bytes, params: str | bytes | Iterable[str | bytes] | None = None) -> None:
+        """Add a recipient, with ESMTP parameters if given (smfi_addrcpt, smfi_addrcpt_par)."""
+    def delrcpt(self, rcpt: str | bytes) -> None:
+        """Remove a recipient, written as envrcpt got it (smfi_delrcpt)."""
+    def chgfrom(self, sender: str | bytes, params: str | bytes | Iterable[str | bytes] | None = None) -> None:
+        """Change the envelope sender, with ESMTP parameters if given (smfi_chgfrom)."""
+    def replacebody(self, body: bytes | bytearray | memoryview) -> None:
+        """Replace the body by these bytes, or add them to what was given before (smfi_replacebody)."""
+    def quarantine(self, reason: str | bytes) -> None:
+        """Hold the message in the MTA (smfi_quarantine)."""
+    def progress(self) -> None:
+        """Tell the MTA that eom takes longer (smfi_progress)."""
+
+class Plan(metaclass=_pybind11_type):
+    """What dispatch must know of a class of handlers."""
+
+    def __init__(
+        self,
+        *,
+        actions: int,
+        protocol: int,
+        steps: list[str],
+        mute: list[str],
+        negotiates: bool,
+        text: dict[str, str],
+        macros: list[tuple[int, str]],
+        hooks: dict[str, FunctionType],
+    ) -> None: ...
+
+class Filter(metaclass=_pybind11_type):
+    """The filter of this process; it can be registered and run once."""
+
+    def __init__(
+        self, *, name: str, exception_policy: int, report: Callable[[str, Context | None, BaseException], None]
+    ) -> None: ...
+    def use_methods(self, make: Callable[[], object], plan_of: Callable[[type[Any]], Plan]) -> None:
+        """Call methods of an object that make() gives for each connection."""
+    def set_function(self, step: str, callback: Callable[..., Any] | None) -> Callable[..., Any] | None:
+        """Call a function, context first, or nothing for None. Returns the last one."""
+    def set_actions(self, actions: int) -> None:
+        """Actions to ask for where functions are called (SMFIF_*)."""
+    def set_exception_policy(self, status: int) -> None:
+        """What is answered when a handler fails: TEMPFAIL, REJECT, ACCEPT or CONTINUE."""
+    def register(self, *, timeout: int | None) -> None:
+        """Make this the filter of the process; timeout in seconds (smfi_register, smfi_settimeout)."""
+    def start(self, descriptor: int, *, signals: bool) -> None:
+        """Serve a listening socket in threads of libmilter's (smfi_opensocket, smfi_main)."""
+    def request_stop(self) -> None:
+        """Let wait() return; from any thread."""
+    def wait(self, seconds: float | None) -> int:
+        """Wait for an event: one of the EVENT_ numbers, or those plus a signal."""
+    def finish(self) -> int:
+        """Stop libmilter and wait until its main loop has ended (smfi_stop)."""
+
+EVENT_INTERRUPTED: Final[int]
+EVENT_NOTHING: Final[int]
+EVENT_STOP_REQUESTED: Final[int]
+EVENT_ENDED: Final[int]
+
+def encode_reply(
+    status: int, code: int, xcode: str | None, text: tuple[str, ...]
+) -> tuple[int, bytes, bytes, tuple[bytes, ...]]:
+    """Check a reply; returns (status, code, enhanced code, lines) as libmilter gets them."""
+
+def version() -> tuple[int, int, int]:
+    """Version of the libmilter in use: major, minor, patch (smfi_version)."""
+
+def setdbg(level: int) -> None:
+    """Level of libmilter's own debug output, 0 for none (smfi_setdbg)."""
+
+def setmaxdatasize(size: int) -> int:
+    """Limit of one packet in bytes; returns the one before (smfi_setmaxdatasize)."""
+
+def connections() -> tuple[int, int]:
+    """How many connections were made and freed in this process."""
+
+def shut_gate(seconds: float) -> bool:
+    """Let no more callbacks in and wait for those inside; false at the deadline."""

@@ -1,0 +1,101 @@
+"""Decorators that tell how a handler is to be called; they only mark it, and the negotiation reads the marks."""
+
+from collections.abc import Callable
+from typing import Any, Final, Literal, TypeVar, get_args
+
+TextMode = Literal["surrogateescape", "strict", "ignore", "replace", "bytes"]
+
+F = TypeVar("F", bound=Callable[..., Any])
+C = TypeVar("C", bound=type)
+
+NOREPLY_MARK: Final = "_milter_noreply"
+NOCALLBACK_MARK: Final = "_milter_nocallback"
+SYMLIST_MARK: Final = "_milter_symlist"
+DECODE_MARK: Final = "_milter_decode"
+PROTOCOL_MARK: Final = "_milter_protocol"
+
+OPTIONAL_METHODS: Final = ("connect", "hello", "envfrom", "envrcpt", "data", "unknown", "header", "eoh", "body")
+MACRO_METHODS: Final = ("connect", "hello", "envfrom", "envrcpt", "data", "eom", "eoh")
+TEXT_METHODS: Final = ("connect", "hello", "envfrom", "envrcpt", "header", "unknown")
+MOST_MACROS: Final = 50
+RCPT_REJ: Final = 0x800
+HDR_LEADSPC: Final = 0x100000
+
+
+def _check_name(decorator: str, func: Callable[..., Any], allowed: tuple[str, ...]) -> None:
+    name = getattr(func, "__name__", repr(func))
+    if name not in allowed:
+        raise ValueError(f"@{decorator} does not fit {name}: it is for {', '.join(allowed)}")
+
+
+def noreply(func: F) -> F:
+    """The handler never gives a verdict, so the MTA is told not to wait for it (SMFIP_NR_*).
+
+    The same as the annotation ``-> None``, for code without annotations. Whether the MTA is really told depends on the
+    transport; what the handler sees does not. Raises ValueError for a method that the MTA always waits for.
+    """
+    _check_name("noreply", func, OPTIONAL_METHODS)
+    setattr(func, NOREPLY_MARK, True)
+    return func
+
+
+def nocallback(func: F) -> F:
+    """The handler is not to be called, and the MTA need not send its step (SMFIP_NO*).
+
+    For a subclass that wants less than its base. Raises ValueError for a method that has no such option.
+    """
+    _check_name("nocallback", func, OPTIONAL_METHODS)
+    setattr(func, NOCALLBACK_MARK, True)
+    return func
+
+
+def symlist(*syms: str) -> Callable[[F], F]:
+    """Macros that the MTA is to send for the step of this handler (smfi_setsymlist): at most 50 names.
+
+    Raises ValueError for more, for a name with white space, and for a method that has no macros of its own.
+    """
+    if len(syms) > MOST_MACROS:
+        raise ValueError(f"@symlist got {len(syms)} macros: at most {MOST_MACROS} are allowed for one step")
+    for sym in syms:
+        if not sym or sym.split() != [sym]:
+            raise ValueError(f"@symlist got {sym!r}: a macro name has no white space, for example '{{auth_authen}}'")
+
+    def mark(func: F) -> F:
+        _check_name("symlist", func, MACRO_METHODS)
+        setattr(func, SYMLIST_MARK, syms)
+        return func
+
+    return mark
+
+
+def decode(strategy: TextMode) -> Callable[[F], F]:
+    """How the text of a step becomes `str`: "strict", "ignore", "replace" or, by default, "surrogateescape".
+
+    "bytes" hands the bytes over as they came. The names are those of `bytes.decode`. Raises ValueError for another name
+    and for a method that gets no text.
+    """
+    if strategy not in get_args(TextMode):
+        raise ValueError(f"@decode got {strategy!r}: allowed are {', '.join(get_args(TextMode))}")
+
+    def mark(func: F) -> F:
+        _check_name("decode", func, TEXT_METHODS)
+        setattr(func, DECODE_MARK, strategy)
+        return func
+
+    return mark
+
+
+def enable_protocols(klass: C, mask: int) -> C:
+    """Ask for these options of the protocol (SMFIP_*) too, in this class and in what is derived from it."""
+    setattr(klass, PROTOCOL_MARK, getattr(klass, PROTOCOL_MARK, 0) | mask)
+    return klass
+
+
+def rejected_recipients(klass: C) -> C:
+    """Call envrcpt also for recipients that the MTA itself refused: macro {rcpt_mailer} is "error" (SMFIP_RCPT_REJ)."""
+    return enable_protocols(klass, RCPT_REJ)
+
+
+def header_leading_space(klass: C) -> C:
+    """Keep the space after the colon in header values, and bring it in those that are added (SMFIP_HDR_LEADSPC)."""
+    return enable_protocols(klass, HDR_LEADSPC)

@@ -1,0 +1,53 @@
+"""Replies: a status and its SMTP text as one value, so that they cannot disagree. Checked when made."""
+
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+from pymilter._constants import REJECT, TEMPFAIL, Status
+from pymilter._core import encode_reply
+
+
+@dataclass(frozen=True, init=False, slots=True)
+class Reply:
+    """What a handler may return in place of a status: see `Reject` and `TempFail`."""
+
+    status: ClassVar[Status]
+
+    code: int
+    xcode: str | None
+    text: tuple[str, ...]
+    _wire: tuple[int, bytes, bytes, tuple[bytes, ...]] = field(repr=False, compare=False)
+
+    def __init__(self, code: int, xcode: str | None = None, *text: str) -> None:
+        if type(self) is Reply:
+            raise TypeError("Reply is the base of Reject and TempFail: make one of these")
+        object.__setattr__(self, "code", code)
+        object.__setattr__(self, "xcode", xcode)
+        object.__setattr__(self, "text", text)
+        object.__setattr__(self, "_wire", encode_reply(self.status, code, xcode, text))
+
+
+@dataclass(frozen=True, init=False, slots=True)
+class Reject(Reply):
+    """Refuse for good: SMFIS_REJECT with a 5xx reply (RFC 5321, 4.2).
+
+    `code` is 500 to 599, `xcode` an enhanced status code 5.y.z (RFC 3463) or None, each `text` one line of at most 980
+    bytes without CR or LF, at most 32 of them. A `%` is written as it is. Raises ValueError when one of these is wrong.
+    Sent with smfi_setreply or smfi_setmlreply.
+    """
+
+    status: ClassVar[Status] = REJECT
+
+
+@dataclass(frozen=True, init=False, slots=True)
+class TempFail(Reply):
+    """Refuse for now: SMFIS_TEMPFAIL with a 4xx reply; 421 makes the MTA close the connection.
+
+    `code` is 400 to 499 and `xcode` 4.y.z or None; the rest is as in `Reject`.
+    """
+
+    status: ClassVar[Status] = TEMPFAIL
+
+
+Outcome = Status | Reply | None
+"""What a handler answers: a status, a reply, or None for CONTINUE."""
