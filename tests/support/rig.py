@@ -10,7 +10,6 @@ from pymilter.testing import FilterProcess
 from support.mta import Held, Mta
 from support.sink import Delivery, Sink
 
-
 # Without Date and From the mail servers would add them.
 _TOP = (
     b"Message-ID: <%b@client.example>\r\nDate: Mon, 2 Mar 2026 10:00:00 +0000\r\nFrom: Somebody <from@example.org>\r\n"

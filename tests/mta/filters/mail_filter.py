@@ -95,7 +95,7 @@ class Gathering(Base):
         self.addheader("X-Params", " ".join(self.params))
         self.addheader("X-Recipients", " ".join(self.recipients))
         self.addheader("X-Names", " ".join(name for name, _ in self.fields))
-        self.addheader("X-Odd", ascii([value for name, value in self.fields if name == "X-Odd"]))
+        self.addheader("X-Odd-Seen", ascii([value for name, value in self.fields if name == "X-Odd"]))
         self.addheader("X-Body", f"{self.size} {self.content.hexdigest()}")
         self.addheader("X-Queue-Id", str(self.getsymval("i")))
 
