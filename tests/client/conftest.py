@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from support.cfilter import probe as cprobe
-from support.require import missing
 
 from pymilter.testing import FilterProcess, free_port, temporary_socket
+from support.cfilter import probe as cprobe
+from support.require import missing
 
 Probe = Callable[..., FilterProcess]
 

@@ -6,7 +6,6 @@ import socket
 from collections.abc import Callable
 
 import pytest
-from support.cfilter.probe import body_line, log
 
 from pymilter.testing import (
     AddHeader,
@@ -26,6 +25,7 @@ from pymilter.testing import (
     Stage,
     Verdict,
 )
+from support.cfilter.probe import body_line, log
 
 Probe = Callable[..., FilterProcess]
 
@@ -292,7 +292,8 @@ def test_quit_returns_after_the_close_callback(probe: Probe) -> None:
 
 def test_default_macros_go_with_their_steps(probe: Probe) -> None:
     wanted = {
-        "connect": ["j", "{daemon_name}", "v", "_", "{client_addr}"],
+        "connect": ["j", "v", "_"],
+        "helo": ["{daemon_addr}", "{client_addr}"],
         "mail": ["i", "{mail_addr}", "{mail_host}"],
         "rcpt": ["i", "{rcpt_addr}", "{rcpt_host}", "{rcpt_mailer}"],
         "data": ["i"],
@@ -312,9 +313,8 @@ def test_default_macros_go_with_their_steps(probe: Probe) -> None:
         client.eom()
     number = "0000000001"
     assert log(process) == [
-        "connect [host.example] inet 192.0.2.5 1 j=mail.example.com {daemon_name}=mail.example.com v=Postfix 3.7.11"
-        " _=host.example [192.0.2.5] {client_addr}=(none)",
-        "helo [client.example.com]",
+        "connect [host.example] inet 192.0.2.5 1 j=mail.example.com v=Postfix 3.7.11 _=host.example [192.0.2.5]",
+        "helo [client.example.com] {daemon_addr}=127.0.0.1 {client_addr}=(none)",
         "mail [<a@example.org>] i=(none) {mail_addr}=a@example.org {mail_host}=example.org",
         "rcpt [<b@example.net>] i=(none) {rcpt_addr}=b@example.net {rcpt_host}=example.net {rcpt_mailer}=smtp",
         f"rcpt [<c@example.net>] i={number} {{rcpt_addr}}=c@example.net {{rcpt_host}}=example.net {{rcpt_mailer}}=smtp",
@@ -326,8 +326,10 @@ def test_default_macros_go_with_their_steps(probe: Probe) -> None:
 
 
 def test_own_macros(probe: Probe) -> None:
-    process = probe("-m", "connect=j", "-m", "connect={x}", "-m", "helo={tls_version}", "-m", "mail={x}", "-m", "mail=i")
-    own = {"{j}": "mine", "tls_version": "TLSv1.3", "i": "FIXED", "x": b"\xe9"}
+    process = probe(
+        "-m", "connect=j", "-m", "connect={x}", "-m", "helo={tls_version}", "-m", "mail={x}", "-m", "mail=i"
+    )
+    own: dict[str, str | bytes] = {"{j}": "mine", "tls_version": "TLSv1.3", "i": "FIXED", "x": b"\xe9"}
     with Client(process.address, macros=own, macro_lists={Stage.CONNECT: ["j", "{x}"]}) as client:
         client.connect()
         client.helo()

@@ -185,8 +185,9 @@ def describe(code: bytes) -> str:
 def _texts(code: bytes, payload: bytes, least: int, most: int) -> list[str]:
     parts = payload.split(b"\0")
     if parts.pop() or not least <= len(parts) <= most:
-        wanted = str(least) if least == most else f"{least} or {most}"
+        wanted = f"{least}" if least == most else f"{least} or {most}"
+        kind = "string" if most == 1 else "strings"
         raise ProtocolError(
-            f"the filter's edit {describe(code)} must hold {wanted} strings ended by NUL, not {payload!r}"
+            f"the filter's edit {describe(code)} must hold {wanted} NUL-terminated {kind}, not {payload!r}"
         )
     return [to_str(part) for part in parts]
