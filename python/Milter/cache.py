@@ -1,0 +1,151 @@
+"""Owns AddrCache: addresses and domains with the time they were seen and a result, kept in a text file."""
+
+import re
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from threading import RLock
+from typing import Any
+
+from Milter.plock import PLock
+
+__all__ = ["AddrCache"]
+
+_DAY = 24 * 60 * 60
+_LINE = re.compile(r'((?:"(?:[^"\\]|\\.)*")?[^\s"]*|\S+)(?:\s+(\S.*\S))?\s*')
+
+
+class AddrCache:
+    """A cache of mail addresses and domains, for results that are dear to get (call-back verification, say).
+
+    An address is looked up as it is, and then by its domain; case does not matter. An entry lasts for `renew` days,
+    one made by addperm() for ever. Entries with a false result (None, "") are added to the file `fname` as they are
+    made, one a line, "address time" or, for ever, "address"; a true result lives in memory only. Any thread may use it.
+    """
+
+    time_format = "%Y%b%d %H:%M:%S %Z"
+
+    age: float
+    cache: dict[str, tuple[float | None, Any]]
+    fname: str | None
+
+    def __init__(self, renew: float = 7, fname: str | None = None) -> None:
+        self.age = renew
+        self.cache = {}
+        self.fname = fname
+        self._lock = RLock()
+
+    def load(self, fname: str, age: float = 0) -> None:
+        """Take the entries of a file, instead of those in memory; from now on new ones are added to it.
+
+        Entries older than `age` days (`renew` when 0), and lines that are no entry, leave the file; it is kept as
+        `fname`.old then. A file that does not exist is empty. FileExistsError when `fname`.lock is there.
+        """
+        with self._lock:
+            self.fname = fname
+            self.cache = {}
+            lock = PLock(fname)
+            kept = lock.lock()
+            try:
+                dropped = False
+                for line, entry in _entries(fname, time.time() - (age or self.age) * _DAY):
+                    if entry is None:
+                        dropped = True
+                    else:
+                        self.cache[entry[0]] = (entry[1], None)
+                        kept.write(line)
+                if dropped:
+                    lock.commit(f"{fname}.old")
+            finally:
+                lock.unlock()
+
+    def has_precise_key(self, sender: str | None) -> bool:
+        """Whether the address itself has an entry that is still good, its domain aside; a stale one is forgotten."""
+        if not sender:
+            return False
+        key = sender.lower()
+        with self._lock:
+            entry = self.cache.get(key)
+            if entry is None:
+                return False
+            stamp = entry[0]
+            if stamp is None or stamp > time.time() - self.age * _DAY:
+                return True
+            del self.cache[key]
+            return False
+
+    def has_key(self, sender: str | None) -> bool:
+        """Whether the address, or its domain, has an entry that is still good."""
+        return self._find(sender) is not None
+
+    def __contains__(self, sender: object) -> bool:
+        return isinstance(sender, str) and self.has_key(sender)
+
+    def __getitem__(self, sender: str) -> Any:
+        """The result kept for the address, or for its domain. KeyError without either."""
+        with self._lock:
+            key = self._find(sender)
+            if key is None:
+                raise KeyError(sender.rpartition("@")[2].lower() if sender else sender)
+            return self.cache[key][1]
+
+    def _find(self, sender: str | None) -> str | None:
+        if not sender:
+            return None
+        with self._lock:
+            for key in (sender, sender.rpartition("@")[2]):
+                if self.has_precise_key(key):
+                    return key.lower()
+        return None
+
+    def __setitem__(self, sender: str, res: Any) -> None:
+        """Keep a result under the present time. OSError when the file cannot be written (the result is kept)."""
+        now = time.time()
+        with self._lock:
+            self.cache[sender.lower()] = (now, res)
+            if not res:
+                self._append(sender, " " + time.strftime(self.time_format, time.localtime(now)))
+
+    def addperm(self, sender: str, res: Any = None) -> None:
+        """Keep a result for ever, unless there is one for ever already. OSError when the file cannot be written."""
+        with self._lock:
+            key = sender.lower()
+            if self.cache.get(key, (0.0, None))[0] is None:
+                return
+            self.cache[key] = (None, res)
+            if not res:
+                self._append(sender)
+
+    def _append(self, sender: str, stamp: str = "") -> None:
+        line = sender + stamp
+        entry = _entry(line, float("-inf"))
+        if self.fname is None or entry is None or entry[0] != sender.lower() or len(line.splitlines()) != 1:
+            return  # what cannot be read back is not written
+        with open(self.fname, "a", encoding="utf-8", errors="surrogateescape") as file:
+            file.write(line + "\n")
+
+    def __len__(self) -> int:
+        return len(self.cache)
+
+
+def _entries(fname: str, oldest: float) -> Iterator[tuple[str, tuple[str, float | None] | None]]:
+    """The lines of a file, each with (address, time) or, when it is stale or no entry, None."""
+    try:
+        text = Path(fname).read_text(encoding="utf-8", errors="surrogateescape")
+    except FileNotFoundError:
+        return
+    for line in text.splitlines(keepends=True):
+        yield line, _entry(line, oldest)
+
+
+def _entry(line: str, oldest: float) -> tuple[str, float | None] | None:
+    found = _LINE.fullmatch(line)
+    if found is None or not found[1] or found[1].startswith("#"):
+        return None
+    if found[2] is None:
+        return found[1].lower(), None
+    try:
+        stamp = time.mktime(time.strptime(found[2], AddrCache.time_format))
+    except (ValueError, OverflowError):
+        return None
+    return (found[1].lower(), stamp) if stamp > oldest else None
