@@ -4,7 +4,7 @@
  * MODE: nothing | all | body | gather | edits | compute | boundary. The Python filters beside it do the same in the same modes.
  * --noreply  negotiates NR_* for every step that gives no verdict
  * --cures    what libmilter leaves undone on TCP: TCP_NODELAY from the listener on, TCP_QUICKACK set again in each callback
- * --body     compares the gathered body with this file in whole; else its length and its two ends are checked
+ * --body     compares the gathered body with this file in whole; else its length is checked
  */
 #include <getopt.h>
 #include <netinet/in.h>

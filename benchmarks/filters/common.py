@@ -1,4 +1,4 @@
-"""What the Python filters share: their command line, the work they pretend to do and the checks of what they received."""
+"""What the Python filters share: the command line, the work they pretend to do, the checks of what they received."""
 
 import argparse
 import time

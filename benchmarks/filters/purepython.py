@@ -1,10 +1,11 @@
-"""The benchmark filter on purepythonmilter: asyncio, TCP only. Its hooks are functions, so state is kept by connection."""
+"""The benchmark filter on purepythonmilter: asyncio, TCP only. Its hooks are functions that share one state."""
 # mypy: disable-error-code="import-not-found, misc, no-any-return"
 
 import logging
 from dataclasses import dataclass, field
 from typing import Any
 
+from filters.common import ADDED, compute, read_options
 from purepythonmilter import (
     Accept,
     AppendHeader,
@@ -22,8 +23,6 @@ from purepythonmilter import (
     ReplaceBodyChunk,
     TempFailWithCode,
 )
-
-from filters.common import ADDED, compute, read_options
 
 OPTIONS = read_options()
 

@@ -3,8 +3,9 @@
 from collections.abc import Callable
 from typing import Any
 
-import Milter
 from filters.common import ADDED, compute, read_options
+
+import Milter
 
 OPTIONS = read_options()
 

@@ -1,0 +1,1 @@
+"""The benchmark harness: builds the sides, runs them in turns, and writes what was measured."""

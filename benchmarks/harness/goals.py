@@ -1,0 +1,122 @@
+"""The goals that the project has set itself, computed from one run: each a ratio or a figure with its limit."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from harness.loads import LOADS
+from harness.results import Figures, Results, Row, Spread, spread
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """One goal, what was measured, and whether it is reached; `measured` is None where a side is missing."""
+
+    load: str
+    what: str
+    limit: str
+    measured: Spread | None
+    reached: bool
+
+
+def rate(turn: Figures) -> float:
+    return turn.messages_per_second
+
+
+@dataclass
+class _Goals:
+    results: Results
+    verdicts: list[Verdict]
+
+    def _add(self, load: str, what: str, limit: str, measured: Spread | None, holds: Callable[[float], bool]) -> None:
+        self.verdicts.append(Verdict(load, what, limit, measured, measured is not None and holds(measured.middle)))
+
+    def at_least(self, load: str, transport: str, above: str, below: str, limit: float) -> None:
+        measured = self.results.ratio(load, transport, above, below, rate)
+        self._add(
+            load, f"{above} / {below}, {transport}: messages/s", f"≥ {limit:g}", measured, lambda value: value >= limit
+        )
+
+    def figure(
+        self, load: str, transport: str, side: str, what: str, limit: float, figure: Callable[[Figures], float]
+    ) -> None:
+        row = self.results.row(load, transport, side)
+        measured = row.spread(figure) if row else None
+        self._add(load, f"{side}, {transport}: {what}", f"≤ {limit:g}", measured, lambda value: value <= limit)
+
+    def above_floor(self, load: str, transport: str, ours: str, old: str, floor: str, limit: float) -> None:
+        """Our processor time above the C floor as a part of what 1.0.5 adds; the medians, as differences are noisy."""
+        rows = [self.results.row(load, transport, side) for side in (ours, old, floor)]
+        measured = None
+        if rows[0] and rows[1] and rows[2]:
+            parts = [
+                (mine.cpu_us - c.cpu_us) / (theirs.cpu_us - c.cpu_us)
+                for mine, theirs, c in zip(rows[0].turns, rows[1].turns, rows[2].turns, strict=False)
+                if theirs.cpu_us > c.cpu_us
+            ]
+            medians = [row.spread(lambda turn: turn.cpu_us).middle for row in rows if row]
+            if parts and medians[1] > medians[2]:
+                middle = (medians[0] - medians[2]) / (medians[1] - medians[2])
+                measured = Spread(middle, min(parts), max(parts))
+        what = f"CPU above {floor}: {ours} / {old}, {transport}"
+        self._add(load, what, f"≤ {limit:g}", measured, lambda value: value <= limit)
+
+    def best_of(self, load: str, transport: str, side: str, others: tuple[str, ...], limit: float) -> None:
+        rows: list[Row] = [row for name in others if (row := self.results.row(load, transport, name))]
+        measured = None
+        best = max(rows, key=lambda row: row.spread(rate).middle, default=None)
+        if best:
+            measured = self.results.ratio(load, transport, side, best.side, rate)
+        name = best.side if best else "C"
+        what = f"{side} / best C filter ({name}), {transport}: messages/s"
+        self._add(load, what, f"≥ {limit:g}", measured, lambda value: value >= limit)
+
+    def idle_memory(self) -> None:
+        load = "idle2000"
+        for transport in ("unix", "tcp"):
+            rows = self.results.row(load, transport, "ours"), self.results.row(load, transport, "old")
+            measured = None
+            if rows[0] and rows[1]:
+                pairs = zip(rows[0].turns, rows[1].turns, strict=False)
+                measured = spread((ours.idle_kb or 0.0) / (old.idle_kb or 1.0) for ours, old in pairs)
+            what = f"ours / old, {transport}: memory per idle connection"
+            self._add(load, what, "≤ 1", measured, lambda value: value <= 1.0)
+
+
+def judge(results: Results) -> list[Verdict]:
+    """Every goal of the project's throughput issue, in its order."""
+    goals = _Goals(results, [])
+    for transport in ("unix", "tcp"):
+        goals.at_least("steps", transport, "ours", "c", 0.97)
+    for transport in ("unix", "tcp"):
+        # on one core: else waking an idle core costs more processor time than all that is compared here
+        goals.above_floor("onecore", transport, "ours", "old", "c", 0.5)
+    goals.at_least("steps", "unix", "ours-none", "old", 2.7)
+    goals.at_least("steps", "unix", "ours-none", "old-noreply", 1.15)
+    goals.at_least("steps", "unix", "ours-none", "c-noreply", 0.9)
+    goals.at_least("steps", "tcp", "ours-none", "old", 3.0)
+    goals.at_least("steps", "tcp", "ours-none", "old-noreply", 50.0)
+    goals.figure("steps", "tcp", "ours-none", "p99, ms (no 40 ms stall)", 20.0, lambda turn: turn.p99_ms)
+    goals.at_least("body5", "unix", "ours-none", "old", 2.5)
+    goals.at_least("body5", "tcp", "ours-none", "old", 1.5)
+    goals.at_least("body5", "unix", "ours-none", "c-noreply", 0.95)
+    goals.at_least("body5", "tcp", "ours-none", "c-noreply", 0.95)
+    goals.at_least("gather5", "unix", "ours-none", "old", 3.0)
+    goals.at_least("gather5", "tcp", "ours-none", "old", 2.0)
+    for load in ("gather5", "gather50"):
+        body = LOADS[load].body / 1e6
+        for transport in ("unix", "tcp"):
+            what = "peak memory above the start / body"
+            goals.figure(
+                load, transport, "ours-none", what, 2.2, lambda turn, body=body: (turn.peak_mb - turn.start_mb) / body
+            )
+    goals.figure("edits", "tcp", "ours", "p99, ms", 3.0, lambda turn: turn.p99_ms)
+    goals.at_least("edits", "tcp", "ours", "old", 10.0)
+    goals.at_least("edits", "tcp", "ours", "c", 10.0)
+    for transport in ("unix", "tcp"):
+        goals.at_least("compute8", transport, "ours", "old", 1.0)
+    goals.idle_memory()
+    for transport in ("unix", "tcp"):
+        goals.best_of("mail", transport, "ours-none", ("c", "c-cures", "c-noreply", "c-noreply-cures"), 0.95)
+        goals.at_least("mail", transport, "ours-none", "old", 1.0)
+        goals.at_least("mail", transport, "ours-none", "old-noreply", 1.0)
+    return goals.verdicts
