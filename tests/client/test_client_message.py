@@ -114,7 +114,8 @@ def test_what_the_filter_gets_is_no_less_than_the_message(data: bytes) -> None:
 
 names = st.sampled_from(["A", "Subject", "X-New", "subject"])
 values = st.sampled_from(["v", "two\n lines", "", "\udca6"])
-header_edits = st.lists(
+HeaderEdit = AddHeader | InsertHeader | ChangeHeader
+header_edits: st.SearchStrategy[list[HeaderEdit]] = st.lists(
     st.builds(AddHeader, names, values)
     | st.builds(InsertHeader, st.integers(0, 6), names, values)
     | st.builds(ChangeHeader, st.integers(0, 4), names, values),
@@ -123,21 +124,21 @@ header_edits = st.lists(
 
 
 @given(messages, header_edits)
-def test_header_edits_leave_the_body_and_the_other_fields_alone(data: bytes, edits: list[Edit]) -> None:
+def test_header_edits_leave_the_body_and_the_other_fields_alone(data: bytes, edits: list[HeaderEdit]) -> None:
     before = Message.parse(data)
     raw = bytes(before.edited(edits))
     after = Message.parse(raw)
     assert after.body == before.body
     assert len(after.fields) - len(before.fields) <= len(edits)
     touched = {edit.name.lower().encode() for edit in edits if isinstance(edit, ChangeHeader)}
-    added = {edit.name.lower().encode() for edit in edits if not isinstance(edit, ChangeHeader | ReplaceBody)}
+    added = {edit.name.lower().encode() for edit in edits if not isinstance(edit, ChangeHeader)}
     for field in before.fields:
         if field.name.lower() not in touched | added:
             assert any(field.raw.rstrip(b"\r\n") == other.raw.rstrip(b"\r\n") for other in after.fields)
 
 
 @given(messages, header_edits)
-def test_edits_one_by_one_are_the_edits_together(data: bytes, edits: list[Edit]) -> None:
+def test_edits_one_by_one_are_the_edits_together(data: bytes, edits: list[HeaderEdit]) -> None:
     together = Message.parse(data).edited(edits)
     single = Message.parse(data)
     for edit in edits:

@@ -17,6 +17,7 @@ from ._address import Address
 from ._errors import FilterFailed
 
 _PAUSE = 0.01
+_PROC = Path("/proc/net")
 
 
 class FilterProcess:
@@ -188,14 +189,14 @@ def _read(file: IO[bytes] | None) -> str:
 def _listens(address: Address) -> bool:
     """True if somebody listens there. Where /proc tells, no connection is made: a filter would see it come and go."""
     if address.family == socket.AF_UNIX:
-        table = Path("/proc/net/unix")
+        table = _PROC / "unix"
         if table.is_file():
             path = str(Path(address.path).absolute())
             rows = (row.split(maxsplit=7) for row in table.read_text("utf-8", "surrogateescape").splitlines()[1:])
             accepts = 0x10000  # __SO_ACCEPTCON in the third column, flags
             return any(len(row) == 8 and row[7] in (path, address.path) and int(row[3], 16) & accepts for row in rows)
     else:
-        tables = [table for table in (Path("/proc/net/tcp"), Path("/proc/net/tcp6")) if table.is_file()]
+        tables = [table for table in (_PROC / "tcp", _PROC / "tcp6") if table.is_file()]
         if tables:
             rows = (row.split() for table in tables for row in table.read_text().splitlines()[1:])
             listening = "0A"  # TCP_LISTEN
