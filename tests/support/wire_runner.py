@@ -1,0 +1,35 @@
+"""Runs the source of one wire test: wire_runner.py SOURCE ADDRESS OPTIONS. Started by support.wire."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from pathlib import Path
+from typing import Any
+
+import pymilter
+from pymilter import _core
+
+
+def note(*values: object) -> None:
+    """Tell the test; each value must be a literal."""
+    sys.stdout.write(f"{ascii(values)}\n")
+    sys.stdout.flush()
+
+
+def main(source: str, address: str, options: str) -> None:
+    """Run `Filter` of the source, or its own `main(address)` where it has one."""
+    names: dict[str, Any] = {name: getattr(pymilter, name) for name in pymilter.__all__}
+    names |= {"__name__": "program", "note": note, "pymilter": pymilter}
+    exec(compile(Path(source).read_text(), source, "exec", dont_inherit=True), names)
+    if "main" in names:
+        names["main"](address)
+    else:
+        pymilter.run(names["Filter"], address, **json.loads(options))
+    note("end", *_core.connections())
+
+
+if __name__ == "__main__":
+    logging.basicConfig(level=logging.INFO)
+    main(*sys.argv[1:])

@@ -1,0 +1,40 @@
+"""Fixtures of the wire tests: starting filters, and the kinds of socket."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from support.puppet import SOURCE, Puppet
+from support.wire import Start, WireFilter, free_address, running
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Start]:
+    """Starts a filter from its source, on a free address of the `kind` unix, inet or inet6; it ends with the test."""
+    with contextlib.ExitStack() as stack:
+
+        def begin(source: str, *, kind: str = "unix", **options: object) -> WireFilter:
+            address = stack.enter_context(free_address(kind))
+            return stack.enter_context(running(source, tmp_path, address, **options))
+
+        yield begin
+
+
+@pytest.fixture(scope="module")
+def puppet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Puppet]:
+    """A filter that does at each connection what the test tells it; one process for all tests of a file."""
+    with (
+        free_address("unix") as address,
+        running(SOURCE, tmp_path_factory.mktemp("puppet"), address) as process,
+    ):
+        yield Puppet(process)
+
+
+@pytest.fixture(params=["unix", "inet", "inet6"])
+def kind(request: pytest.FixtureRequest) -> str:
+    """Each kind of socket."""
+    return str(request.param)
