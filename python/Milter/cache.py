@@ -121,7 +121,7 @@ class AddrCache:
         entry = _entry(line, float("-inf"))
         if self.fname is None or entry is None or entry[0] != sender.lower() or len(line.splitlines()) != 1:
             return  # what cannot be read back is not written
-        with open(self.fname, "a", encoding="utf-8", errors="surrogateescape") as file:
+        with Path(self.fname).open("a", encoding="utf-8", errors="surrogateescape") as file:
             file.write(line + "\n")
 
     def __len__(self) -> int:

@@ -73,7 +73,7 @@ class PLock:
             self._keep(backname)
         self.fp.close()
         self.fp = None
-        os.replace(self.lockname, self.basename)
+        Path(self.lockname).replace(self.basename)
 
     def _keep(self, backname: str) -> None:
         spare = f"{self.lockname}.bak"
@@ -81,11 +81,11 @@ class PLock:
             os.link(self.basename, spare)
         except FileNotFoundError:
             return  # a new file has nothing to keep
-        os.replace(spare, backname)
+        Path(spare).replace(backname)
 
     def unlock(self) -> None:
         """Throw the new file away, and with it the lock; nothing happens without one."""
         if self.fp is not None:
             self.fp.close()
             self.fp = None
-            os.unlink(self.lockname)
+            Path(self.lockname).unlink()
