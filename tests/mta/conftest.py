@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from pymilter.testing import FilterProcess
+from support import require
 from support.mta import free_port, socket_folder
 from support.postfix import Postfix
 from support.rig import Rig
@@ -33,6 +34,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def rig(request: pytest.FixtureRequest) -> Iterator[Rig]:
     """A mail server, our filter before it and a sink behind it."""
     server, transport, style = request.param
+    require.root("a mail server of our own")
     folder = socket_folder()
     address = f"unix:{folder}/filter" if transport == "unix" else f"inet:{free_port()}@127.0.0.1"
     try:

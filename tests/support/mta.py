@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import shutil
 import signal
 import smtplib
@@ -18,7 +19,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-_STOP_DEADLINE = 10.0  # seconds
+# Below every system's range for outgoing connections, one of which could else take a port between the look and the use.
+_PORTS = range(20_000, 32_000)
 _LOG_LINES = 40
 
 
@@ -38,10 +40,12 @@ class Held:
 
 def free_port() -> int:
     """Return a TCP port of 127.0.0.1 that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    for port in random.sample(_PORTS, len(_PORTS)):
+        with socket.socket() as probe, suppress(OSError):
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise MtaError(f"no port of {_PORTS} is free")
 
 
 def socket_folder() -> Path:
@@ -69,6 +73,7 @@ class Mta(ABC):
 
     name: str
     start_deadline = 30.0  # seconds
+    stop_deadline = 10.0
 
     def __init__(self, milters: Sequence[str], relay_port: int) -> None:
         self.milters = tuple(milters)
@@ -176,9 +181,9 @@ class Mta(ABC):
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _stop(self, process: subprocess.Popen[bytes]) -> None:
-        """End ``process`` and whatever is left in the session that it leads."""
+        """End ``process`` and whatever is left in the process group that it leads."""
         process.terminate()
-        deadline = time.monotonic() + _STOP_DEADLINE
+        deadline = time.monotonic() + self.stop_deadline
         while not _ended(process) and time.monotonic() < deadline:
             time.sleep(0.01)
         with suppress(ProcessLookupError):

@@ -154,25 +154,28 @@ def _held(path: Path) -> Held:
 
 def unpacked() -> Path:
     """Return the folder that holds Sendmail's packages, fetching them where a cache does not have them yet."""
+    if not (shutil.which("apt-get") and shutil.which("dpkg")):
+        require.missing(
+            "Sendmail is taken out of Debian's packages with apt-get and dpkg, which this system does not have"
+        )
     release = platform.freedesktop_os_release()
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "pymilter-tests"
     root = cache / f"sendmail-{release['ID']}-{release.get('VERSION_ID', 'unknown')}-{platform.machine()}"
     if not root.exists():
-        apt_get, dpkg = require.command("apt-get", "apt"), require.command("dpkg", "dpkg")
         cache.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=cache) as temporary:
             packages, unfinished = Path(temporary, "packages"), Path(temporary, "root")
             packages.mkdir()
             names = [*_PACKAGES, *_missing_libraries()]
             fetched = subprocess.run(
-                [apt_get, "download", *names], cwd=packages, capture_output=True, text=True, timeout=120, check=False
+                ["apt-get", "download", *names], cwd=packages, capture_output=True, text=True, timeout=120, check=False
             )
             if fetched.returncode != 0:
                 require.missing(
                     f"apt-get cannot download {' '.join(names)} (apt-get update may help): {fetched.stderr.strip()}"
                 )
             for package in packages.glob("*.deb"):
-                subprocess.run([dpkg, "-x", package, unfinished], check=True, timeout=60)
+                subprocess.run(["dpkg", "-x", package, unfinished], check=True, timeout=60)
             if not any((unfinished / part).exists() for part in _PARTS):
                 raise MtaError(f"no sendmail in {', '.join(_PARTS)} of Debian's packages")
             unfinished.rename(root)
