@@ -1,0 +1,285 @@
+"""A message that knows its source: which of its headers, parts and texts are still those that were read."""
+
+from __future__ import annotations
+
+import enum
+import re
+from collections.abc import Iterator
+from email.header import Header
+from email.message import Message
+from typing import IO, Any, Self, cast
+
+from ._decode import decode_text, decode_transfer, transfer_encoding
+from ._limits import Limits
+from ._params import _unquotevalue, collapse, parse_params
+from ._split import EOL, Piece, source_text, split
+from ._write import message_bytes, write_message
+
+_LIMITS = Limits()
+_LAST_LINE_END = re.compile(r"\n\Z")
+
+
+class _Source(enum.Enum):
+    """Stands for a text that is still the source's, and is taken from there when asked for."""
+
+    TEXT = "source"
+
+
+class SourceMessage(Message):
+    """An `email.message.Message` that writes the source's own bytes for all of it that was not changed.
+
+    What the email package keeps in `_payload`, `preamble` and `epilogue` is taken from the source when asked for, so
+    the source is kept once, however deep the parts are nested. What was changed is not recorded but seen: by comparing
+    the fields and the parts with those of the source. So it does not matter which method changed them.
+    """
+
+    source: Piece | None = None
+    """Where the message lies in the bytes it was read from; None for a message made by a program."""
+    too_complex: bool = False
+    """Whether parts or fields are left in the payload because there are too many of them (see `Limits`)."""
+
+    _headers: list[tuple[str, Any]]
+    _body: object
+    _margins: dict[str, str | None]
+    _source_parts: tuple[Message, ...] = ()
+
+    @classmethod
+    def from_bytes(cls, data: bytes, limits: Limits = _LIMITS) -> Self:
+        """Read a message. It never raises for what is in it."""
+        return cls._of_piece(split(data, limits))
+
+    @classmethod
+    def _of_piece(cls, piece: Piece) -> Self:
+        msg = cls()
+        msg.source = piece
+        msg._headers = list(piece.fields)
+        msg.defects = piece.defects
+        msg.too_complex = piece.too_complex
+        msg.set_default_type(piece.default_type)
+        if piece.unixfrom is not None:
+            msg.set_unixfrom(piece.unixfrom)
+        msg._margins = {}
+        if piece.kind == "leaf":
+            msg._body = _Source.TEXT
+        else:
+            parts = [cls._of_piece(part) for part in piece.parts]
+            msg._source_parts = tuple(parts)
+            msg._body = parts
+        return msg
+
+    # -- what the email package's own methods read and write
+
+    @property
+    def _payload(self) -> object:
+        if self._body is _Source.TEXT and self.source:
+            return source_text(self.source.data[self.source.body : self.source.end])
+        return self._body
+
+    @_payload.setter
+    def _payload(self, value: object) -> None:
+        self._body = value
+
+    @property
+    def preamble(self) -> str | None:
+        """The text before the first part; None when there is none."""
+        return self._margin("preamble")
+
+    @preamble.setter
+    def preamble(self, value: str | None) -> None:
+        self._set_margin("preamble", value)
+
+    @property
+    def epilogue(self) -> str | None:
+        """The text behind the last part; None when there is none."""
+        return self._margin("epilogue")
+
+    @epilogue.setter
+    def epilogue(self, value: str | None) -> None:
+        self._set_margin("epilogue", value)
+
+    def _margin(self, name: str) -> str | None:
+        if name in self._margins:
+            return self._margins[name]
+        piece = self.source
+        if not piece or piece.kind != "multipart":
+            return None
+        if name == "preamble":
+            text = source_text(piece.data[piece.body : piece.leads[0]])
+            return _LAST_LINE_END.sub("", text) if text else None
+        if not piece.close:
+            return None
+        line_end = EOL.search(piece.data, piece.close[1], piece.end)
+        return source_text(piece.data[line_end.end() : piece.end]) if line_end else None
+
+    def _set_margin(self, name: str, value: str | None) -> None:
+        if "_margins" not in self.__dict__:
+            self._margins = {}
+        self._margins[name] = value
+
+    def _get_params_preserve(self, failobj: Any, header: str) -> Any:
+        for name, value in self._headers:
+            if name.lower() == header.lower():
+                return parse_params(_readable(value))
+        return failobj
+
+    # -- what is still the source's
+
+    def source_parts(self) -> tuple[Message, ...]:
+        """Return the parts as they were read."""
+        return self._source_parts
+
+    def has_source_header(self) -> bool:
+        """Tell whether all header fields are those of the source, in their order."""
+        return self.source is not None and self._headers == self.source.fields
+
+    def has_source_body(self) -> bool:
+        """Tell whether the body is one text, and that of the source."""
+        return self._body is _Source.TEXT
+
+    def has_source_parts(self) -> bool:
+        """Tell whether the parts are those that were read, be they changed or not."""
+        body = self._body
+        return (
+            isinstance(body, list)
+            and bool(self._source_parts)
+            and len(body) == len(self._source_parts)
+            and all(part is source for part, source in zip(body, self._source_parts, strict=True))
+        )
+
+    def has_source_preamble(self) -> bool:
+        """Tell whether the preamble was not set."""
+        return "preamble" not in self._margins
+
+    def has_source_epilogue(self) -> bool:
+        """Tell whether the epilogue was not set."""
+        return "epilogue" not in self._margins
+
+    def has_source_margins(self) -> bool:
+        """Tell whether neither the preamble nor the epilogue was set."""
+        return not self._margins
+
+    def is_pristine(self) -> bool:
+        """Tell whether nothing in the message or its parts differs from the source."""
+        return self.has_source_header() and self._has_pristine_body()
+
+    def _has_pristine_body(self) -> bool:
+        if self._body is _Source.TEXT:
+            return True
+        return (
+            self.has_source_parts()
+            and self.has_source_margins()
+            and all(cast(SourceMessage, part).is_pristine() for part in self._source_parts)
+        )
+
+    def new_body(self) -> list[Message] | str | None:
+        """Return the body as the list of parts, or as the text that a program set."""
+        body = self._body
+        return body if isinstance(body, list | str) else None
+
+    def has_new_body(self) -> bool:
+        """Tell whether a body must be written that needs an empty line before it."""
+        body = self._body
+        if isinstance(body, list):
+            return not self._has_pristine_body() and not (self.source and self.source.kind == "multipart")
+        return isinstance(body, str) and bool(body)
+
+    # -- reading, without the faults of the email package
+
+    def transfer_encoding(self) -> str:
+        """Return the name in Content-Transfer-Encoding in lower case, or ""."""
+        return transfer_encoding(self.get("content-transfer-encoding"))
+
+    def is_multipart(self) -> bool:
+        """Tell whether the payload is a list of parts."""
+        return isinstance(self._body, list)
+
+    def payload_bytes(self) -> bytes:
+        """Return the body's bytes as they are in the source, still encoded; b"" for a list of parts."""
+        if self._body is _Source.TEXT and self.source:
+            return self.source.data[self.source.body : self.source.end]
+        if not isinstance(self._body, str):
+            return b""
+        try:
+            return self._body.encode("ascii", "surrogateescape")
+        except UnicodeEncodeError:
+            return self._body.encode("utf-8", "surrogateescape")
+
+    def get_payload(self, i: int | None = None, decode: bool = False) -> Any:
+        """Return the payload: the parts, the i-th part, the text, or with `decode` the text's decoded bytes.
+
+        A text has LF as its line ends. Decoded bytes are exactly those of the source. Raises IndexError when there is
+        no i-th part, and TypeError when there are no parts.
+        """
+        body = self._body
+        if isinstance(body, list):
+            return None if decode else body if i is None else body[i]
+        if body is None:
+            return None
+        if decode:
+            return decode_transfer(self.payload_bytes(), self.transfer_encoding())
+        if i is not None:
+            raise TypeError(f"payload {i} of a message without parts, whose content type is {self.get_content_type()}")
+        text = str(self._payload)
+        try:
+            text.encode("utf-8")
+        except UnicodeEncodeError:
+            return decode_text(text.encode("utf-8", "surrogateescape"), self.get_content_charset())
+        return text
+
+    def get_content_charset(self, failobj: Any = None) -> Any:
+        """Return the charset parameter of Content-Type in lower case, or `failobj`."""
+        value = self.get_param("charset")
+        charset = "" if value is None else collapse(value).lower()
+        return charset if charset and charset.isascii() and charset.isprintable() else failobj
+
+    def get_filename(self, failobj: Any = None) -> Any:
+        """Return the filename of Content-Disposition, or the name of Content-Type, or `failobj`."""
+        for param, header in (("filename", "content-disposition"), ("name", "content-type")):
+            value = self.get_param(param, None, header)
+            if value is not None:
+                return collapse(value).strip()
+        return failobj
+
+    def get_boundary(self, failobj: Any = None) -> Any:
+        """Return the boundary parameter of Content-Type, or `failobj`."""
+        value = self.get_param("boundary")
+        return failobj if value is None else collapse(value).rstrip()
+
+    def get_params(self, failobj: Any = None, header: str = "content-type", unquote: bool = True) -> Any:
+        """Return the parameters of a header as pairs, the value itself first, or `failobj` without that header."""
+        params = self._get_params_preserve(None, header)
+        if params is None:
+            return failobj
+        return [(name, _unquotevalue(value)) for name, value in params] if unquote else params
+
+    # -- writing
+
+    def as_bytes(self, unixfrom: bool = False, policy: Any = None) -> bytes:
+        """Return the message: the source's bytes for all that was not changed. With `policy`, the email package's."""
+        if policy is not None:
+            return super().as_bytes(unixfrom, policy)
+        return message_bytes(self, unixfrom)
+
+    def as_string(self, unixfrom: bool = False, maxheaderlen: int = 0, policy: Any = None) -> str:
+        """Return the message as text, as the email package does; where that fails, UTF-8 text with U+FFFD."""
+        try:
+            return super().as_string(unixfrom, maxheaderlen, policy)
+        except (LookupError, ValueError, TypeError, AttributeError):
+            return self.as_bytes(unixfrom).decode("utf-8", "replace")
+
+    def dump(self, file: IO[bytes], unixfrom: bool = False) -> None:
+        """Write the message to a binary file; `unixfrom` asks for a "From " line before it."""
+        write_message(self, file.write, unixfrom)
+
+    def walk_sources(self) -> Iterator[SourceMessage]:
+        """Walk over the message and its parts, those of other classes left out."""
+        for part in self.walk():
+            if isinstance(part, SourceMessage):
+                yield part
+
+
+def _readable(value: object) -> str:
+    """A header's value as text, 8-bit characters taken for UTF-8."""
+    if isinstance(value, Header):
+        return str(value)
+    return str(value).encode("utf-8", "surrogateescape").decode("utf-8", "replace")

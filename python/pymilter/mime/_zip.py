@@ -1,0 +1,78 @@
+"""Lists the names in a zip file and in the zip files in it, within bounds."""
+
+from __future__ import annotations
+
+import io
+import struct
+import zipfile
+import zlib
+
+from ._limits import ZipLimitError, ZipLimits, ZipUnreadableError
+from ._names import is_zip_name
+
+_LIMITS = ZipLimits()
+_ENTRY = b"PK\x01\x02"
+_MIB = 1 << 20
+#: Everything zipfile raises on broken files.
+_FAULTS = (
+    zipfile.BadZipFile, zlib.error, struct.error, EOFError, OSError, ValueError, OverflowError, RuntimeError,
+    NotImplementedError, LookupError,
+)  # fmt: skip
+
+
+def zipnames(txt: bytes, limits: ZipLimits = _LIMITS) -> list[tuple[str, str]]:
+    """Return ("zipname", NAME) for each entry of a zip file, those of an inner .zip right behind it.
+
+    Raises ZipLimitError when a bound of `limits` is passed, and ZipUnreadableError when the file, or one inside it,
+    is broken or encrypted; both are a zipfile.BadZipFile.
+    """
+    if not isinstance(txt, bytes | bytearray | memoryview):
+        raise TypeError(f"zipnames needs the bytes of a zip file, not {type(txt).__name__}")
+    return _Lister(limits).names(bytes(txt), 1)
+
+
+class _Lister:
+    """Lists one zip file, and counts what it has found against the limits."""
+
+    def __init__(self, limits: ZipLimits) -> None:
+        self._limits = limits
+        self._entries = limits.entries
+        self._size = limits.size
+
+    def names(self, data: bytes, depth: int) -> list[tuple[str, str]]:
+        # zipfile makes an object of each entry at once: count them before.
+        if data.count(_ENTRY) > self._entries:
+            raise ZipLimitError(f"more than {self._limits.entries} entries in a zip file")
+        try:
+            with zipfile.ZipFile(io.BytesIO(data)) as archive:
+                return self._archive(archive, depth)
+        except ZipUnreadableError:
+            raise
+        except _FAULTS as fault:
+            raise ZipUnreadableError(str(fault) or type(fault).__name__) from fault
+
+    def _archive(self, archive: zipfile.ZipFile, depth: int) -> list[tuple[str, str]]:
+        found = []
+        for entry in archive.infolist():
+            if not self._entries:
+                raise ZipLimitError(f"more than {self._limits.entries} entries in a zip file")
+            self._entries -= 1
+            found.append(("zipname", entry.filename))
+            if is_zip_name(entry.filename) and not entry.is_dir():
+                if depth >= self._limits.depth:
+                    raise ZipLimitError(f"zip files nested deeper than {self._limits.depth}: {entry.filename!r}")
+                found += self.names(self._read(archive, entry), depth + 1)
+        return found
+
+    def _read(self, archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes:
+        if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            # LZMA may ask for a dictionary of 4 GiB; no mail client's zip tool packs a zip file like that.
+            raise ZipUnreadableError(f"{entry.filename!r} is packed by method {entry.compress_type}")
+        if entry.file_size > self._size:
+            raise ZipLimitError(f"inner zip files of more than {self._limits.size} bytes: {entry.filename!r}")
+        if entry.file_size > max(_MIB, self._limits.ratio * entry.compress_size):
+            raise ZipLimitError(f"{entry.filename!r} is packed by more than {self._limits.ratio} to 1")
+        with archive.open(entry) as file:  # reads no more than file_size
+            data = file.read(entry.file_size + 1)
+        self._size -= len(data)
+        return data
