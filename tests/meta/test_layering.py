@@ -1,0 +1,112 @@
+"""The layering rules hold in this tree, and each of them would be seen when broken."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from meta.layering import cpp_faults, python_faults
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_cpp() -> None:
+    assert cpp_faults(ROOT / "cpp") == []
+
+
+def test_python() -> None:
+    assert python_faults(ROOT / "python") == []
+
+
+@pytest.fixture
+def cpp(tmp_path: Path) -> Path:
+    """A copy to break."""
+    return Path(shutil.copytree(ROOT / "cpp", tmp_path / "cpp"))
+
+
+@pytest.fixture
+def python(tmp_path: Path) -> Path:
+    """A copy to break."""
+    return Path(shutil.copytree(ROOT / "python", tmp_path / "python", ignore=shutil.ignore_patterns("*.so")))
+
+
+@pytest.mark.parametrize(
+    ("file", "line", "told"),
+    [
+        ("core/checks.cpp", '#include "python/gil.hpp"', '"python/gil.hpp" lies above: core may include core'),
+        ("core/checks.cpp", '#include "bindings/bindings.hpp"', '"bindings/bindings.hpp" lies above'),
+        ("python/gil.cpp", '#include "bindings/bindings.hpp"', "lies above: python may include core, python"),
+        ("python/gil.cpp", '#include "gil.hpp"', '"gil.hpp" is no header of ours'),
+        ("python/context.cpp", "#include <libmilter/mfapi.h>", "only by core/libmilter.hpp"),
+        ("core/loop.hpp", "#  include <libmilter/mfdef.h>", "only by core/libmilter.hpp"),
+        ("core/loop.cpp", "#include <Python.h>", "only through python/python.hpp"),
+        ("python/context.cpp", "#include <pybind11/stl.h>", "only through python/python.hpp"),
+        ("bindings/context.cpp", "#include <pybind11/functional.h>", "only through python/python.hpp"),
+        ("bindings/filter.cpp", "const py::gil_scoped_release release;", "gil_scoped_release belongs into"),
+        ("python/dispatch.cpp", "PyGILState_Ensure();", "PyGILState_Ensure belongs into"),
+        ("python/context.hpp", "Py_BEGIN_ALLOW_THREADS", "Py_BEGIN_ALLOW_THREADS belongs into"),
+        ("python/filter.cpp", "auto *state = PyEval_SaveThread();", "PyEval_SaveThread belongs into"),
+        ("python/dispatch.cpp", 'extern "C" void callback();', 'extern "C" belongs into'),
+    ],
+)
+def test_fault_in_cpp_is_seen(cpp: Path, file: str, line: str, told: str) -> None:
+    with (cpp / file).open("a") as text:
+        text.write(line + "\n")
+    (fault,) = cpp_faults(cpp)
+    assert fault.startswith(f"{file}:")
+    assert told in fault
+
+
+def test_comments_do_not_count(cpp: Path) -> None:
+    with (cpp / "core/checks.cpp").open("a") as text:
+        text.write('// PyGILState_Ensure\n/* extern "C"\n#include <Python.h>\n*/\n')
+    assert cpp_faults(cpp) == []
+
+
+def test_file_without_opening_sentence_is_seen(cpp: Path) -> None:
+    (cpp / "core/new.hpp").write_text("#pragma once\n")
+    assert cpp_faults(cpp) == ["core/new.hpp:1: does not open with a sentence that says what it owns"]
+
+
+def test_unknown_layer_is_seen(cpp: Path) -> None:
+    (cpp / "extra").mkdir()
+    (cpp / "extra/new.hpp").write_text("// Something.\n")
+    assert cpp_faults(cpp) == ["extra/new.hpp:1: is in no layer; the layers are core, python, bindings"]
+
+
+@pytest.mark.parametrize(
+    ("file", "line", "told"),
+    [
+        ("pymilter/_report.py", "from pymilter._core import Context", "imports pymilter._core: only"),
+        ("pymilter/_report.py", "from pymilter import _core", "imports pymilter._core: only"),
+        ("pymilter/_report.py", "from . import _core", "imports pymilter._core: only"),
+        ("pymilter/_sockets.py", "import pymilter._core as core", "imports pymilter._core: only"),
+        ("pymilter/testing/_wire.py", "from .. import _core", "imports pymilter._core: only"),
+        ("pymilter/_report.py", "importlib.import_module('pymilter._core')", "imports pymilter._core: only"),
+        ("pymilter/_base.py", "import Milter", "nothing in pymilter may import the classic modules"),
+        ("pymilter/_base.py", "from milter import set_flags", "nothing in pymilter may import the classic modules"),
+        ("pymilter/_run.py", "def f() -> None:\n    import mime", "nothing in pymilter may import the classic modules"),
+        ("pymilter/_negotiate.py", "from pymilter._constants import SKIP", "may import pymilter._decorators only"),
+        ("pymilter/_negotiate.py", "from pymilter import errors", "may import pymilter._decorators only"),
+        ("pymilter/errors.py", "from pymilter._sockets import Address", "may import nothing of pymilter"),
+        ("pymilter/_run.py", "import dns.resolver", "has no run-time dependency"),
+    ],
+)
+def test_fault_in_python_is_seen(python: Path, file: str, line: str, told: str) -> None:
+    with (python / file).open("a") as text:
+        text.write(line + "\n")
+    faults = python_faults(python)
+    assert faults
+    assert all(fault.startswith(f"{file}:") and told in fault for fault in faults)
+
+
+def test_classic_module_that_goes_below_pymilter_is_seen(python: Path) -> None:
+    (python / "Milter" / "below.py").write_text('"""A module."""\nfrom pymilter._core import Filter\n')
+    assert "Milter/below.py:2: imports pymilter._core" in "\n".join(python_faults(python))
+
+
+def test_file_without_docstring_is_seen(python: Path) -> None:
+    (python / "pymilter" / "_new.py").write_text("x = 1\n")
+    assert python_faults(python) == ["pymilter/_new.py:1: does not open with a sentence that says what it owns"]
