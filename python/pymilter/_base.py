@@ -4,12 +4,13 @@ from collections.abc import Iterable
 from types import FunctionType
 from typing import Any
 
-from pymilter._constants import CONTINUE, Action, Stage, Status
+from pymilter._constants import CONTINUE, Action, Protocol, Stage, Status
 from pymilter._core import Context, Plan
 from pymilter._negotiate import BYTES_HOOKS, MACRO_STAGES, text_mode, wishes_of
 from pymilter.replies import Outcome
 
-ALL_ACTIONS = int(~Action(0))
+ALL_ACTIONS = sum(Action)
+ALL_OPTIONS = sum(Protocol)
 
 Hostaddr = tuple[str, int] | tuple[str, int, int, int] | str | None
 """A peer: (ip, port) for AF_INET, (ip, port, flowinfo, scope_id) for AF_INET6, a path for AF_UNIX, None if unknown."""
@@ -30,12 +31,15 @@ class Base:
     """
 
     _ctx: Context
-    _actions: int = 0
+    _actions: int = ALL_ACTIONS
     _protocol: int = 0
     _wanted_actions: int = ALL_ACTIONS
 
-    def _setctx(self, ctx: Context) -> None:
-        self._ctx = ctx
+    def _setctx(self, ctx: Context | None) -> None:
+        self._ctx = ctx  # type: ignore[assignment]  # None only in tests of classic programs
+        self._actions, self._protocol = ALL_ACTIONS, 0
+        if ctx is not None:
+            ctx.setpriv(self)
 
     # ------------------------------------------------------------------------------------ events
 
@@ -93,6 +97,9 @@ class Base:
 
     # ------------------------------------------------------------------------------------ classic hooks
 
+    def log(self, *msg: object) -> None:
+        """What classic programs override to write their log; this one writes nothing."""
+
     def envfrom_bytes(self, *b: bytes) -> Outcome:
         """MAIL FROM as bytes; decodes them and calls `envfrom`."""
         return self.envfrom(*self._decoded("envfrom", b))
@@ -113,8 +120,11 @@ class Base:
 
     @classmethod
     def protocol_mask(cls) -> int:
-        """The options of the protocol (SMFIP_*) to ask for, from the methods that this very class overrides."""
-        return wishes_of(cls, Base).protocol
+        """The options of the protocol (SMFIP_*) that are not wanted of the MTA, from what this very class overrides.
+
+        A mask to take away: what is agreed is ``offered & ~protocol_mask()``.
+        """
+        return ALL_OPTIONS & ~wishes_of(cls, Base).protocol
 
     def negotiate(self, opts: list[int]) -> Status | None:
         """Agree with the MTA (xxfi_negotiate). `opts` holds what it offers, and on return what is wanted of it.
@@ -123,7 +133,7 @@ class Base:
         """
         klass = type(self)
         opts[0] &= klass._wanted_actions
-        opts[1] &= klass.protocol_mask()
+        opts[1] &= ~klass.protocol_mask()
         opts[2] = opts[3] = 0
         self._actions, self._protocol = opts[0], opts[1]
         if opts[0] & Action.SETSYMLIST:
@@ -206,7 +216,7 @@ def plan_of(klass: type[Any]) -> Plan:
     hooks: dict[str, FunctionType] = {name: getattr(Base, f"{name}_bytes") for name in BYTES_HOOKS}
     return Plan(
         actions=klass._wanted_actions,
-        protocol=klass.protocol_mask(),
+        protocol=ALL_OPTIONS & ~klass.protocol_mask(),
         steps=list(wishes.steps),
         mute=list(wishes.mute),
         negotiates=wishes.negotiates,
