@@ -1,0 +1,202 @@
+"""Owns delivery status messages: making one from a template, and sending it, or asking only, at the recipient's MX."""
+
+import re
+import smtplib
+import time
+from collections.abc import Iterable, Mapping
+from email.message import Message
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any, Protocol
+
+from Milter import dns
+
+__all__ = ["Vars", "create_msg", "send_dsn"]
+
+
+class _Lookup(Protocol):
+    def dns(self, name: str, qtype: str, /) -> list[Any]: ...
+
+
+class Vars:
+    """The values for a template: set each as an attribute."""
+
+
+_PORT = smtplib.SMTP_PORT
+
+Reply = tuple[int, str]
+
+
+def send_dsn(
+    mailfrom: str,
+    receiver: str,
+    msg: Message | str | bytes | None = None,
+    timeout: float = 600,
+    session: _Lookup | None = None,
+    ourfrom: str = "",
+) -> Reply | None:
+    """Send `msg` to the address `mailfrom` at its own MX, or with no message only ask there whether it would be taken.
+
+    `receiver` is our name for HELO, `ourfrom` our envelope sender (empty: the null sender "<>"). Servers are tried in
+    the order of preference until one answers; the domain itself is asked if it has no MX. `timeout`, in seconds, is for
+    all of it. `session` has a method dns(name, type), as Milter.dns.Session. None: the address was accepted. Else the
+    (code, text) to give: the server's own, or 450 when none could be asked. ValueError if `mailfrom` has no domain.
+    """
+    domain = mailfrom.removeprefix("<").removesuffix(">").rpartition("@")
+    address = domain[0] + domain[1] + domain[2]
+    if not domain[1] or not domain[2]:
+        raise ValueError(f"{mailfrom!r} has no domain to ask")
+    deadline = time.monotonic() + timeout
+    try:
+        hosts = _servers(domain[2], dns.Session() if session is None else session)
+    except dns.DNSError as error:
+        return 450, f"DNS {error}: {domain[2]} MX"
+    if hosts is None:
+        return 550, f"{domain[2]} accepts no mail"
+    for host in hosts:
+        if time.monotonic() >= deadline:
+            break
+        smtp = _Client(receiver, deadline)
+        try:
+            return smtp.deliver(host, ourfrom, address, msg)
+        except (_RefusedUsError, OSError, UnicodeError):  # smtplib's own errors are OSErrors
+            continue
+        finally:
+            smtp.leave()
+    if time.monotonic() >= deadline:
+        return 450, f"No MX response within {timeout / 60:g} minutes"
+    return 450, "No MX servers available"
+
+
+class _RefusedUsError(Exception):
+    """This server will not talk to us; another may."""
+
+
+def _servers(domain: str, session: _Lookup) -> list[str] | None:
+    """Hosts to try, best first; None for the "null MX" of RFC 7505."""
+    if domain.startswith("[") and domain.endswith("]"):
+        return [domain[1:-1].removeprefix("IPv6:")]
+    found = sorted(session.dns(domain, "MX"))
+    if [host for _, host in found] in ([""], ["."]):
+        return None
+    return [host for _, host in found] or [domain]
+
+
+class _Client(smtplib.SMTP):
+    """One server, with one deadline (time.monotonic) for the whole conversation."""
+
+    def __init__(self, our_name: str, deadline: float) -> None:
+        self._deadline = deadline
+        super().__init__(local_hostname=our_name, timeout=self._left())
+
+    def _left(self) -> float:
+        return max(0.01, self._deadline - time.monotonic())
+
+    def getreply(self) -> tuple[int, bytes]:
+        if self.sock is not None:
+            self.sock.settimeout(self._left())
+        return super().getreply()
+
+    def leave(self) -> None:
+        """QUIT, whatever it is answered: what was delivered is delivered."""
+        try:
+            self.quit()
+        except OSError:
+            self.close()
+
+    def deliver(self, host: str, sender: str, rcpt: str, msg: Message | str | bytes | None) -> Reply | None:
+        """None when accepted, else the server's refusal. _RefusedUsError when it refuses us, not the recipient."""
+        # Not in the constructor: it raises for a greeting that refuses, and loses the connection's end.
+        if self.connect(host, _PORT)[0] != 220:
+            raise _RefusedUsError
+        try:
+            self.ehlo_or_helo_if_needed()
+        except smtplib.SMTPHeloError:
+            raise _RefusedUsError from None
+        data = None if msg is None else _wire(msg)
+        options = ["body=8bitmime"] if data and not data.isascii() and self.has_extn("8bitmime") else []
+        for code, text in (self.mail(sender, options), self.rcpt(rcpt)):
+            if code // 100 != 2:
+                return code, text.decode("utf-8", "replace")
+        if data is not None:
+            try:
+                code, text = self.data(data)
+            except smtplib.SMTPDataError as error:
+                code, text = error.smtp_code, _bytes(error.smtp_error)
+            if code // 100 != 2:
+                return code, text.decode("utf-8", "replace")
+        return None
+
+
+def _bytes(text: bytes | str) -> bytes:
+    return text.encode("utf-8", "replace") if isinstance(text, str) else text
+
+
+def _wire(msg: Message | str | bytes) -> bytes:
+    if isinstance(msg, Message):
+        return msg.as_bytes(policy=msg.policy.clone(linesep="\r\n"))
+    data = msg.encode("utf-8", "surrogateescape") if isinstance(msg, str) else msg
+    return re.sub(rb"\r\n|\n|\r", b"\r\n", data)
+
+
+def create_msg(
+    v: Any, rcptlist: Iterable[str] | None = None, origmsg: Message | None = None, template: str | None = None
+) -> Message | None:
+    """A message from a template: header lines, an empty line and a body, with %(name)s for the attributes of `v`.
+
+    `v` also gets, as attributes for the template: `rcpt` from `rcptlist`, one a line, and from `origmsg` `subject`
+    and `spf_result` (its first Received-SPF header), either None if it has none. To (`v.sender`), From (postmaster at
+    `v.receiver`), MIME-Version, Content-Type, X-Mailer and Auto-Submitted (RFC 3834) are added where the template has
+    none. A line end in a value never begins a header. None without a template. KeyError for a name that `v` has not,
+    ValueError for a header line without a colon.
+    """
+    if not template:
+        return None
+    if rcptlist:
+        v.rcpt = "\n\t".join(rcptlist)
+    if origmsg is not None:
+        v.subject = origmsg["subject"]
+        v.spf_result = origmsg["received-spf"]
+    head, _, body = re.sub(r"\r\n?", "\n", template).partition("\n\n")
+    msg = Message()
+    values = vars(v)
+    for line in re.sub(r"\n(?=[ \t])", "\0", head.rstrip("\n")).split("\n"):
+        name, colon, value = line.replace("\0", "\n").partition(":")
+        if not colon or not name.strip():
+            raise ValueError(f"template header line {line!r} is not 'name: value'")
+        msg[name.strip()] = _one_header(_fill(value, values))
+    text = _fill(body, values)
+    if "to" not in msg:
+        msg["To"] = _one_header(str(v.sender))
+    if "from" not in msg:
+        msg["From"] = _one_header(f"postmaster@{v.receiver}")
+    for name, value in _defaults(text).items():
+        if name not in msg:
+            msg[name] = value
+    # Bytes, not text: set_payload(text, charset) would choose base64, and a declared charset may be another.
+    msg.set_payload(text.encode(msg.get_content_charset("utf-8"), "replace").decode("ascii", "surrogateescape"))
+    return msg
+
+
+def _fill(text: str, values: Mapping[str, Any]) -> str:
+    """`text` with its %(name)s filled in, and "%%" made "%"; any other "%" is only a percent sign."""
+    return re.sub(r"%(?:%|\([^)]*\)[-#0 +]*\d*(?:\.\d+)?[a-zA-Z])", lambda found: found[0] % values, text)
+
+
+def _one_header(value: str) -> str:
+    """`value` with its line ends made foldings: each continues the header."""
+    return re.sub(r"[\r\n]+[ \t]*", "\n\t", value.strip())
+
+
+def _defaults(body: str) -> Mapping[str, str]:
+    try:
+        release = version("pymilter")
+    except PackageNotFoundError:
+        release = "source"
+    plain = body.isascii()
+    return {
+        "X-Mailer": f"PyMilter-{release}",
+        "Auto-Submitted": "auto-generated",
+        "MIME-Version": "1.0",
+        "Content-Type": "text/plain" if plain else 'text/plain; charset="utf-8"',
+        **({} if plain else {"Content-Transfer-Encoding": "8bit"}),
+    }

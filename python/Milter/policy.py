@@ -1,0 +1,113 @@
+"""Owns MTAPolicy: what the MTA's access map says about a sender."""
+
+import logging
+from types import TracebackType
+from typing import Any, Self
+
+from Milter._maps import Map, open_map
+
+__all__ = ["DB", "MTAPolicy", "dbmopen"]
+
+log = logging.getLogger("milter.policy")
+
+
+class DB:
+    """An access map, open for reading: bytes for bytes, KeyError for what is not in it."""
+
+    f: Map
+
+    def open(self, fname: str, mode: str) -> None:
+        """Open a map; the only `mode` is "r".
+
+        The kind is told by what the file is: Berkeley DB hash or btree, cdb, LMDB (name ending in .lmdb), or text as
+        makemap and postmap take it. FileNotFoundError and other OSErrors when it cannot be read, ValueError for another
+        mode, ImportError that names what to install when nothing here can read its kind.
+        """
+        if mode != "r":
+            raise ValueError(f"mode {mode!r}: access maps are opened with 'r', for reading")
+        self.f = open_map(fname)
+
+    def __getitem__(self, key: bytes) -> bytes:
+        value = self.f.get(key)
+        if value is None:
+            raise KeyError(key)
+        return value
+
+    def close(self) -> None:
+        """Close the map."""
+        self.f.close()
+
+
+def dbmopen(fname: str, mode: str) -> DB:
+    """An access map, opened. Errors as DB.open()."""
+    found = DB()
+    found.open(fname, mode)
+    return found
+
+
+class MTAPolicy:
+    """The policies of an access map for one sender.
+
+    The map has entries "PREFIX!user@domain", "PREFIX!domain", "PREFIX!" and "PREFIX" (a prefix of the program's own,
+    say "spf-fail"); the first of them that is there counts. Use it as a context manager.
+    """
+
+    acf: DB | None
+
+    def __init__(self, sender: str, conf: Any, access_file: str | None = None) -> None:
+        """The map is `access_file`, or else `conf.access_file`; with neither there are no policies.
+
+        `conf.access_file_nulls`: keys and values end in a NUL, as those of sendmail may.
+        """
+        self.use_nulls = bool(getattr(conf, "access_file_nulls", False))
+        self.sender = sender
+        self.domain = sender.rpartition("@")[2].lower()
+        self.acf = None
+        self.access_file = access_file or getattr(conf, "access_file", None)
+
+    def __enter__(self) -> Self:
+        self._open()
+        return self
+
+    def __exit__(self, t: type[BaseException] | None, v: BaseException | None, b: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the map; a later getPolicy() opens it again."""
+        if self.acf is not None:
+            self.acf.close()
+            self.acf = None
+
+    def _open(self) -> DB | None:
+        if self.acf is None and self.access_file:
+            try:
+                self.acf = dbmopen(self.access_file, "r")
+            except OSError as error:
+                log.error("%s: cannot open for reading: %s", self.access_file, error)
+                raise
+        return self.acf
+
+    def getPolicy(self, pfx: str) -> str | None:  # noqa: N802 - classic name
+        """The value of the most exact entry for the sender under the prefix `pfx`; None without one.
+
+        Each key is looked up as it is, then in lower case (as makemap and postmap store it), with and without a final
+        NUL. Errors as DB.open().
+        """
+        found = self._open()
+        if found is None:
+            return None
+        for key in (f"{pfx}!{self.sender}", f"{pfx}!{self.domain}", f"{pfx}!", pfx):
+            value = self._look_up(found, key)
+            if value is not None:
+                return value.removesuffix(b"\0").decode("utf-8", "surrogateescape")
+        return None
+
+    def _look_up(self, found: DB, key: str) -> bytes | None:
+        for text in dict.fromkeys((key, key.lower())):
+            plain = text.encode("utf-8", "surrogateescape")
+            for stored in (plain + b"\0", plain) if self.use_nulls else (plain, plain + b"\0"):
+                try:
+                    return found[stored]
+                except KeyError:
+                    continue
+        return None
