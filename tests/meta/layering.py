@@ -71,7 +71,7 @@ def _foreign_include(name: str, header: str) -> Iterator[str]:
     if header.startswith("libmilter/") and name != LIBMILTER_HEADER:
         yield f"<{header}> is included only by {LIBMILTER_HEADER}"
     if header == "Python.h" or header.startswith(("pybind11/", "cpython/")):
-        allowed = BINDING_HEADERS if name.startswith("bindings/") else ()
+        allowed: tuple[str, ...] = BINDING_HEADERS if name.startswith("bindings/") else ()
         if name == PYTHON_HEADER:
             allowed = ("pybind11/pybind11.h",)
         if header not in allowed:
@@ -102,9 +102,9 @@ def _faults_of_python_file(python: Path, path: Path) -> Iterator[str]:
             yield f"{name}:{line}: imports {module}: pymilter has no run-time dependency"
         if _is_within(module, "pymilter._core") and module_name not in CORE_IMPORTERS:
             yield f"{name}:{line}: imports pymilter._core: only {', '.join(CORE_IMPORTERS)} may"
-        if module_name == "_negotiate" and top == "pymilter" and not _is_within(module, "pymilter._decorators"):
-            if module != "pymilter":
-                yield f"{name}:{line}: imports {module}: it is pure, and may import pymilter._decorators only"
+        is_allowed = module == "pymilter" or _is_within(module, "pymilter._decorators")
+        if module_name == "_negotiate" and top == "pymilter" and not is_allowed:
+            yield f"{name}:{line}: imports {module}: it is pure, and may import pymilter._decorators only"
         if module_name == "errors" and top == "pymilter":
             yield f"{name}:{line}: imports {module}: it may import nothing of pymilter"
 
@@ -127,5 +127,6 @@ def _imports(tree: ast.AST, name: str) -> Iterator[tuple[int, str]]:
             for alias in node.names:
                 yield node.lineno, f"{module}.{alias.name}"
         elif isinstance(node, ast.Call) and ast.unparse(node.func) in ("importlib.import_module", "__import__"):
-            if node.args and isinstance(node.args[0], ast.Constant) and isinstance(node.args[0].value, str):
-                yield node.lineno, node.args[0].value
+            match node.args:
+                case [ast.Constant(value=str(module)), *_]:
+                    yield node.lineno, module

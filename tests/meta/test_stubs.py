@@ -1,0 +1,161 @@
+"""The stubs tell the truth: mypy.stubtest, our own comparison with what pybind11 says, and names equal everywhere."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+import pymilter
+import pymilter._core
+import pymilter.testing
+from meta.stubs import stub_faults
+
+ROOT = Path(__file__).parents[2]
+PACKAGE = ROOT / "python" / "pymilter"
+
+# stubtest of the two modules that have a stub. Its command line would take all submodules, which are not stubs.
+STUBTEST = """
+import sys
+from mypy import stubtest
+from mypy.options import Options
+options = Options()
+options.incremental = False
+options.mypy_path = [sys.argv[1]]
+errors = [
+    error
+    for module in stubtest.build_stubs(sys.argv[2:], options)
+    for error in stubtest.test_module(module)
+    if not error.is_private_type_check_only_related()
+]
+print("".join(error.get_description(concise=True) + "\\n" for error in errors), end="")
+sys.exit(bool(errors))
+"""
+
+
+def stubtest(path: Path, folder: Path) -> str:
+    """What stubtest says of the stubs under `path`; no allowlist."""
+    done = subprocess.run(
+        [sys.executable, "-c", STUBTEST, path, "pymilter", "pymilter._core"],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=100,
+    )
+    assert done.returncode in (0, 1), done.stderr
+    assert "Traceback" not in done.stderr, done.stderr
+    return done.stdout
+
+
+def stub(name: str) -> str:
+    return (PACKAGE / name).read_text("utf-8")
+
+
+def test_stubtest(tmp_path: Path) -> None:
+    assert stubtest(ROOT / "python", tmp_path) == ""
+
+
+def test_stubtest_sees_faults(tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(PACKAGE, tmp_path / "pymilter", ignore=shutil.ignore_patterns("__pycache__")))
+    core = stub("_core.pyi")
+    assert "def getpriv(self)" in core
+    (copy / "_core.pyi").write_text(core.replace("def getpriv(self)", "def get_priv(self)"))
+    init = stub("__init__.pyi")
+    (copy / "__init__.pyi").write_text(init.replace('    "DISCARD",\n', ""))
+    told = stubtest(tmp_path, tmp_path)
+    for fault in (
+        "Context.get_priv is not present at runtime",
+        "Context.getpriv is not present in stub",
+        "pymilter.__all__ names exported from the stub do not correspond",
+    ):
+        assert fault in told
+
+
+def test_core_stub_says_what_cpp_says() -> None:
+    assert stub_faults(stub("_core.pyi"), pymilter._core) == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ("def getpriv(self)", "def get_priv(self)", "Context.get_priv is in the stub only"),
+        ("def version()", "def libversion()", "version is at run time only"),
+        ("-> str | None:", "-> str:", "Context.getsymval (its result): str in the stub, str | None in C++"),
+        ("def id(self) -> int", "def id(self) -> str", "Context.id (its type): str in the stub, int in C++"),
+        ("    @property\n    def id", "    def id", "Context.id is a property at run time"),
+        ("(self, field: str | bytes, value", "(self, name: str | bytes, value", "Context.addheader: args"),
+        ("idx: int = -1", "idx: int = 0", "Context.addheader: defaults"),
+        ("idx: int = -1", "idx: str = -1", "Context.addheader(idx): str in the stub, int in C++"),
+        (", *macros: str | bytes", "", "Context.setsymlist: only one of stub and run time has *arguments"),
+        ("def start(self, descriptor: int, *, ", "def start(self, descriptor: int, ", "Filter.start: args"),
+        ("def wait(self, seconds: float | None)", "def wait(self, seconds: float)", "Filter.wait(seconds): float in"),
+        ("-> tuple[int, int, int]", "-> tuple[int, int]", "version (its result): tuple[int, int] in the stub"),
+        ("def connections() -> tuple[int, int]", "def connections() -> list[int]", "connections (its result)"),
+        ("-> tuple[int, bytes, bytes, tuple[bytes, ...]]", "-> list[bytes]", "encode_reply (its result): list[bytes]"),
+        ("text: tuple[str, ...]", "text: tuple[bytes, ...]", "encode_reply(text): tuple[bytes, ...] in the stub"),
+        ("steps: list[str]", "steps: str", "Plan.__init__(steps): str in the stub"),
+        ("text: dict[str, str]", "text: dict[str, int]", "Plan.__init__(text): dict[str, int] in the stub"),
+        ("macros: list[tuple[int, str]]", "macros: list[tuple[int, int]]", "Plan.__init__(macros)"),
+        ("(self, *args: Any, **kwargs: Any)", "(self)", "Context.__init__: Python cannot make one"),
+        ("    QUARANTINE = 0x20\n", "", "Action.QUARANTINE: None in the stub, 32 at run time"),
+        ("class Status(IntEnum)", "class Status(IntFlag)", "Status: the stub does not derive it from IntEnum"),
+        ("EVENT_ENDED: Final[int]", "EVENT_ENDED: Final[str]", "EVENT_ENDED: the stub says Final[str]"),
+        ("(smfi_quarantine).", "(smfi_progress).", "Context.quarantine: docstring"),
+        ("counted from 1 in this process.", "counted from 0.", "Context.id: docstring"),
+        ("(SMFIS_*).", "(SMFIF_*).", "Status: docstring"),
+        ("Private; use pymilter or milter.", "Public.", "pymilter._core: docstring"),
+    ],
+)
+def test_fault_in_core_stub_is_seen(old: str, new: str, told: str) -> None:
+    text = stub("_core.pyi")
+    assert old in text
+    faults = stub_faults(text.replace(old, new, 1), pymilter._core)
+    assert faults
+    assert any(fault.startswith(told) for fault in faults), faults
+
+
+def test_name_missing_at_run_time_is_seen() -> None:
+    """As when the extension is older than the stub."""
+    module = ModuleType(pymilter._core.__name__, pymilter._core.__doc__)
+    vars(module).update({name: value for name, value in vars(pymilter._core).items() if name != "setdbg"})
+    assert stub_faults(stub("_core.pyi"), module) == ["setdbg is in the stub only"]
+
+
+def public_names(module: ModuleType) -> list[str]:
+    """What a module offers at run time without its submodules, in the order of __all__ as ruff sorts it."""
+    names = {
+        name
+        for name, value in vars(module).items()
+        if not isinstance(value, ModuleType) and (not name.startswith("_") or name == "__version__")
+    }
+    order = {name: place for place, name in enumerate(module.__all__)}
+    return sorted(names, key=lambda name: (order.get(name, len(order)), name))
+
+
+@pytest.mark.parametrize("name", ["pymilter", "pymilter.testing"])
+def test_all_is_what_there_is(name: str) -> None:
+    module = importlib.import_module(name)
+    assert public_names(module) == list(module.__all__)
+
+
+def test_package_stub_has_the_same_names() -> None:
+    tree = ast.parse(stub("__init__.pyi"))
+    imported = [
+        alias.asname or alias.name for node in tree.body if isinstance(node, ast.ImportFrom) for alias in node.names
+    ]
+    declared = [
+        node.target.id for node in tree.body if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name)
+    ]
+    (listed,) = [ast.literal_eval(node.value) for node in tree.body if isinstance(node, ast.Assign)]
+    assert sorted(imported + declared) == sorted(pymilter.__all__)
+    assert listed == list(pymilter.__all__)
+
+
+def test_package_stub_and_package_have_one_docstring() -> None:
+    assert ast.get_docstring(ast.parse(stub("__init__.pyi"))) == ast.get_docstring(ast.parse(stub("__init__.py")))
