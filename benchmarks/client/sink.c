@@ -13,7 +13,7 @@
 
 #include "wire.h"
 
-enum { ROOM = 1 << 20 };
+enum { ROOM = 1 << 16 };
 
 static uint32_t protocol;
 static int is_tcp;
@@ -24,40 +24,51 @@ static void answer(int fd, const void *data, size_t size)
         pthread_exit(NULL);
 }
 
+static void command(int fd, char letter)
+{
+    static const unsigned char go_on[5] = {0, 0, 0, 1, 'c'}, accept_it[5] = {0, 0, 0, 1, 'a'};
+    static const struct { char letter; uint32_t no_reply; } steps[] = {
+        {'C', NR_CONNECT}, {'H', NR_HELO}, {'M', NR_MAIL}, {'R', NR_RCPT}, {'T', NR_DATA}, {'L', NR_HEADER}, {'N', NR_EOH}, {'B', NR_BODY}};
+    unsigned char options[17] = {0, 0, 0, 13, 'O', 0, 0, 0, 6};
+    if (letter == 'O') {
+        put32(options + 13, protocol);
+        answer(fd, options, sizeof options);
+    } else if (letter == 'E') {
+        answer(fd, accept_it, sizeof accept_it);
+    }
+    for (size_t i = 0; i < sizeof steps / sizeof *steps; i++)
+        if (steps[i].letter == letter && !(protocol & steps[i].no_reply))
+            answer(fd, go_on, sizeof go_on);
+}
+
+/* Looks at the first five bytes of a packet only, and answers when its last byte has come. */
 static void *serve(void *argument)
 {
     int fd = (int)(intptr_t)argument, on = 1;
-    unsigned char *buffer = malloc(ROOM);
-    size_t begin = 0, end = 0;
+    unsigned char buffer[ROOM], head[5];
+    size_t have = 0, rest = 0; /* bytes of the head that are there; bytes of the packet that are still to come */
     for (;;) {
         if (is_tcp)
             setsockopt(fd, IPPROTO_TCP, TCP_QUICKACK, &on, sizeof on);
-        ssize_t got = buffer != NULL ? read(fd, buffer + end, ROOM - end) : 0;
+        ssize_t got = read(fd, buffer, sizeof buffer);
         if (got <= 0)
             break;
-        end += (size_t)got;
-        while (end - begin >= 5 && end - begin >= get32(buffer + begin) + 4u) {
-            static const unsigned char go_on[5] = {0, 0, 0, 1, 'c'}, accept_it[5] = {0, 0, 0, 1, 'a'};
-            unsigned char options[17] = {0, 0, 0, 13, 'O', 0, 0, 0, 6};
-            static const struct { char letter; uint32_t no_reply; } steps[] = {
-                {'C', NR_CONNECT}, {'H', NR_HELO}, {'M', NR_MAIL}, {'R', NR_RCPT}, {'T', NR_DATA}, {'L', NR_HEADER}, {'N', NR_EOH}, {'B', NR_BODY}};
-            char letter = (char)buffer[begin + 4];
-            begin += get32(buffer + begin) + 4;
-            if (letter == 'O') {
-                put32(options + 13, protocol);
-                answer(fd, options, sizeof options);
-            } else if (letter == 'E') {
-                answer(fd, accept_it, sizeof accept_it);
+        for (size_t at = 0; at < (size_t)got;) {
+            if (have < sizeof head) {
+                head[have++] = buffer[at++];
+                if (have < sizeof head)
+                    continue;
+                rest = get32(head) - 1;
             }
-            for (size_t i = 0; i < sizeof steps / sizeof *steps; i++)
-                if (steps[i].letter == letter && !(protocol & steps[i].no_reply))
-                    answer(fd, go_on, sizeof go_on);
+            size_t part = rest < (size_t)got - at ? rest : (size_t)got - at;
+            at += part;
+            rest -= part;
+            if (rest == 0) {
+                command(fd, (char)head[4]);
+                have = 0;
+            }
         }
-        memmove(buffer, buffer + begin, end - begin);
-        end -= begin;
-        begin = 0;
     }
-    free(buffer);
     close(fd);
     return NULL;
 }

@@ -22,6 +22,12 @@ def rate(turn: Figures) -> float:
     return turn.messages_per_second
 
 
+def bodies_in_memory(load: str) -> Callable[[Figures], float]:
+    """How many bodies of this load the filter's memory has grown by at its peak."""
+    size = LOADS[load].body / 1e6
+    return lambda turn: (turn.peak_mb - turn.start_mb) / size
+
+
 @dataclass
 class _Goals:
     results: Results
@@ -103,11 +109,9 @@ def judge(results: Results) -> list[Verdict]:
     goals.at_least("gather5", "unix", "ours-none", "old", 3.0)
     goals.at_least("gather5", "tcp", "ours-none", "old", 2.0)
     for load in ("gather5", "gather50"):
-        body = LOADS[load].body / 1e6
         for transport in ("unix", "tcp"):
-            what = "peak memory above the start / body"
             goals.figure(
-                load, transport, "ours-none", what, 2.2, lambda turn, body=body: (turn.peak_mb - turn.start_mb) / body
+                load, transport, "ours-none", "peak memory above the start / body", 2.2, bodies_in_memory(load)
             )
     goals.figure("edits", "tcp", "ours", "p99, ms", 3.0, lambda turn: turn.p99_ms)
     goals.at_least("edits", "tcp", "ours", "old", 10.0)

@@ -111,7 +111,7 @@ class FilterProcess:
 
     def cpu_seconds(self) -> float:
         """Processor time of the process, ended threads included, and of its children that were waited for."""
-        # The clock id of another process's CPU time, as clock_getcpuclockid(3) makes it: ns, where /proc has 10 ms ticks.
+        # The clock of another process's CPU time, see clock_getcpuclockid(3): ns, where /proc has ticks of 10 ms.
         own = time.clock_gettime_ns((~self.pid << 3) | 2) / 1e9
         fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
         return own + (int(fields[13]) + int(fields[14])) / os.sysconf("SC_CLK_TCK")

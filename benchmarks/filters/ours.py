@@ -1,0 +1,165 @@
+"""The benchmark filter on this project's pymilter: handlers that answer, and the same with `-> None`."""
+
+import pymilter
+from filters.common import ADDED, Options, compute, read_options
+from pymilter import ACCEPT, CONTINUE, TEMPFAIL, Base, Hostaddr, Outcome
+
+OPTIONS: Options = read_options()
+
+
+class Nothing(Base):
+    pass
+
+
+class All(Base):
+    def __init__(self) -> None:
+        self.headers = self.recipients = self.size = 0
+
+    def connect(self, hostname: str, family: int, hostaddr: Hostaddr) -> Outcome:
+        return CONTINUE
+
+    def hello(self, hostname: str) -> Outcome:
+        return CONTINUE
+
+    def envfrom(self, mailfrom: str, *params: str) -> Outcome:
+        self.headers = self.recipients = self.size = 0
+        return CONTINUE
+
+    def envrcpt(self, to: str, *params: str) -> Outcome:
+        self.recipients += 1
+        return CONTINUE
+
+    def data(self) -> Outcome:
+        return CONTINUE
+
+    def header(self, name: str, value: str) -> Outcome:
+        self.headers += 1
+        return CONTINUE
+
+    def eoh(self) -> Outcome:
+        return CONTINUE
+
+    def body(self, chunk: bytes) -> Outcome:
+        self.size += len(chunk)
+        return CONTINUE
+
+    def eom(self) -> Outcome:
+        right = (self.headers, self.recipients, self.size) == (OPTIONS.headers, OPTIONS.recipients, OPTIONS.size)
+        return ACCEPT if right else TEMPFAIL
+
+
+class AllNone(Base):
+    def __init__(self) -> None:
+        self.headers = self.recipients = self.size = 0
+
+    def connect(self, hostname: str, family: int, hostaddr: Hostaddr) -> None:
+        pass
+
+    def hello(self, hostname: str) -> None:
+        pass
+
+    def envfrom(self, mailfrom: str, *params: str) -> None:
+        self.headers = self.recipients = self.size = 0
+
+    def envrcpt(self, to: str, *params: str) -> None:
+        self.recipients += 1
+
+    def data(self) -> None:
+        pass
+
+    def header(self, name: str, value: str) -> None:
+        self.headers += 1
+
+    def eoh(self) -> None:
+        pass
+
+    def body(self, chunk: bytes) -> None:
+        self.size += len(chunk)
+
+    def eom(self) -> Outcome:
+        right = (self.headers, self.recipients, self.size) == (OPTIONS.headers, OPTIONS.recipients, OPTIONS.size)
+        return ACCEPT if right else TEMPFAIL
+
+
+class Body(Base):
+    def __init__(self) -> None:
+        self.size = 0
+
+    def body(self, chunk: bytes) -> Outcome:
+        self.size += len(chunk)
+        return CONTINUE
+
+    def eom(self) -> Outcome:
+        right = self.size == OPTIONS.size
+        self.size = 0
+        return ACCEPT if right else TEMPFAIL
+
+
+class BodyNone(Base):
+    def __init__(self) -> None:
+        self.size = 0
+
+    def body(self, chunk: bytes) -> None:
+        self.size += len(chunk)
+
+    def eom(self) -> Outcome:
+        right = self.size == OPTIONS.size
+        self.size = 0
+        return ACCEPT if right else TEMPFAIL
+
+
+class Edits(Base):
+    def eom(self) -> Outcome:
+        for name, value in ADDED:
+            self.addheader(name, value)
+        self.replacebody(OPTIONS.replacement)
+        return ACCEPT
+
+
+class Compute(Base):
+    def envfrom(self, mailfrom: str, *params: str) -> Outcome:
+        compute()
+        return CONTINUE
+
+    def header(self, name: str, value: str) -> Outcome:
+        compute()
+        return CONTINUE
+
+    def eom(self) -> Outcome:
+        compute()
+        return ACCEPT
+
+
+class Boundary(Base):
+    def header(self, name: str, value: str) -> Outcome:
+        return CONTINUE
+
+    def eom(self) -> Outcome:
+        return ACCEPT
+
+
+class BoundaryNone(Base):
+    def header(self, name: str, value: str) -> None:
+        pass
+
+    def eom(self) -> Outcome:
+        return ACCEPT
+
+
+FILTERS: dict[str, tuple[type[Base], type[Base]]] = {
+    # mode: the class whose handlers answer, the class whose handlers cannot
+    "nothing": (Nothing, Nothing),
+    "all": (All, AllNone),
+    "body": (Body, BodyNone),
+    "edits": (Edits, Edits),
+    "compute": (Compute, Compute),
+    "boundary": (Boundary, BoundaryNone),
+}
+
+
+def main() -> None:
+    pymilter.run(FILTERS[OPTIONS.mode][OPTIONS.noreply], OPTIONS.address)
+
+
+if __name__ == "__main__":
+    main()
