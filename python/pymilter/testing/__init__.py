@@ -1,4 +1,12 @@
-"""The MTA's side of the milter protocol, for tests and demonstrations of filters: pure Python, no libmilter needed."""
+"""The MTA's side of the milter protocol, for tests and demonstrations of filters: pure Python, no libmilter needed.
+
+    with temporary_socket() as address, FilterProcess([sys.executable, "gate.py", address], address):
+        result = send_message(address, b"Subject: hello\\r\\n\\r\\ntext\\r\\n", "a@example.org", ["b@example.net"])
+        assert result.verdict is Verdict.ACCEPT
+        assert ("X-Gate", "open") in result.headers
+
+`Client` goes step by step instead; `python -m pymilter.testing MESSAGE.eml SOCKET` prints what a running filter does.
+"""
 
 from ._address import free_port, temporary_socket
 from ._client import Client

@@ -24,7 +24,8 @@ class Client:
     The constructor connects and negotiates. Each step method sends its macros and its command in one write, with
     Nagle's algorithm on, as Postfix does, waits for the answer where the filter gives one, and returns a `Response`.
     A step that was negotiated away is not sent (its macros are, as Postfix does), unless `force=True` is given.
-    The client does not stop after a refusal: `play` does that, as an MTA would.
+    The client does not stop after a refusal: `play` does that, as an MTA would. Nor does it mind the order of steps:
+    libmilter ignores a command out of its order (a body without `eoh`, say), which ends in a FilterTimeout.
 
     Text arguments are str (UTF-8 with surrogateescape) or bytes; each step takes `macros`, sent in addition to those
     of its stage.
