@@ -1,0 +1,379 @@
+"""The classic low level: functions over libmilter, callbacks registered one by one, the context first.
+
+Names, arguments and results are those of pymilter 1.0. Callbacks get header values and envelope arguments as bytes,
+other text as str; they answer with a status, or with None for CONTINUE.
+"""
+
+import operator
+import socket
+from collections.abc import Callable
+from typing import Final
+
+from pymilter import _core
+from pymilter._base import Base, plan_of
+from pymilter._constants import (
+    ACCEPT,
+    ADDHDRS,
+    ADDRCPT,
+    ADDRCPT_PAR,
+    ALL_OPTS,
+    CHGBODY,
+    CHGFROM,
+    CHGHDRS,
+    CONTINUE,
+    DELRCPT,
+    DISCARD,
+    M_CONNECT,
+    M_DATA,
+    M_ENVFROM,
+    M_ENVRCPT,
+    M_EOH,
+    M_EOM,
+    M_HELO,
+    MODBODY,
+    NOREPLY,
+    P_HDR_LEADSPC,
+    P_NOBODY,
+    P_NOCONNECT,
+    P_NODATA,
+    P_NOEOH,
+    P_NOHDRS,
+    P_NOHELO,
+    P_NOMAIL,
+    P_NORCPT,
+    P_NOUNKNOWN,
+    P_NR_BODY,
+    P_NR_CONN,
+    P_NR_DATA,
+    P_NR_EOH,
+    P_NR_HDR,
+    P_NR_HELO,
+    P_NR_MAIL,
+    P_NR_RCPT,
+    P_NR_UNKN,
+    P_RCPT_REJ,
+    P_SKIP,
+    QUARANTINE,
+    REJECT,
+    SETSYMLIST,
+    SKIP,
+    TEMPFAIL,
+    Action,
+)
+from pymilter._core import Context
+from pymilter._report import report_failure
+from pymilter._run import BACKLOG, RunningLoop, stop
+from pymilter._sockets import open_listener, parse_address
+from pymilter.errors import MilterError
+
+__all__ = [
+    "ACCEPT",
+    "ADDHDRS",
+    "ADDRCPT",
+    "ADDRCPT_PAR",
+    "ALL_OPTS",
+    "CHGBODY",
+    "CHGFROM",
+    "CHGHDRS",
+    "CONTINUE",
+    "CURR_ACTS",
+    "DELRCPT",
+    "DISCARD",
+    "FAILURE",
+    "MODBODY",
+    "M_CONNECT",
+    "M_DATA",
+    "M_ENVFROM",
+    "M_ENVRCPT",
+    "M_EOH",
+    "M_EOM",
+    "M_HELO",
+    "NOREPLY",
+    "P_HDR_LEADSPC",
+    "P_NOBODY",
+    "P_NOCONNECT",
+    "P_NODATA",
+    "P_NOEOH",
+    "P_NOHDRS",
+    "P_NOHELO",
+    "P_NOMAIL",
+    "P_NORCPT",
+    "P_NOUNKNOWN",
+    "P_NR_BODY",
+    "P_NR_CONN",
+    "P_NR_DATA",
+    "P_NR_EOH",
+    "P_NR_HDR",
+    "P_NR_HELO",
+    "P_NR_MAIL",
+    "P_NR_RCPT",
+    "P_NR_UNKN",
+    "P_RCPT_REJ",
+    "P_SKIP",
+    "QUARANTINE",
+    "REJECT",
+    "SETSYMLIST",
+    "SKIP",
+    "SUCCESS",
+    "TEMPFAIL",
+    "V1_ACTS",
+    "V2_ACTS",
+    "VERSION",
+    "Callback",
+    "Context",
+    "error",
+    "getdiag",
+    "getversion",
+    "main",
+    "opensocket",
+    "register",
+    "set_abort_callback",
+    "set_body_callback",
+    "set_close_callback",
+    "set_connect_callback",
+    "set_envfrom_callback",
+    "set_envrcpt_callback",
+    "set_eoh_callback",
+    "set_eom_callback",
+    "set_exception_policy",
+    "set_flags",
+    "set_header_callback",
+    "set_helo_callback",
+    "setbacklog",
+    "setconn",
+    "setdbg",
+    "settimeout",
+    "stop",
+]
+
+SUCCESS: Final = 0
+FAILURE: Final = -1
+VERSION: Final = (lambda major, minor, patch: major << 24 | minor << 8 | patch)(*_core.version())
+V1_ACTS: Final = ADDHDRS | CHGBODY | ADDRCPT | DELRCPT
+V2_ACTS: Final = V1_ACTS | CHGHDRS | QUARANTINE
+CURR_ACTS: Final = V2_ACTS | CHGFROM | ADDRCPT_PAR | SETSYMLIST
+
+error = MilterError
+"""Raised when libmilter refuses what was asked."""
+
+Callback = Callable[..., int | None]
+
+
+class _Program:
+    """What the functions of this module have set, until main() hands it to libmilter."""
+
+    def __init__(self) -> None:
+        self.callbacks: dict[str, Callback | None] = {}
+        self.policy: int = TEMPFAIL
+        self.timeout: int | None = None
+        self.backlog = BACKLOG
+        self.name: str | None = None
+        self.connection: str | None = None
+        self.factory: Callable[[], Base] | None = None
+        self.listener: socket.socket | None = None
+        self.filter: _core.Filter | None = None
+
+    def set_callback(self, step: str, callback: Callback | None) -> Callback | None:
+        if callback is not None and not callable(callback):
+            raise TypeError(f"the callback for {step} must be callable or None, not {type(callback).__name__}")
+        if self.filter is not None:
+            self.filter.set_function(step, callback)
+        earlier = self.callbacks.get(step)
+        self.callbacks[step] = callback
+        return earlier
+
+    def open(self, rmsock: bool) -> None:
+        if self.connection is None:
+            raise error("there is no socket to open: call setconn() first")
+        try:
+            listener = open_listener(parse_address(self.connection), backlog=self.backlog, remove_stale=rmsock)
+        except (OSError, ValueError) as reason:
+            raise error(str(reason)) from reason
+        self.close()
+        self.listener = listener
+
+    def close(self) -> None:
+        if self.listener is not None:
+            self.listener.close()
+            self.listener = None
+
+    def run(self) -> None:
+        if self.filter is not None:
+            raise error("main() can run only once in a process: start another process for another run")
+        if self.name is None:
+            raise error("there is no filter to run: call register() first")
+        if self.listener is None:
+            self.open(False)
+        assert self.listener is not None
+        core_filter = _core.Filter(name=self.name, exception_policy=self.policy, report=report_failure)
+        core_filter.set_actions(CURR_ACTS)
+        for step, callback in self.callbacks.items():
+            core_filter.set_function(step, callback)
+        if self.factory is not None:
+            core_filter.use_methods(self.factory, plan_of)
+        core_filter.register(timeout=self.timeout)
+        self.filter = core_filter
+        loop = RunningLoop(core_filter)
+        loop.start(self.listener, signals=True)
+        self.close()
+        try:
+            loop.wait()
+        except KeyboardInterrupt:
+            pass  # SIGINT ends main() as SIGTERM does
+        finally:
+            loop.finish()
+
+
+_program = _Program()
+
+
+def set_connect_callback(callback: Callback | None, /) -> Callback | None:
+    """Call `callback(ctx, hostname, family, hostaddr)`; None for nothing. Returns the one before, as all of these."""
+    return _program.set_callback("connect", callback)
+
+
+def set_helo_callback(callback: Callback | None, /) -> Callback | None:
+    """Call `callback(ctx, hostname)`."""
+    return _program.set_callback("hello", callback)
+
+
+def set_envfrom_callback(callback: Callback | None, /) -> Callback | None:
+    """Call `callback(ctx, sender, *parameters)`, all of them bytes."""
+    return _program.set_callback("envfrom", callback)
+
+
+def set_envrcpt_callback(callback: Callback | None, /) -> Callback | None:
+    """Call `callback(ctx, recipient, *parameters)`, all of them bytes."""
+    return _program.set_callback("envrcpt", callback)
+
+
+def set_header_callback(callback: Callback | None, /) -> Callback | None:
+    """Call `callback(ctx, name, value)`: a str, and bytes."""
+    return _program.set_callback("header", callback)
+
+
+def set_eoh_callback(callback: Callback | None, /) -> Callback | None:
+    """Call `callback(ctx)`."""
+    return _program.set_callback("eoh", callback)
+
+
+def set_body_callback(callback: Callback | None, /) -> Callback | None:
+    """Call `callback(ctx, chunk)` with bytes."""
+    return _program.set_callback("body", callback)
+
+
+def set_eom_callback(callback: Callback | None, /) -> Callback | None:
+    """Call `callback(ctx)`."""
+    return _program.set_callback("eom", callback)
+
+
+def set_abort_callback(callback: Callback | None, /) -> Callback | None:
+    """Call `callback(ctx)`; its result is ignored."""
+    return _program.set_callback("abort", callback)
+
+
+def set_close_callback(callback: Callback | None, /) -> Callback | None:
+    """Call `callback(ctx)`; its result is ignored."""
+    return _program.set_callback("close", callback)
+
+
+def set_flags(flags: int, /) -> None:
+    """Accepted, and of no effect, as in pymilter 1.0: every action that the MTA offers is asked for (SMFIF_*)."""
+    Action(operator.index(flags) & CURR_ACTS)
+
+
+def set_exception_policy(status: int, /) -> None:
+    """What is answered when a callback fails: TEMPFAIL (at first), REJECT, ACCEPT or CONTINUE. Raises `error`."""
+    policy = operator.index(status)
+    if policy not in (TEMPFAIL, REJECT, ACCEPT, CONTINUE):
+        raise error(f"exception policy is {policy}: allowed are TEMPFAIL, REJECT, ACCEPT and CONTINUE")
+    if _program.filter is not None:
+        _program.filter.set_exception_policy(policy)
+    _program.policy = policy
+
+
+def register(
+    name: str,
+    unknown: Callback | None = None,
+    data: Callback | None = None,
+    negotiate: Callback | None = None,
+) -> None:
+    """Name the filter and, where given, set the callbacks that have no function of their own (smfi_register).
+
+    They are called as `unknown(ctx, command)`, `data(ctx)` and `negotiate(ctx, options)`, with a list of four numbers
+    to change: actions, protocol, 0, 0.
+    """
+    if not isinstance(name, str):
+        raise TypeError(f"name must be str, not {type(name).__name__}")
+    for step, callback in (("unknown", unknown), ("data", data), ("negotiate", negotiate)):
+        if callback is not None:
+            _program.set_callback(step, callback)
+    _program.name = name
+    _program.factory = None
+
+
+def setconn(address: str, /) -> None:
+    """Where to listen: inet:PORT@HOST, inet6:PORT@HOST, unix:PATH, local:PATH or a path (smfi_setconn).
+
+    It is looked at in opensocket() or main(). Raises `error` for an empty one.
+    """
+    if not isinstance(address, str):
+        raise TypeError(f"address must be str, not {type(address).__name__}")
+    if not address:
+        raise error("the address is empty")
+    _program.connection = address
+
+
+def opensocket(rmsock: bool, /) -> None:
+    """Open the listening socket before main() does; with `rmsock` remove a unix socket that nobody serves any more.
+
+    Raises `error` with the reason.
+    """
+    _program.open(bool(rmsock))
+
+
+def settimeout(seconds: int, /) -> None:
+    """How long libmilter waits for the MTA, in seconds (smfi_settimeout)."""
+    _program.timeout = operator.index(seconds)
+
+
+def setbacklog(size: int, /) -> None:
+    """Length of the queue of the listening socket (smfi_setbacklog). Raises `error` for less than 1."""
+    backlog = operator.index(size)
+    if backlog < 1:
+        raise error(f"backlog is {backlog}: it must be at least 1")
+    _program.backlog = backlog
+
+
+def setdbg(level: int, /) -> None:
+    """Level of libmilter's own debug output, 0 for none (smfi_setdbg)."""
+    _core.setdbg(level)
+
+
+def main() -> None:
+    """Serve the socket until SIGTERM, SIGHUP, SIGINT or stop(); once in a process, in any thread (smfi_main).
+
+    Raises `error` without register() and setconn(), when the socket cannot be opened, and the second time.
+    """
+    _program.run()
+
+
+def getdiag() -> tuple[int, int]:
+    """How many contexts were made, and how many were freed."""
+    return _core.connections()
+
+
+def getversion() -> tuple[int, int, int]:
+    """Version of the libmilter in use (smfi_version)."""
+    return _core.version()
+
+
+def _serve(name: str, factory: Callable[[], Base], address: str, timeout: int, rmsock: bool) -> None:
+    """Milter.runmilter: methods of the object that `factory` makes for each connection."""
+    register(name)
+    _program.factory = factory
+    setconn(address)
+    opensocket(rmsock)
+    if timeout > 0:
+        settimeout(timeout)
+    main()
