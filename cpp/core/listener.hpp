@@ -21,6 +21,9 @@ public:
     // An unanswered step stalls the MTA only over TCP.
     bool is_local() const { return m_family == AF_UNIX; }
 
+    // Whether a connected socket's own address is the one that is listened on.
+    bool has_address_of(int connected) const noexcept;
+
 private:
     int m_descriptor = -1;  // libmilter's number for the listening socket
     int m_family = AF_UNSPEC;

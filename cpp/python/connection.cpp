@@ -110,6 +110,7 @@ void Connection::edit(std::uint32_t action, const char *what, Call function) {
     if (m_body_begun) {
         m_held_edits.push_back(std::move(function));
     } else {
+        socket.cork();
         call(what, function, true);
     }
 }
@@ -120,6 +121,7 @@ void Connection::replace_body(const Call &function) {
         raise_disabled_action(SMFIF_CHGBODY, "replacebody");
     }
     m_body_begun = true;
+    socket.cork();
     call("replacebody", function, true);
 }
 

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "core/negotiation.hpp"
+#include "core/peer_socket.hpp"
 #include "core/stage.hpp"
 #include "python/python.hpp"
 #include "python/receiver.hpp"
@@ -65,6 +66,7 @@ public:
     void reset_message() noexcept;
 
     Options options;                   // agreed in negotiation
+    PeerSocket socket;                 // over TCP only, and only where it could be found
     bool is_negotiated = false;        // false after a QUIT_NC: libmilter keeps to itself what was agreed before
     bool skips_body = false;           // SKIP was answered; no more chunks go to the handler
     std::shared_ptr<const Plan> plan;  // null until the receiver is made

@@ -210,6 +210,7 @@ void Context::quarantine(const py::object &reason) {
 
 void Context::progress() {
     m_connection->check_at_eom("progress");
+    m_connection->socket.uncork();  // it is meant to arrive now
     m_connection->call("progress", [](SMFICTX *context) { return ::smfi_progress(context); }, true);
 }
 

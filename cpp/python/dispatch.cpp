@@ -173,6 +173,9 @@ sfsistat run(SMFICTX *context, Step step, Fill &&fill) {
             return SMFIS_TEMPFAIL;
         }
     }
+    if (connection->options.is_mute(step)) {
+        connection->socket.acknowledge();
+    }
     if (step == Step::envfrom) {
         connection->reset_message();
     }
@@ -285,7 +288,7 @@ sfsistat negotiate_with(const Filter &filter, SMFICTX *context, Connection &conn
     } else {
         ask_for_macros(context, plan, agree(wanted, offered, true));
     }
-    connection.options = agree(wanted, offered, filter.mute_is_safe());
+    connection.options = agree(wanted, offered, filter.mute_is_safe(connection, context));
     if (plan.has_methods) {
         connection.receiver.attr(Names::get().actions) = connection.options.actions;
         connection.receiver.attr(Names::get().protocol) = connection.options.protocol;
@@ -373,6 +376,7 @@ sfsistat eom(SMFICTX *context) {
         }
         connection->leave();
     }
+    connection->socket.uncork();
     connection->reset_message();
     return status;
 }
@@ -383,6 +387,7 @@ sfsistat abort(SMFICTX *context) {
         return SMFIS_CONTINUE;
     }
     connection->reset_message();
+    connection->socket.acknowledge();  // abort has no answer that could carry the acknowledgement
     if (connection->plan->has(Step::abort)) {
         const Attach attach;
         if (attach) {

@@ -128,7 +128,13 @@ void Filter::register_filter(std::optional<int> timeout) {
     }
 }
 
-void Filter::start(int descriptor, bool with_signals) {
+bool Filter::mute_is_safe(Connection &connection, SMFICTX *context) const {
+    connection.socket = PeerSocket(context, m_listener);
+    return m_listener.is_local() || (m_mute_over_tcp && connection.socket);
+}
+
+void Filter::start(int descriptor, bool with_signals, bool mute_over_tcp) {
+    m_mute_over_tcp = mute_over_tcp;
     m_listener.adopt(descriptor);
     if (with_signals) {
         m_signals.emplace(m_loop.signal_descriptor());

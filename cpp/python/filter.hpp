@@ -44,14 +44,16 @@ public:
 
     // Calls smfi_register, smfi_settimeout and smfi_setbacklog. `timeout` in seconds.
     void register_filter(std::optional<int> timeout);
-    void start(int descriptor, bool with_signals);
+    // `mute_over_tcp`: leave steps unanswered over TCP too, on connections where that can be made safe.
+    void start(int descriptor, bool with_signals, bool mute_over_tcp);
     void request_stop() noexcept { m_loop.request_stop(); }
     // As Loop::wait, but runs the handlers of Python's that a signal asks for, and raises what they raise.
     int wait(std::optional<double> seconds);
     int finish();
 
     bool is_stopped() const { return m_stopped.load(std::memory_order_relaxed); }
-    bool mute_is_safe() const { return m_listener.is_local(); }
+    // Whether the MTA may be told not to wait on this connection (LIBMILTER 11a: over TCP that is a trap).
+    bool mute_is_safe(Connection &connection, SMFICTX *context) const;
 
 private:
     void remake_function_plan();
@@ -70,6 +72,7 @@ private:
 
     Listener m_listener;
     Loop m_loop;
+    bool m_mute_over_tcp = true;
     std::optional<SignalChain> m_signals;
     std::atomic<bool> m_stopped{false};
 };

@@ -1,12 +1,11 @@
 """Base: one object per connection from the MTA, a method per event of SMTP."""
 
 from collections.abc import Iterable
-from types import FunctionType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pymilter._constants import CONTINUE, Action, Protocol, Stage, Status
 from pymilter._core import Context, Plan
-from pymilter._negotiate import BYTES_HOOKS, MACRO_STAGES, text_mode, wishes_of
+from pymilter._negotiate import BYTES_HOOKS, MACRO_STAGES, most_arguments, text_mode, wishes_of
 from pymilter.replies import Outcome
 
 ALL_ACTIONS = sum(Action)
@@ -43,7 +42,7 @@ class Base:
 
     # ------------------------------------------------------------------------------------ events
 
-    def connect(self, hostname: str, family: int, hostaddr: Hostaddr) -> Outcome:
+    def connect(self, hostname: str, family: int, hostaddr: Hostaddr, /) -> Outcome:
         """A client connected (xxfi_connect). `hostname` is "[ip]" where it has no verified name.
 
         `family` is one of socket's AF_ numbers; 0 with a `hostaddr` of None where the MTA did not tell. REJECT and
@@ -51,23 +50,41 @@ class Base:
         """
         return CONTINUE
 
-    def hello(self, hostname: str) -> Outcome:
+    def hello(self, hostname: str, /) -> Outcome:
         """HELO or EHLO (xxfi_helo); may come more than once, or not at all."""
         return CONTINUE
 
-    def envfrom(self, mailfrom: str, *params: str) -> Outcome:
-        """MAIL FROM (xxfi_envfrom): the address as it came, mostly with angle brackets, and its ESMTP parameters."""
-        return CONTINUE
+    if TYPE_CHECKING:
+        # The ESMTP parameters are optional: a method that takes none of them gets none. Were they declared here, type
+        # checkers would refuse such an override.
 
-    def envrcpt(self, to: str, *params: str) -> Outcome:
-        """RCPT TO (xxfi_envrcpt). REJECT and TEMPFAIL refuse this recipient only; ACCEPT takes the whole message."""
-        return CONTINUE
+        def envfrom(self, mailfrom: str, /) -> Outcome:
+            """MAIL FROM (xxfi_envfrom): the address as it came, mostly with angle brackets.
+
+            A method with ``*params: str`` gets the ESMTP parameters too.
+            """
+
+        def envrcpt(self, to: str, /) -> Outcome:
+            """RCPT TO (xxfi_envrcpt). REJECT and TEMPFAIL refuse this recipient; ACCEPT takes the whole message.
+
+            A method with ``*params: str`` gets the ESMTP parameters too.
+            """
+
+    else:
+
+        def envfrom(self, mailfrom, /, *params):
+            """MAIL FROM (xxfi_envfrom): the address as it came, mostly with angle brackets, and ESMTP parameters."""
+            return CONTINUE
+
+        def envrcpt(self, to, /, *params):
+            """RCPT TO (xxfi_envrcpt). REJECT and TEMPFAIL refuse this recipient; ACCEPT takes the whole message."""
+            return CONTINUE
 
     def data(self) -> Outcome:
         """DATA (xxfi_data)."""
         return CONTINUE
 
-    def header(self, name: str, value: str) -> Outcome:
+    def header(self, name: str, value: str, /) -> Outcome:
         """One header (xxfi_header). A fold in `value` is LF and a space or tab."""
         return CONTINUE
 
@@ -75,11 +92,11 @@ class Base:
         """The end of the headers (xxfi_eoh)."""
         return CONTINUE
 
-    def body(self, chunk: bytes) -> Outcome:
+    def body(self, chunk: bytes, /) -> Outcome:
         """A piece of the body (xxfi_body): mostly at most 65535 bytes, cut anywhere. SKIP wants no more of them."""
         return CONTINUE
 
-    def unknown(self, command: str) -> Outcome:
+    def unknown(self, command: str, /) -> Outcome:
         """A command that the MTA does not know (xxfi_unknown). It is refused whatever is answered."""
         return CONTINUE
 
@@ -102,11 +119,11 @@ class Base:
 
     def envfrom_bytes(self, *b: bytes) -> Outcome:
         """MAIL FROM as bytes; decodes them and calls `envfrom`."""
-        return self.envfrom(*self._decoded("envfrom", b))
+        return self.envfrom(*self._decoded("envfrom", b)[: most_arguments(type(self).envfrom)])
 
     def envrcpt_bytes(self, *b: bytes) -> Outcome:
         """RCPT TO as bytes; decodes them and calls `envrcpt`."""
-        return self.envrcpt(*self._decoded("envrcpt", b))
+        return self.envrcpt(*self._decoded("envrcpt", b)[: most_arguments(type(self).envrcpt)])
 
     def header_bytes(self, fld: str, val: bytes) -> Outcome:
         """A header with its value as bytes; decodes it and calls `header`."""
@@ -208,12 +225,19 @@ class Base:
         self._ctx.progress()
 
 
+def _no_hook() -> None:
+    """Stands where the inherited hook is named, for a class whose hook is to be called although it is inherited."""
+
+
 def plan_of(klass: type[Any]) -> Plan:
     """What dispatch must know of a class of handlers. Raises TypeError where it is not derived from Base."""
     if not issubclass(klass, Base):
         raise TypeError(f"the factory made a {klass.__qualname__}: it must make an object derived from pymilter.Base")
     wishes = wishes_of(klass, Base)
-    hooks: dict[str, FunctionType] = {name: getattr(Base, f"{name}_bytes") for name in BYTES_HOOKS}
+    hooks: dict[str, Any] = {name: getattr(Base, f"{name}_bytes") for name in BYTES_HOOKS}
+    for name in ("envfrom", "envrcpt"):
+        if most_arguments(getattr(klass, name)) is not None:
+            hooks[name] = _no_hook  # so that the inherited one is called, which leaves parameters out
     return Plan(
         actions=klass._wanted_actions,
         protocol=ALL_OPTIONS & ~klass.protocol_mask(),

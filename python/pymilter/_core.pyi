@@ -10,6 +10,7 @@ class _pybind11_type(type): ...  # noqa: N801 - its name at run time
 class Status(IntEnum):
     """What a handler answers (SMFIS_*)."""
 
+    __pybind11_native_enum__: object
     CONTINUE = 0
     REJECT = 1
     DISCARD = 2
@@ -22,6 +23,7 @@ class Status(IntEnum):
 class Action(IntFlag):
     """What a filter may do to a message at eom (SMFIF_*)."""
 
+    __pybind11_native_enum__: object
     ADDHDRS = 0x1
     CHGBODY = 0x2
     ADDRCPT = 0x4
@@ -35,6 +37,7 @@ class Action(IntFlag):
 class Protocol(IntFlag):
     """Options of the milter protocol (SMFIP_*)."""
 
+    __pybind11_native_enum__: object
     NOCONNECT = 0x1
     NOHELO = 0x2
     NOMAIL = 0x4
@@ -60,6 +63,7 @@ class Protocol(IntFlag):
 class Stage(IntEnum):
     """Where macros are sent, for setsymlist (SMFIM_*)."""
 
+    __pybind11_native_enum__: object
     CONNECT = 0
     HELO = 1
     ENVFROM = 2
@@ -143,7 +147,7 @@ class Filter(metaclass=_pybind11_type):
         """What is answered when a handler fails: TEMPFAIL, REJECT, ACCEPT or CONTINUE."""
     def register(self, *, timeout: int | None) -> None:
         """Make this the filter of the process; timeout in seconds (smfi_register, smfi_settimeout)."""
-    def start(self, descriptor: int, *, signals: bool) -> None:
+    def start(self, descriptor: int, *, signals: bool, mute_over_tcp: bool) -> None:
         """Serve a listening socket in threads of libmilter's (smfi_opensocket, smfi_main)."""
     def request_stop(self) -> None:
         """Let wait() return; from any thread."""

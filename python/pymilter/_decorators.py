@@ -1,11 +1,12 @@
 """Decorators that tell how a handler is to be called; they only mark it, and the negotiation reads the marks."""
 
 from collections.abc import Callable
-from typing import Any, Final, Literal, TypeVar, get_args
+from typing import Any, Final, Literal, TypeVar, get_args, overload
 
 TextMode = Literal["surrogateescape", "strict", "ignore", "replace", "bytes"]
 
 F = TypeVar("F", bound=Callable[..., Any])
+R = TypeVar("R")
 C = TypeVar("C", bound=type)
 
 NOREPLY_MARK: Final = "_milter_noreply"
@@ -68,6 +69,10 @@ def symlist(*syms: str) -> Callable[[F], F]:
     return mark
 
 
+@overload
+def decode(strategy: Literal["bytes"]) -> Callable[[Callable[..., R]], Callable[..., R]]: ...
+@overload
+def decode(strategy: Literal["surrogateescape", "strict", "ignore", "replace"]) -> Callable[[F], F]: ...
 def decode(strategy: TextMode) -> Callable[[F], F]:
     """How the text of a step becomes `str`: "strict", "ignore", "replace" or, by default, "surrogateescape".
 

@@ -1,7 +1,9 @@
 """What a class of handlers wants of the MTA, read off the methods that it overrides. Pure: no libmilter, no state."""
 
+import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import CodeType
 from typing import Any, Final
 
 from pymilter import _decorators as marks
@@ -66,6 +68,14 @@ def gives_no_verdict(handler: Callable[..., object]) -> bool:
 def text_mode(handler: Callable[..., object]) -> str:
     """As @decode says, else surrogateescape, which loses nothing."""
     return str(getattr(handler, marks.DECODE_MARK, "surrogateescape"))
+
+
+def most_arguments(handler: Callable[..., object]) -> int | None:
+    """How many positional arguments a method takes after self, at least the one it must take; None for any number."""
+    code: CodeType | None = getattr(inspect.unwrap(handler), "__code__", None)
+    if code is None or code.co_flags & inspect.CO_VARARGS:
+        return None
+    return max(1, code.co_argcount - 1)
 
 
 def wishes_of(klass: type[Any], base: type[Any]) -> Wishes:

@@ -34,7 +34,8 @@ class Server:
     `factory` makes an object derived from `Base` for each connection: a class, a function or a lambda. `socket` is in
     libmilter's notation: inet:PORT@HOST (port 0: any free one), inet6:PORT@HOST, unix:PATH, local:PATH or a path.
     `timeout` is in seconds: how long libmilter waits for the MTA (7210 by default). `exception_policy` is what is
-    answered when a handler fails: TEMPFAIL, REJECT, ACCEPT or CONTINUE.
+    answered when a handler fails: TEMPFAIL, REJECT, ACCEPT or CONTINUE. Over TCP, steps are left unanswered only where
+    the connection can be kept from stalling; with `noreply_over_tcp` false, never.
 
     There is one run of libmilter in a process: a second raises MilterError. Raises ValueError for a bad argument and
     OSError, with errno and the address, when the socket cannot be opened.
@@ -49,6 +50,7 @@ class Server:
         timeout: int | None = None,
         exception_policy: Status = TEMPFAIL,
         backlog: int = BACKLOG,
+        noreply_over_tcp: bool = True,
     ) -> None:
         if not callable(factory):
             raise TypeError(f"factory must be a class or a function that makes a Base, not {type(factory).__name__}")
@@ -61,7 +63,7 @@ class Server:
             report=report_failure,
         )
         self._filter.use_methods(factory, plan_of)
-        self._loop = RunningLoop(self._filter)
+        self._loop = RunningLoop(self._filter, noreply_over_tcp=noreply_over_tcp)
 
     @property
     def address(self) -> str:
@@ -102,8 +104,9 @@ class RunningLoop:
 
     running: "RunningLoop | None" = None
 
-    def __init__(self, core_filter: _core.Filter) -> None:
+    def __init__(self, core_filter: _core.Filter, *, noreply_over_tcp: bool = True) -> None:
         self._filter = core_filter
+        self._noreply_over_tcp = noreply_over_tcp
         self._address: Address | None = None
         self._inode = 0
 
@@ -119,7 +122,7 @@ class RunningLoop:
         address = bound_address(listener)
         if address.family == sockets.AF_UNIX:
             self._inode = Path(address.path).lstat().st_ino
-        self._filter.start(listener.fileno(), signals=signals)
+        self._filter.start(listener.fileno(), signals=signals, mute_over_tcp=self._noreply_over_tcp)
         self._address = address
         RunningLoop.running = self
         logger.info("listening on %s", address)
@@ -159,6 +162,7 @@ def run(
     timeout: int | None = None,
     exception_policy: Status = TEMPFAIL,
     backlog: int = BACKLOG,
+    noreply_over_tcp: bool = True,
 ) -> None:
     """Serve a socket until SIGTERM, SIGHUP, SIGINT or stop(); then return, or raise KeyboardInterrupt after SIGINT.
 
@@ -166,7 +170,15 @@ def run(
     handlers run as ever; those that are installed for the three signals run as well. A second signal of a kind ends the
     process at once.
     """
-    server = Server(factory, socket, name=name, timeout=timeout, exception_policy=exception_policy, backlog=backlog)
+    server = Server(
+        factory,
+        socket,
+        name=name,
+        timeout=timeout,
+        exception_policy=exception_policy,
+        backlog=backlog,
+        noreply_over_tcp=noreply_over_tcp,
+    )
     server.start(signals=True)
     try:
         server.wait()

@@ -1,0 +1,48 @@
+# Two commands do all set-up on a fresh machine: `make demo` and `make test`. `make help` lists the others.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+SOURCES := pyproject.toml CMakeLists.txt $(wildcard cmake/*) $(wildcard cpp/*/*)
+
+.PHONY: help demo test lint bench clean
+
+help:
+	@echo 'make demo   build, and run an example filter on a real message'
+	@echo 'make test   build, check and test everything, with a private Postfix and Sendmail'
+	@echo 'make lint   style, warnings and types'
+	@echo 'make bench  measure against a C filter, pymilter 1.0.5 and others'
+	@echo 'make clean  remove what was built'
+
+# The extension, built and installed so that Python files are used where they lie.
+$(VENV)/.built: $(VENV)/.tools $(SOURCES)
+	$(BIN)/pip install --quiet --no-build-isolation --config-settings=cmake.define.PYMILTER_WERROR=ON --editable .
+	@touch $@
+
+$(VENV)/.tools: pyproject.toml scripts/install-system
+	PYTHON=$(PYTHON) scripts/install-system build
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --upgrade pip
+	$(BIN)/pip install --quiet --group build
+	@touch $@
+
+$(VENV)/.tests: $(VENV)/.built
+	PYTHON=$(PYTHON) scripts/install-system test
+	$(BIN)/pip install --quiet --group test --group check
+	@touch $@
+
+demo: $(VENV)/.built
+	$(BIN)/python examples/demo.py
+
+test: $(VENV)/.tests
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.tests
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+bench: $(VENV)/.built
+	$(BIN)/python benchmarks/run.py
+
+clean:
+	rm -rf build $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis
