@@ -107,8 +107,10 @@ def parse_mailbox(text: str) -> tuple[str, str]:
     if start < 0:
         return _parse(text)
     bracketed = _ROUTE.sub("<", text[start:], count=1)
-    whole = plain.rstrip("\0 \t\r\n").endswith(">")
-    if whole and re.search(r'[,:;@<>()\[\]\\"]', plain[:start]):
-        name = re.sub(r'\\(.)|"', r"\1", text[:start])
-        return " ".join(name.split()), _parse(bracketed)[1]
-    return _parse(text[:start] + bracketed)
+    name, address = _parse(text[:start] + bracketed)
+    inside = _parse(bracketed)[1]
+    if address == inside or not plain.rstrip("\0 \t\r\n").endswith(">"):
+        return name, address
+    # Unquoted specials in the name made the parser take a part of it for the address.
+    phrase = re.sub(r'\\(.)|"', r"\1", text[:start])
+    return " ".join(phrase.split()), inside

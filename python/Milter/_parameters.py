@@ -1,0 +1,28 @@
+"""ESMTP parameters of the envelope (RFC 5321, 4.1.2) as dicts and as keyword arguments."""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+def param2dict(params: Iterable[str]) -> dict[str, str | None]:
+    """``["SIZE=5", "smtputf8"]`` becomes ``{"SIZE": "5", "SMTPUTF8": None}``: keywords in capitals."""
+    pairs = (param.partition("=") for param in params)
+    return {keyword.upper(): value if equals else None for keyword, equals, value in pairs}
+
+
+def dictfromlist(params: Iterable[str]) -> dict[str, str]:
+    """As param2dict, without the parameters that have no value."""
+    return {keyword: value for keyword, value in param2dict(params).items() if value is not None}
+
+
+def envcallback(callback: Callable[..., T], arguments: Sequence[str]) -> T:
+    """Call `callback` with the address and the parameters without a value, and the others as keyword arguments.
+
+    Raises IndexError where `arguments` has no address.
+    """
+    address, *params = arguments[0], *arguments[1:]
+    plain = [param for param in params if "=" not in param]
+    named: dict[str, Any] = dictfromlist(params)
+    return callback(address, *plain, **named)
