@@ -96,6 +96,9 @@ def wishes_of(klass: type[Any], base: type[Any]) -> Wishes:
             protocol |= bit
     for name in mute:
         protocol |= MUTE_BITS[name]
+    if "unknown" in wanted and "data" not in wanted:
+        # After an unknown command libmilter takes no header before DATA: it ignores it, and the MTA would wait for ever.
+        protocol = protocol & ~SKIP_BITS["data"] | MUTE_BITS["data"]
     return Wishes(
         steps=wanted + tuple(name for name in ALWAYS_SENT if is_own(name)),
         mute=mute,
