@@ -10,13 +10,15 @@ import textwrap
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from pymilter.testing import Client, FilterProcess, Response, free_port, temporary_socket
 from support.require import missing
 
 _RUNNER = Path(__file__).with_name("wire_runner.py")
 _DEADLINE = 10.0  # seconds
+
+T = TypeVar("T")
 
 Seen = list[tuple[Any, ...]]
 """What a filter told with note(), one tuple a call."""
@@ -47,7 +49,7 @@ class WireFilter(FilterProcess):
         return made, freed
 
 
-def eventually(look: Callable[[], Any], holds: Callable[[Any], object]) -> Any:
+def eventually(look: Callable[[], T], holds: Callable[[T], object]) -> T:
     """What `look` gives, as soon as `holds` is true of it; the test fails when that takes too long."""
     deadline = time.monotonic() + _DEADLINE
     while not holds(found := look()):

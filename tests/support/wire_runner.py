@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,7 @@ from pymilter import _core
 
 def note(*values: object) -> None:
     """Tell the test; each value must be a literal."""
-    sys.stdout.write(f"{ascii(values)}\n")
-    sys.stdout.flush()
+    os.write(1, f"{values!a}\n".encode())
 
 
 def main(source: str, address: str, options: str) -> None:
