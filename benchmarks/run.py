@@ -8,6 +8,7 @@ from pathlib import Path
 
 from harness import build, machine
 from harness.compare import compare
+from harness.instructions import count_instructions
 from harness.loads import LOADS
 from harness.measure import measure_load
 from harness.report import write_report
@@ -51,6 +52,8 @@ def _parser() -> argparse.ArgumentParser:
     two = commands.add_parser("compare", help="two runs side by side")
     two.add_argument("before", type=Path)
     two.add_argument("after", type=Path)
+    count = commands.add_parser("instructions", help="instructions per callback, by callgrind")
+    count.add_argument("--sides", help="by comma")
     commands.add_parser("list", help="loads and sides")
     return parser
 
@@ -103,6 +106,11 @@ def main() -> int:
         return 0
     if options.command == "compare":
         print(compare(load_results(options.before), load_results(options.after)))
+        return 0
+    if options.command == "instructions":
+        build.compile_programs()
+        sides = _names(options.sides, list(SIDES), "side") if options.sides else list(SIDES)
+        print(count_instructions(sides, say))
         return 0
     return _run(options)
 

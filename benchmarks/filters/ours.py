@@ -1,8 +1,9 @@
 """The benchmark filter on this project's pymilter: handlers that answer, and the same with `-> None`."""
 
 import pymilter
-from filters.common import ADDED, Options, compute, read_options
 from pymilter import ACCEPT, CONTINUE, TEMPFAIL, Base, Hostaddr, Outcome
+
+from .common import ADDED, Options, compute, read_options
 
 OPTIONS: Options = read_options()
 

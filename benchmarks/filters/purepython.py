@@ -5,7 +5,6 @@ import logging
 from dataclasses import dataclass, field
 from typing import Any
 
-from filters.common import ADDED, compute, read_options
 from purepythonmilter import (
     Accept,
     AppendHeader,
@@ -23,6 +22,8 @@ from purepythonmilter import (
     ReplaceBodyChunk,
     TempFailWithCode,
 )
+
+from .common import ADDED, compute, read_options
 
 OPTIONS = read_options()
 

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 import libmilter as lm
-from filters.common import ADDED, compute, read_options
+
+from .common import ADDED, compute, read_options
 
 OPTIONS = read_options()
 FORKS = os.environ.get("BENCH_FORK") == "1"

@@ -4,9 +4,9 @@
 from collections.abc import Callable
 from typing import Any
 
-from filters.common import ADDED, compute, read_options
-
 import Milter
+
+from .common import ADDED, compute, read_options
 
 OPTIONS = read_options()
 
