@@ -169,11 +169,14 @@ def test_macro_lists_are_told_and_honoured(probe: Probe) -> None:
         Stage.CONNECT: ("j", "{client_addr}", "{client_port}"),
         Stage.HELO: ("{client_name}",),
         Stage.ENVFROM: ("i", "{client_addr}"),
+        Stage.DATA: ("{mail_host}",),
+        Stage.EOH: ("{client_ptr}",),
         Stage.EOM: ("{mail_addr}", "{rcpt_addr}", "{nobody_knows}"),
     }
     options = [word for stage, names in asked.items() for word in ("-l", f"{stage.value}={' '.join(names)}")]
     steps = {"connect": "{client_port} v", "helo": "{client_name}", "mail": "{client_addr} {mail_addr}"}
-    steps |= {"rcpt": "{rcpt_addr}", "eom": "{rcpt_addr} {nobody_knows} {mail_addr}"}
+    steps |= {"rcpt": "{rcpt_addr}", "data": "{mail_host} i", "eoh": "{client_ptr} i"}
+    steps |= {"eom": "{rcpt_addr} {nobody_knows} {mail_addr}"}
     options += [word for step, names in steps.items() for name in names.split() for word in ("-m", f"{step}={name}")]
     process = probe(*options)
     with Client(process.address) as client:
@@ -182,12 +185,16 @@ def test_macro_lists_are_told_and_honoured(probe: Probe) -> None:
         client.helo()
         client.mail("<a@b>")
         client.rcpt("<c@d>")
+        client.data()
+        client.eoh()
         client.eom()
     assert log(process) == [
         "connect [h] inet 192.0.2.3 99 {client_port}=99 v=(none)",
         "helo [client.example.com] {client_name}=h",
         "mail [<a@b>] {client_addr}=192.0.2.3 {mail_addr}=(none)",
         "rcpt [<c@d>] {rcpt_addr}=c@d",
+        "data {mail_host}=b i=(none)",
+        "eoh {client_ptr}=h i=(none)",
         "eom {rcpt_addr}=c@d {nobody_knows}=(none) {mail_addr}=a@b",
         "close",
     ]

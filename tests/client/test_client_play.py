@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import email.message
+import socket
 from collections.abc import Callable
 
 import pytest
@@ -24,6 +25,7 @@ from pymilter.testing import (
     send_message,
 )
 from support.cfilter.probe import body_line, log
+from support.cfilter.rogue import packet, read_command, rogue
 
 Probe = Callable[..., FilterProcess]
 
@@ -288,6 +290,41 @@ def test_bad_arguments(probe: Probe) -> None:
             client.play(MESSAGE, "a@x", "b@x")
         with pytest.raises(ValueError, match="chunk_size"):
             client.play(MESSAGE, chunk_size=0)
+
+
+@pytest.mark.parametrize(
+    ("answers", "verdict", "reply", "sent"),
+    [
+        (b"ccc4", Verdict.SHUTDOWN, "421 4.7.0 Server closing connection", b"CHMRAQ"),
+        (b"cccf", Verdict.CONN_FAIL, "554 5.5.1 Error: no valid recipients", b"CHMRRAQ"),
+        (b"4", Verdict.SHUTDOWN, "421 4.7.0 Server closing connection", b"CQ"),
+        (b"ccf", Verdict.CONN_FAIL, "451 4.7.1 Service unavailable - try again later", b"CHMAQ"),
+        (b"cccrr", Verdict.REJECT, "554 5.5.1 Error: no valid recipients", b"CHMRRAQ"),
+        (b"cccdc", Verdict.DISCARD, "250 2.0.0 Ok: queued as ", b"CHMRAQ"),
+        (b"ccccct", Verdict.TEMPFAIL, "451 4.7.1 Service unavailable - try again later", b"CHMRRTAQ"),
+        (b"cccccccct", Verdict.TEMPFAIL, "451 4.7.1 Service unavailable - try again later", b"CHMRRTLNEQ"),
+    ],
+)
+def test_answers_that_libmilter_cannot_give_and_the_abort_after_an_early_end(
+    answers: bytes, verdict: Verdict, reply: str, sent: bytes
+) -> None:
+    """libmilter itself aborts a message that is left open, so only another peer shows that the MTA said it."""
+    seen = bytearray()
+
+    def script(conn: socket.socket) -> None:
+        left = [bytes([answer]) for answer in answers]
+        while command := read_command(conn):
+            seen.append(command[0])
+            if command[:1] not in b"AQ":
+                conn.sendall(packet(left.pop(0) if left else b"r"))
+            if command == b"Q":
+                return
+
+    with rogue(script) as address:
+        result = send_message(address, b"A: b\r\n\r\n", "a@x", ["b@x", "c@x"])
+    assert bytes(seen) == sent
+    assert str(result.reply).startswith(reply)
+    assert result.verdict is (Verdict.REJECT if "no valid" in reply else verdict)
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

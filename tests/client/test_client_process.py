@@ -108,6 +108,20 @@ def test_a_stale_socket_is_not_taken_for_a_filter(address: str) -> None:
         program(address, "late").start()
 
 
+def test_a_connection_that_uses_the_port_is_not_taken_for_a_listener() -> None:
+    port = free_port()
+    where = Address.parse(f"inet:{port}@127.0.0.1")
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", port))
+        assert not process_module._listens(where)
+        listener.listen()
+        assert process_module._listens(where)
+        near = where.connect(5)
+        far, _ = listener.accept()
+    with near, far:
+        assert not process_module._listens(where)
+
+
 def test_a_program_that_does_not_exist(address: str) -> None:
     with pytest.raises(FilterFailed, match="cannot start /no/such/program: No such file"):
         FilterProcess(["/no/such/program"], address).start()
