@@ -1,6 +1,6 @@
 """Owns MilterConfigParser: a ConfigParser whose missing options are None, with lists and address tables."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, MutableMapping
 from configparser import ConfigParser, NoOptionError
 from pathlib import Path
 from typing import Any
@@ -15,9 +15,11 @@ class MilterConfigParser(ConfigParser):
     ConfigParser.defaults().
     """
 
-    def __init__(self, defaults: Mapping[str, Any] | None = None) -> None:
+    defaults: MutableMapping[str, Any]  # type: ignore[assignment]
+
+    def __init__(self, defaults: MutableMapping[str, Any] | None = None) -> None:
         super().__init__()
-        self.defaults = {} if defaults is None else defaults  # type: ignore[method-assign,assignment]
+        self.defaults = {} if defaults is None else defaults
 
     def get(  # type: ignore[override]
         self, sect: str, opt: str, fallback: Any = None, **kwds: Any
@@ -25,14 +27,10 @@ class MilterConfigParser(ConfigParser):
         """The option's text; else `fallback` unless that is None; else the value in `defaults`; else None."""
         if self._has(sect, opt):
             return super().get(sect, opt, **kwds)
-        return fallback if fallback is not None else self._default(opt)
+        return fallback if fallback is not None else self.defaults.get(opt)
 
     def _has(self, sect: str, opt: str) -> bool:
         return bool(sect) and self.has_option(sect, opt)
-
-    def _default(self, opt: str) -> Any:
-        table: Mapping[str, Any] = self.defaults  # type: ignore[assignment]
-        return table.get(opt)
 
     # The three below convert what get() gives; get() gives None where ConfigParser's own raises.
 

@@ -21,4 +21,4 @@ def inet_pton(p: str) -> bytes:
     try:
         return socket.inet_pton(socket.AF_INET6, f"::ffff:{p}" if RE_IP4.match(p) else p)
     except OSError:
-        raise ValueError(p) from None
+        raise ValueError(f"{p!r} is no IP address") from None
