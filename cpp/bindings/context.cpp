@@ -13,7 +13,7 @@ void bind_context(py::module_ &module) {
         .def_property_readonly("actions", &Context::actions, "Actions agreed in negotiation (SMFIF_*), as an int.")
         .def_property_readonly("protocol", &Context::protocol, "Protocol options agreed (SMFIP_*), as an int.")
         .def("getpriv", &Context::getpriv, "The object that setpriv() stored, or None (smfi_getpriv).")
-        .def("setpriv", &Context::setpriv, py::arg("priv"), "Store an object until close (smfi_setpriv).")
+        .def("setpriv", &Context::setpriv, py::arg("priv"), "Store an object until close; returns the one before (smfi_setpriv).")
         .def("getsymval", &Context::getsymval, py::arg("name"),
              "The value of a macro, or None; braces around a long name may be left out (smfi_getsymval).")
         .def("setsymlist", &Context::setsymlist, py::arg("stage"),
@@ -33,7 +33,7 @@ void bind_context(py::module_ &module) {
         .def("chgfrom", &Context::chgfrom, py::arg("sender"), py::arg("params") = py::none(),
              "Change the envelope sender, with ESMTP parameters if given (smfi_chgfrom).")
         .def("replacebody", &Context::replacebody, py::arg("body"),
-             "Replace the body by these bytes, or add them to what was given before (smfi_replacebody).")
+             "Replace the body, or add to what was given before; a str goes out as UTF-8 (smfi_replacebody).")
         .def("quarantine", &Context::quarantine, py::arg("reason"), "Hold the message in the MTA (smfi_quarantine).")
         .def("progress", &Context::progress, "Tell the MTA that eom takes longer (smfi_progress).");
 }

@@ -62,8 +62,8 @@ char *or_null(std::string &text) { return text.empty() ? nullptr : text.data(); 
 // A buffer held for the length of a call, so that no byte is copied on our side.
 class Buffer {
 public:
-    explicit Buffer(const py::object &data) {
-        if (PyObject_GetBuffer(data.ptr(), &m_view, PyBUF_SIMPLE) != 0) {
+    explicit Buffer(py::object data) : m_data(std::move(data)) {
+        if (PyObject_GetBuffer(m_data.ptr(), &m_view, PyBUF_SIMPLE) != 0) {
             throw py::error_already_set();
         }
     }
@@ -75,6 +75,7 @@ public:
     std::size_t size() const { return static_cast<std::size_t>(m_view.len); }
 
 private:
+    py::object m_data;
     Py_buffer m_view{};
 };
 
@@ -82,7 +83,11 @@ private:
 
 py::object Context::getpriv() const { return m_connection->priv ? m_connection->priv : py::none(); }
 
-void Context::setpriv(py::object priv) { m_connection->priv = std::move(priv); }
+py::object Context::setpriv(py::object priv) {
+    py::object earlier = getpriv();
+    m_connection->priv = std::move(priv);
+    return earlier;
+}
 
 std::optional<py::str> Context::getsymval(const std::string &name) {
     // libmilter knows long names only in braces, and answers nothing to one without.
@@ -186,7 +191,7 @@ void Context::chgfrom(const py::object &sender, const py::object &parameters) {
 }
 
 void Context::replacebody(const py::object &data) {
-    const Buffer buffer(data);
+    const Buffer buffer(PyUnicode_Check(data.ptr()) ? py::bytes(to_bytes("body", data)) : data);
     m_connection->replace_body([&](SMFICTX *context) {
         // libmilter takes an int for the length and splits at 65535 itself.
         constexpr std::size_t most = std::size_t{65535} << 14;

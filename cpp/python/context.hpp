@@ -19,7 +19,7 @@ public:
     std::uint32_t protocol() const { return m_connection->options.protocol; }
 
     py::object getpriv() const;
-    void setpriv(py::object priv);
+    py::object setpriv(py::object priv);
 
     std::optional<py::str> getsymval(const std::string &name);
     void setsymlist(int stage, const py::args &macros);
