@@ -33,7 +33,8 @@ std::uint32_t to_steps(const std::vector<std::string> &names) {
 std::shared_ptr<Plan> make_plan(std::uint32_t actions, std::uint32_t protocol, const std::vector<std::string> &steps,
                                 const std::vector<std::string> &mute, bool negotiates,
                                 const std::map<std::string, std::string> &text,
-                                const std::vector<std::pair<int, std::string>> &macros, const py::dict &hooks) {
+                                const std::vector<std::pair<int, std::string>> &macros, const py::dict &hooks,
+                                const std::optional<Gather> &gather) {
     auto plan = std::make_shared<Plan>();
     plan->wanted = {actions, protocol};
     plan->steps = to_steps(steps);
@@ -43,6 +44,7 @@ std::shared_ptr<Plan> make_plan(std::uint32_t actions, std::uint32_t protocol, c
         plan->text[static_cast<std::size_t>(to_step(step))] = to_text_mode(mode);
     }
     plan->macros = macros;
+    plan->gather = gather;
     for (const auto &[step, function] : hooks) {
         plan->inherited_hook[static_cast<std::size_t>(to_step(py::cast<std::string>(step)))] =
             py::reinterpret_borrow<py::object>(function);
@@ -77,7 +79,8 @@ void bind_filter(py::module_ &module) {
 
     py::class_<Plan, std::shared_ptr<Plan>>(module, "Plan", "What dispatch must know of a class of handlers.")
         .def(py::init(&make_plan), py::kw_only(), py::arg("actions"), py::arg("protocol"), py::arg("steps"),
-             py::arg("mute"), py::arg("negotiates"), py::arg("text"), py::arg("macros"), py::arg("hooks"));
+             py::arg("mute"), py::arg("negotiates"), py::arg("text"), py::arg("macros"), py::arg("hooks"),
+             py::arg("gather"));
 
     py::class_<Filter>(module, "Filter", "The filter of this process; it can be registered and run once.")
         .def(py::init<std::string, int, py::object>(), py::kw_only(), py::arg("name"), py::arg("exception_policy"),

@@ -6,6 +6,7 @@ PYBIND11_MODULE(_core, module, pybind11::mod_gil_not_used()) {
     module.doc() = "libmilter for Python: the C++ half of pymilter. Private; use pymilter or milter.";
     pymilter::bind_constants(module);
     pymilter::bind_replies(module);
+    pymilter::bind_body(module);
     pymilter::bind_context(module);
     pymilter::bind_filter(module);
 }

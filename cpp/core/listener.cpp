@@ -51,6 +51,7 @@ void shorten_stalls(int descriptor) {
     // Without it an answer after several edits waits for the peer's delayed acknowledgement.
     const int on = 1;
     ::setsockopt(descriptor, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+#ifdef __linux__
     // Sendmail writes macros apart from their command and waits for the acknowledgement of the macros, of which no
     // callback tells us. Linux 6.15 and later can bound the delay; how low depends on the kernel's clock.
     constexpr int delack_max_us = 46;  // TCP_DELACK_MAX_US, which older headers lack
@@ -59,6 +60,7 @@ void shorten_stalls(int descriptor) {
             break;
         }
     }
+#endif
 }
 
 // A folder that only we can enter, for a unix socket that lives for a moment.

@@ -134,8 +134,9 @@ bool Connection::flush_edits() noexcept {
     return sent;
 }
 
-std::optional<int> Connection::failure() const noexcept {
-    return m_connection_failure ? m_connection_failure : m_message_failure;
+const Answer *Connection::failure() const noexcept {
+    const auto &failure = m_connection_failure ? m_connection_failure : m_message_failure;
+    return failure ? &*failure : nullptr;
 }
 
 void Connection::reset_message() noexcept {
@@ -143,6 +144,7 @@ void Connection::reset_message() noexcept {
     m_body_begun = false;
     m_held_edits.clear();
     skips_body = false;
+    body.clear();
 }
 
 }  // namespace pymilter

@@ -14,6 +14,7 @@
 #include <string>
 #include <vector>
 
+#include "core/body_buffer.hpp"
 #include "core/negotiation.hpp"
 #include "core/peer_socket.hpp"
 #include "core/stage.hpp"
@@ -58,16 +59,17 @@ public:
     // Without the GIL, when eom is over. False when libmilter could not send an edit.
     bool flush_edits() noexcept;
 
-    // The status to give at each step that can answer, until the connection or the message ends.
-    void keep_connection_failure(int status) noexcept { m_connection_failure = status; }
-    void keep_message_failure(int status) noexcept { m_message_failure = status; }
-    std::optional<int> failure() const noexcept;
+    // What is answered at each step that can, until the connection or the message ends.
+    void keep_connection_failure(Answer answer) { m_connection_failure = std::move(answer); }
+    void keep_message_failure(Answer answer) { m_message_failure = std::move(answer); }
+    const Answer *failure() const noexcept;
     // Forgets what belonged to the last message.
     void reset_message() noexcept;
 
     Options options;                   // agreed in negotiation
     PeerSocket socket;                 // over TCP only, and only where it could be found
     bool is_negotiated = false;        // false after a QUIT_NC: libmilter keeps to itself what was agreed before
+    BodyBuffer body;                   // where the plan gathers
     bool skips_body = false;           // SKIP was answered; no more chunks go to the handler
     std::shared_ptr<const Plan> plan;  // null until the receiver is made
     py::object receiver;               // first argument of each handler: the user's object, or the handle
@@ -88,8 +90,8 @@ private:
     std::atomic<SMFICTX *> m_context;
     std::atomic<Step> m_step{Step::idle};
     const std::uint64_t m_id;
-    std::optional<int> m_connection_failure;
-    std::optional<int> m_message_failure;
+    std::optional<Answer> m_connection_failure;
+    std::optional<Answer> m_message_failure;
     bool m_body_begun = false;
     std::vector<Call> m_held_edits;
 };

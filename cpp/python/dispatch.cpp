@@ -3,6 +3,8 @@
 
 #include <cstring>
 #include <exception>
+#include <optional>
+#include <stdexcept>
 #include <string>
 
 #if defined(__GLIBCXX__)
@@ -12,6 +14,7 @@
 #include "core/checks.hpp"
 #include "core/socket_address.hpp"
 #include "python/arguments.hpp"
+#include "python/body_view.hpp"
 #include "python/connection.hpp"
 #include "python/errors.hpp"
 #include "python/filter.hpp"
@@ -29,45 +32,54 @@ sfsistat nothing_to_say(const Connection &connection, Step step) {
 }
 
 // The plain text that the SMTP client sees: nothing internal in it.
-ReplyText failure_text(int status) {
-    if (status == SMFIS_REJECT) {
-        return {"554", "5.3.0", {"Mail filter failed"}};
+Answer failure_answer(int policy) {
+    if (policy == SMFIS_REJECT) {
+        return {policy, {"554", "5.3.0", {"Mail filter failed"}}};
     }
-    return {"451", "4.3.0", {"Mail filter failed, please try again later"}};
+    return {policy, {"451", "4.3.0", {"Mail filter failed, please try again later"}}};
 }
 
-sfsistat answer_failure(Connection &connection, Step step, int status) {
-    if (connection.options.is_mute(step) || status == SMFIS_CONTINUE) {
+sfsistat answer(Connection &connection, Step step, const Answer &answer) {
+    if (connection.options.is_mute(step) || answer.status == SMFIS_CONTINUE) {
         return nothing_to_say(connection, step);
     }
-    if (status == SMFIS_TEMPFAIL || status == SMFIS_REJECT) {
+    if (answer.status == SMFIS_TEMPFAIL || answer.status == SMFIS_REJECT) {
         connection.enter(step);
-        connection.call_unattached(
-            [status](SMFICTX *context) { return send_reply(context, failure_text(status)); });
+        connection.call_unattached([&](SMFICTX *context) { return send_reply(context, answer.text); });
         connection.leave();
     }
-    return status;
+    return answer.status;
 }
 
-// A handler failed: answered at once where that is possible, kept where not (contract, 3).
-sfsistat fail(Connection &connection, Step step, int policy) {
+// Answered at once where that is possible, kept where not (contract, 3).
+sfsistat answer_or_keep(Connection &connection, Step step, const Answer &given) {
     const bool is_answered = connection.is_negotiated && !connection.options.is_mute(step);
-    if (policy != SMFIS_CONTINUE) {
+    if (given.status != SMFIS_CONTINUE) {
         if (is_connection_step(step)) {
-            connection.keep_connection_failure(policy);
+            connection.keep_connection_failure(given);
         } else if (!is_answered && step != Step::unknown) {
             // An unknown command is refused whatever is answered, so no mail can be accepted through it.
-            connection.keep_message_failure(policy);
+            connection.keep_message_failure(given);
         }
     }
-    return answer_failure(connection, step, policy);
+    return answer(connection, step, given);
 }
 
-// After this libmilter sends no more of the message, so that what belonged to it is over.
-bool ends_message(Step step, sfsistat status) {
-    return step == Step::eom || (!is_connection_step(step) && step != Step::envrcpt && step != Step::unknown &&
-                                 (status == SMFIS_REJECT || status == SMFIS_TEMPFAIL || status == SMFIS_ACCEPT ||
-                                  status == SMFIS_DISCARD));
+// A handler failed.
+sfsistat fail(Connection &connection, Step step, int policy) {
+    return answer_or_keep(connection, step, failure_answer(policy));
+}
+
+// After a final answer libmilter sends no more of the message, so that what belonged to it is over.
+void end_message_after(SMFICTX *context, Step step, sfsistat status) {
+    const bool is_final = status == SMFIS_REJECT || status == SMFIS_TEMPFAIL || status == SMFIS_ACCEPT ||
+                          status == SMFIS_DISCARD;
+    if (!is_final || is_connection_step(step) || step == Step::envrcpt || step == Step::unknown) {
+        return;
+    }
+    if (Connection *const connection = Connection::find(context)) {
+        connection->reset_message();
+    }
 }
 
 // ---------------------------------------------------------------------------------------------- calls
@@ -159,19 +171,57 @@ Connection *connection_without_negotiation(SMFICTX *context, Filter &filter) {
     return &connection;
 }
 
-// One callback that may answer, from beginning to end.
+// The connection of a callback, or null where only TEMPFAIL can be answered.
+Connection *usable_connection(SMFICTX *context, Filter &filter) {
+    if (filter.is_stopped() || Gate::is_shut()) {
+        return nullptr;
+    }
+    Connection *const connection = Connection::find(context);
+    return connection != nullptr ? connection : connection_without_negotiation(context, filter);
+}
+
+// Runs the handler of a step. Empty when it failed, which is reported then.
 template <typename Fill>
-sfsistat run(SMFICTX *context, Step step, Fill &&fill) {
-    Filter *const filter = Filter::registered();
-    Connection *connection = Connection::find(context);
-    if (filter->is_stopped() || Gate::is_shut()) {
+std::optional<int> invoke(const Filter &filter, Connection &connection, Step step, bool is_due, Fill &&fill) {
+    const Attach attach;
+    if (!attach) {
         return SMFIS_TEMPFAIL;
     }
+    int status = SMFIS_CONTINUE;
+    connection.enter(step);
+    const bool done = guarded(filter, &connection, step, [&] {
+        status = to_status(call_handler(filter, connection, step, fill), connection, step, is_due);
+    });
+    connection.leave();
+    return done ? std::optional<int>{status} : std::nullopt;
+}
+
+bool is_due(const Connection &connection, Step step) {
+    return !connection.options.is_mute(step) && !connection.plan->is_mute(step);
+}
+
+bool is_verdict(int status) { return status != SMFIS_CONTINUE && status != SMFIS_NOREPLY; }
+
+template <typename Fill>
+sfsistat invoke_and_answer(const Filter &filter, Connection &connection, Step step, Fill &&fill) {
+    const auto status = invoke(filter, connection, step, is_due(connection, step), fill);
+    if (!status) {
+        return fail(connection, step, filter.exception_policy());
+    }
+    if (*status == SMFIS_SKIP) {
+        connection.skips_body = true;
+        return connection.options.can_skip() ? SMFIS_SKIP : SMFIS_CONTINUE;
+    }
+    return is_verdict(*status) ? *status : nothing_to_say(connection, step);
+}
+
+// One callback that may answer, from beginning to end. `work(filter, connection)` answers where there is a handler.
+template <typename Work>
+sfsistat run(SMFICTX *context, Step step, Work &&work) {
+    Filter &filter = *Filter::registered();
+    Connection *const connection = usable_connection(context, filter);
     if (connection == nullptr) {
-        connection = connection_without_negotiation(context, *filter);
-        if (connection == nullptr) {
-            return SMFIS_TEMPFAIL;
-        }
+        return SMFIS_TEMPFAIL;
     }
     if (connection->options.is_mute(step)) {
         connection->socket.acknowledge();
@@ -179,40 +229,19 @@ sfsistat run(SMFICTX *context, Step step, Fill &&fill) {
     if (step == Step::envfrom) {
         connection->reset_message();
     }
-    if (const auto failure = connection->failure()) {
-        return answer_failure(*connection, step, *failure);
+    if (const Answer *const failure = connection->failure()) {
+        return answer(*connection, step, *failure);
     }
-    if (!connection->plan->has(step) || (step == Step::body && connection->skips_body)) {
-        return nothing_to_say(*connection, step);
-    }
-    const Attach attach;
-    if (!attach) {
-        return SMFIS_TEMPFAIL;
-    }
-    int status = SMFIS_CONTINUE;
-    connection->enter(step);
-    const bool done = guarded(*filter, connection, step, [&] {
-        status = to_status(call_handler(*filter, *connection, step, fill), *connection, step);
-    });
-    connection->leave();
-    if (!done) {
-        return fail(*connection, step, filter->exception_policy());
-    }
-    if (status == SMFIS_SKIP) {
-        connection->skips_body = true;
-        return connection->options.can_skip() ? SMFIS_SKIP : SMFIS_CONTINUE;
-    }
-    return status == SMFIS_CONTINUE || status == SMFIS_NOREPLY ? nothing_to_say(*connection, step) : status;
+    return work(filter, *connection);
 }
 
 template <typename Fill>
 sfsistat run_step(SMFICTX *context, Step step, Fill &&fill) {
-    const sfsistat status = run(context, step, fill);
-    if (ends_message(step, status)) {
-        if (Connection *const connection = Connection::find(context)) {
-            connection->reset_message();
-        }
-    }
+    const sfsistat status = run(context, step, [&](const Filter &filter, Connection &connection) {
+        return connection.plan->has(step) ? invoke_and_answer(filter, connection, step, fill)
+                                          : nothing_to_say(connection, step);
+    });
+    end_message_after(context, step, status);
     return status;
 }
 
@@ -246,6 +275,52 @@ PyObject *to_hostaddr(const SocketAddress &address) {
     }
 }
 
+// ---------------------------------------------------------------------------------------------- gathered bodies
+
+// Adds what was gathered to the arguments of the handler.
+auto gathered(Connection &connection) {
+    return [&](Arguments &arguments, TextMode) {
+        arguments.add(to_python(connection.body.take(), connection.plan->gather->as_view));
+    };
+}
+
+// Appends a chunk, without the GIL; hands a piece over when it is large enough.
+sfsistat gather(const Filter &filter, Connection &connection, const unsigned char *chunk, std::size_t size) {
+    const Gather &wanted = *connection.plan->gather;
+    try {
+        if (!connection.body.append(chunk, size, wanted.limits)) {
+            return answer_or_keep(connection, Step::body, wanted.exceeded);
+        }
+    } catch (const std::exception &error) {
+        const std::string reason = error.what();
+        const Attach attach;
+        if (attach) {
+            guarded(filter, &connection, Step::body, [&] { throw std::runtime_error(reason); });
+        }
+        connection.body.clear();
+        return fail(connection, Step::body, filter.exception_policy());
+    }
+    if (wanted.piece == 0 || connection.body.size() < wanted.piece) {
+        return nothing_to_say(connection, Step::body);
+    }
+    return invoke_and_answer(filter, connection, Step::body, gathered(connection));
+}
+
+// At eom: the whole body (an empty one too), or the last piece. Its verdict is the answer to eom.
+sfsistat hand_over_rest(const Filter &filter, Connection &connection) {
+    const Plan &plan = *connection.plan;
+    const bool has_rest = plan.gather && plan.has(Step::body) && !connection.skips_body &&
+                          (plan.gathers_whole() || connection.body.size() > 0);
+    if (!has_rest) {
+        return SMFIS_CONTINUE;
+    }
+    const auto status = invoke(filter, connection, Step::body, !plan.is_mute(Step::body), gathered(connection));
+    if (!status) {
+        return fail(connection, Step::eom, filter.exception_policy());
+    }
+    return is_verdict(*status) && *status != SMFIS_SKIP ? *status : SMFIS_CONTINUE;
+}
+
 // ---------------------------------------------------------------------------------------------- negotiation
 
 constexpr std::uint32_t skip_bit = SMFIP_SKIP;
@@ -260,7 +335,7 @@ sfsistat ask_handler(const Filter &filter, Connection &connection, Options offer
     const py::object result = call_handler(filter, connection, Step::negotiate, [&](Arguments &arguments, TextMode) {
         arguments.add(py::object(options).release().ptr());
     });
-    const int status = to_status(result, connection, Step::negotiate);
+    const int status = to_status(result, connection, Step::negotiate, true);
     if (status == SMFIS_ALL_OPTS) {
         wanted = {offered.actions, skip_bit};
         return SMFIS_CONTINUE;
@@ -357,19 +432,34 @@ sfsistat header(SMFICTX *context, const char *name, const char *value) {
 }
 
 sfsistat body(SMFICTX *context, const unsigned char *chunk, std::size_t size) {
-    return run_step(context, Step::body, [&](Arguments &arguments, TextMode) {
-        arguments.add(to_text(reinterpret_cast<const char *>(chunk), size, TextMode::bytes));
+    const sfsistat status = run(context, Step::body, [&](const Filter &filter, Connection &connection) {
+        if (!connection.plan->has(Step::body) || connection.skips_body) {
+            return nothing_to_say(connection, Step::body);
+        }
+        if (connection.plan->gather) {
+            return gather(filter, connection, chunk, size);
+        }
+        return invoke_and_answer(filter, connection, Step::body, [&](Arguments &arguments, TextMode) {
+            arguments.add(to_text(reinterpret_cast<const char *>(chunk), size, TextMode::bytes));
+        });
     });
+    end_message_after(context, Step::body, status);
+    return status;
 }
 
 sfsistat eom(SMFICTX *context) {
-    sfsistat status = run(context, Step::eom, [](Arguments &, TextMode) {});
+    sfsistat status = run(context, Step::eom, [](const Filter &filter, Connection &connection) {
+        const sfsistat verdict = hand_over_rest(filter, connection);
+        if (verdict != SMFIS_CONTINUE || !connection.plan->has(Step::eom)) {
+            return verdict;
+        }
+        return invoke_and_answer(filter, connection, Step::eom, [](Arguments &, TextMode) {});
+    });
     Connection *const connection = Connection::find(context);
     if (connection == nullptr) {
         return status;
     }
-    const bool keeps_message = status == SMFIS_CONTINUE || status == SMFIS_ACCEPT;
-    if (keeps_message) {
+    if (status == SMFIS_CONTINUE || status == SMFIS_ACCEPT) {
         connection->enter(Step::eom);
         if (!connection->flush_edits()) {
             status = SMFIS_TEMPFAIL;

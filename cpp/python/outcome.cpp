@@ -36,20 +36,7 @@ bool is_allowed(long status, Step step) {
     throw py::error_already_set();
 }
 
-// `_wire` of a Reply: (status, code, enhanced code or None, lines), checked and encoded when it was made.
-int apply_reply(const py::object &wire, Connection &connection) {
-    const auto parts = py::reinterpret_borrow<py::tuple>(wire);
-    ReplyText reply;
-    reply.code = py::cast<std::string>(parts[1]);
-    reply.xcode = py::cast<std::string>(parts[2]);
-    for (const py::handle line : py::reinterpret_borrow<py::tuple>(parts[3])) {
-        reply.lines.push_back(py::cast<std::string>(line));
-    }
-    connection.call("setreply", [&](SMFICTX *context) { return send_reply(context, reply); });
-    return py::cast<int>(parts[0]);
-}
-
-int read_status(const py::object &result, Connection &connection, Step step) {
+int read_status(const py::object &result, Connection &connection, Step step, bool is_due) {
     if (result.is_none()) {
         return SMFIS_CONTINUE;
     }
@@ -66,10 +53,11 @@ int read_status(const py::object &result, Connection &connection, Step step) {
         PyErr_Clear();
         refuse_result(PyExc_TypeError, result, step, "allowed are a Status, a Reply (Reject, TempFail) and None");
     }
-    if (connection.options.is_mute(step) || connection.plan->is_mute(step)) {
-        return SMFIS_REJECT;  // a verdict, which to_status refuses; the reply must not stay behind in libmilter
+    const Answer answer = to_answer(wire);
+    if (is_due) {  // else the text must not stay behind in libmilter, for a later refusal to find
+        connection.call("setreply", [&](SMFICTX *context) { return send_reply(context, answer.text); });
     }
-    return apply_reply(wire, connection);
+    return answer.status;
 }
 
 }  // namespace
@@ -93,10 +81,21 @@ int send_reply(SMFICTX *context, const ReplyText &reply) {
                              line[24], line[25], line[26], line[27], line[28], line[29], line[30], line[31], line[32]);
 }
 
-int to_status(const py::object &result, Connection &connection, Step step) {
-    const int status = read_status(result, connection, step);
-    const bool is_mute = connection.options.is_mute(step) || connection.plan->is_mute(step);
-    if (is_mute && is_verdict(status)) {
+Answer to_answer(const py::object &wire) {
+    const auto parts = py::reinterpret_borrow<py::tuple>(wire);
+    Answer answer;
+    answer.status = py::cast<int>(parts[0]);
+    answer.text.code = py::cast<std::string>(parts[1]);
+    answer.text.xcode = py::cast<std::string>(parts[2]);
+    for (const py::handle line : py::reinterpret_borrow<py::tuple>(parts[3])) {
+        answer.text.lines.push_back(py::cast<std::string>(line));
+    }
+    return answer;
+}
+
+int to_status(const py::object &result, Connection &connection, Step step, bool is_due) {
+    const int status = read_status(result, connection, step, is_due);
+    if (!is_due && is_verdict(status)) {
         refuse_result(PyExc_ValueError, result, step, "it is declared to give no verdict (-> None or @noreply)");
     }
     return status;

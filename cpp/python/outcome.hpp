@@ -12,8 +12,10 @@ namespace pymilter {
 // smfi_setreply, or smfi_setmlreply when there is more than one line.
 int send_reply(SMFICTX *context, const ReplyText &reply);
 
-// None, a status or a Reply. Throws a Python exception for anything else, and for a verdict of a handler that said it
-// gives none.
-int to_status(const py::object &result, Connection &connection, Step step);
+// `_wire` of a Reply: (status, code, enhanced code, lines), checked and encoded when it was made.
+Answer to_answer(const py::object &wire);
+
+// None, a status or a Reply. Throws a Python exception for anything else, and for a verdict where none `is_due`.
+int to_status(const py::object &result, Connection &connection, Step step, bool is_due);
 
 }  // namespace pymilter

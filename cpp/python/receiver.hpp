@@ -3,10 +3,13 @@
 #pragma once
 
 #include <array>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "core/body_buffer.hpp"
+#include "core/checks.hpp"
 #include "core/negotiation.hpp"
 #include "core/stage.hpp"
 #include "python/python.hpp"
@@ -22,6 +25,20 @@ TextMode to_text_mode(const std::string &name);
 // A new str or bytes. Null with an exception set when `mode` is strict and the bytes are not UTF-8.
 PyObject *to_text(const char *data, std::size_t size, TextMode mode);
 
+// A status with its text, ready to be answered.
+struct Answer {
+    int status;
+    ReplyText text;
+};
+
+// How the chunks of a body are gathered before Python gets them.
+struct Gather {
+    BodyLimits limits;
+    std::size_t piece;  // bytes handed over at once, or 0 for the whole body
+    bool as_view;       // memoryview in place of bytes
+    Answer exceeded;    // what a message gets that passes the limit
+};
+
 // All that dispatch must know of a class of handlers (or of the set of functions), worked out once.
 struct Plan {
     Options wanted;
@@ -35,6 +52,9 @@ struct Plan {
     // an instance; then it is called in place of the method.
     std::array<py::object, step_count> inherited_hook;
 
+    std::optional<Gather> gather;  // for body
+
+    bool gathers_whole() const { return gather && gather->piece == 0 && has(Step::body); }
     bool has(Step step) const { return (steps & bit(step)) != 0; }
     bool is_mute(Step step) const { return (mute & bit(step)) != 0; }
     TextMode text_of(Step step) const { return text[static_cast<std::size_t>(step)]; }

@@ -73,6 +73,7 @@ from pymilter._decorators import (
     rejected_recipients,
     symlist,
 )
+from pymilter._gather import gather
 from pymilter._run import (
     Server,
     run,
@@ -156,6 +157,7 @@ __all__ = [
     "__version__",
     "decode",
     "enable_protocols",
+    "gather",
     "header_leading_space",
     "nocallback",
     "noreply",

@@ -4,7 +4,9 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from pymilter._constants import CONTINUE, Action, Protocol, Stage, Status
-from pymilter._core import Context, Plan
+from pymilter._core import Context, Gather, Plan
+from pymilter._decorators import GATHER_MARK
+from pymilter._gather import GatherMark
 from pymilter._negotiate import BYTES_HOOKS, MACRO_STAGES, most_arguments, text_mode, wishes_of
 from pymilter.replies import Outcome
 
@@ -212,8 +214,11 @@ class Base:
         """Change the envelope sender; "<>" is the null sender (smfi_chgfrom). Needs CHGFROM."""
         self._ctx.chgfrom(sender, params)
 
-    def replacebody(self, body: bytes | bytearray | memoryview) -> None:
-        """Replace the body; further calls append (smfi_replacebody). Lines end in CRLF. Needs CHGBODY."""
+    def replacebody(self, body: str | bytes | bytearray | memoryview) -> None:
+        """Replace the body; further calls append (smfi_replacebody). Lines end in CRLF. Needs CHGBODY.
+
+        A str, which classic programs give, goes out as UTF-8.
+        """
         self._ctx.replacebody(body)
 
     def quarantine(self, reason: str) -> None:
@@ -227,6 +232,19 @@ class Base:
 
 def _no_hook() -> None:
     """Stands where the inherited hook is named, for a class whose hook is to be called although it is inherited."""
+
+
+def _gather_of(klass: type[Base]) -> Gather | None:
+    mark: GatherMark | None = getattr(klass.body, GATHER_MARK, None)
+    if mark is None:
+        return None
+    return Gather(
+        piece=mark.piece,
+        limit=mark.limit,
+        in_memory=mark.in_memory,
+        as_view=mark.view,
+        exceeded=mark.exceeded._wire,
+    )
 
 
 def plan_of(klass: type[Any]) -> Plan:
@@ -247,4 +265,5 @@ def plan_of(klass: type[Any]) -> Plan:
         text=dict(wishes.text),
         macros=list(wishes.macros),
         hooks=hooks,
+        gather=_gather_of(klass),
     )

@@ -87,8 +87,8 @@ class Context(metaclass=_pybind11_type):
         """Protocol options agreed (SMFIP_*), as an int."""
     def getpriv(self) -> Any:
         """The object that setpriv() stored, or None (smfi_getpriv)."""
-    def setpriv(self, priv: object) -> None:
-        """Store an object until close (smfi_setpriv)."""
+    def setpriv(self, priv: object) -> Any:
+        """Store an object until close; returns the one before (smfi_setpriv)."""
     def getsymval(self, name: str) -> str | None:
         """The value of a macro, or None; braces around a long name may be left out (smfi_getsymval)."""
     def setsymlist(self, stage: int, *macros: str | bytes) -> None:
@@ -108,12 +108,32 @@ class Context(metaclass=_pybind11_type):
         """Remove a recipient, written as envrcpt got it (smfi_delrcpt)."""
     def chgfrom(self, sender: str | bytes, params: str | bytes | Iterable[str | bytes] | None = None) -> None:
         """Change the envelope sender, with ESMTP parameters if given (smfi_chgfrom)."""
-    def replacebody(self, body: bytes | bytearray | memoryview) -> None:
-        """Replace the body by these bytes, or add them to what was given before (smfi_replacebody)."""
+    def replacebody(self, body: str | bytes | bytearray | memoryview) -> None:
+        """Replace the body, or add to what was given before; a str goes out as UTF-8 (smfi_replacebody)."""
     def quarantine(self, reason: str | bytes) -> None:
         """Hold the message in the MTA (smfi_quarantine)."""
     def progress(self) -> None:
         """Tell the MTA that eom takes longer (smfi_progress)."""
+
+class BodyView(metaclass=_pybind11_type):
+    """The memory behind a gathered body."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None: ...
+    def __buffer__(self, flags: int, /) -> memoryview: ...
+    def __release_buffer__(self, buffer: memoryview, /) -> None: ...
+
+class Gather(metaclass=_pybind11_type):
+    """How the chunks of a body are gathered."""
+
+    def __init__(
+        self,
+        *,
+        piece: int,
+        limit: int,
+        in_memory: int,
+        as_view: bool,
+        exceeded: tuple[int, bytes, bytes, tuple[bytes, ...]],
+    ) -> None: ...
 
 class Plan(metaclass=_pybind11_type):
     """What dispatch must know of a class of handlers."""
@@ -129,6 +149,7 @@ class Plan(metaclass=_pybind11_type):
         text: dict[str, str],
         macros: list[tuple[int, str]],
         hooks: dict[str, FunctionType],
+        gather: Gather | None,
     ) -> None: ...
 
 class Filter(metaclass=_pybind11_type):

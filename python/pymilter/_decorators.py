@@ -13,6 +13,7 @@ NOREPLY_MARK: Final = "_milter_noreply"
 NOCALLBACK_MARK: Final = "_milter_nocallback"
 SYMLIST_MARK: Final = "_milter_symlist"
 DECODE_MARK: Final = "_milter_decode"
+GATHER_MARK: Final = "_milter_gather"
 PROTOCOL_MARK: Final = "_milter_protocol"
 
 OPTIONAL_METHODS: Final = ("connect", "hello", "envfrom", "envrcpt", "data", "unknown", "header", "eoh", "body")

@@ -1,0 +1,21 @@
+// pymilter._core.BodyView and Gather: gathered bodies.
+#include "bindings/bindings.hpp"
+#include "python/body_view.hpp"
+#include "python/outcome.hpp"
+#include "python/receiver.hpp"
+
+namespace pymilter {
+
+void bind_body(py::module_ &module) {
+    py::class_<BodyView>(module, "BodyView", py::buffer_protocol(), "The memory behind a gathered body.")
+        .def_buffer([](const BodyView &view) { return view.buffer(); });
+    py::class_<Gather>(module, "Gather", "How the chunks of a body are gathered.")
+        .def(py::init([](std::size_t piece, std::size_t limit, std::size_t in_memory, bool as_view,
+                         const py::tuple &exceeded) {
+                 return Gather{{limit, in_memory}, piece, as_view, to_answer(exceeded)};
+             }),
+             py::kw_only(), py::arg("piece"), py::arg("limit"), py::arg("in_memory"), py::arg("as_view"),
+             py::arg("exceeded"));
+}
+
+}  // namespace pymilter

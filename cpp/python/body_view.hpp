@@ -1,0 +1,25 @@
+// A gathered body as Python sees it: bytes, or a read-only memoryview that stays valid as long as it is held. Needs
+// the GIL.
+#pragma once
+
+#include <memory>
+
+#include "core/body_buffer.hpp"
+#include "python/python.hpp"
+
+namespace pymilter {
+
+// Owner of the memory behind a memoryview.
+class BodyView {
+public:
+    explicit BodyView(std::shared_ptr<const BodyBytes> bytes) : m_bytes(std::move(bytes)) {}
+    py::buffer_info buffer() const;
+
+private:
+    std::shared_ptr<const BodyBytes> m_bytes;
+};
+
+// A new reference; null with an exception set when there is no memory.
+PyObject *to_python(std::shared_ptr<const BodyBytes> bytes, bool as_view);
+
+}  // namespace pymilter
