@@ -214,10 +214,10 @@ class Base:
         """Change the envelope sender; "<>" is the null sender (smfi_chgfrom). Needs CHGFROM."""
         self._ctx.chgfrom(sender, params)
 
-    def replacebody(self, body: str | bytes | bytearray | memoryview) -> None:
+    def replacebody(self, body: bytes | bytearray | memoryview) -> None:
         """Replace the body; further calls append (smfi_replacebody). Lines end in CRLF. Needs CHGBODY.
 
-        A str, which classic programs give, goes out as UTF-8.
+        A body is bytes; a str, which classic programs give, is taken at run time and goes out as UTF-8.
         """
         self._ctx.replacebody(body)
 
