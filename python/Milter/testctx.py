@@ -1,0 +1,354 @@
+"""TestCtx: a context that plays the MTA for the unit tests of a program, without libmilter and without a socket."""
+
+import re
+import time
+from collections.abc import Callable, Iterable
+from io import BytesIO
+from pathlib import Path
+from socket import AF_INET, AF_INET6, AF_UNIX
+from typing import IO, Any, ClassVar, Final, cast
+
+import Milter
+from pymilter import (
+    CONTINUE,
+    NOREPLY,
+    SKIP,
+    Action,
+    Base,
+    DisabledAction,
+    MilterError,
+    Protocol,
+    Reject,
+    Reply,
+    Stage,
+    TempFail,
+)
+from pymilter._negotiate import MUTE_BITS, SKIP_BITS
+
+from ._testmessage import TestMessage, change_header
+
+CHUNK: Final = 65535
+CLIENT_PORT: Final = 1234
+
+_HEADER_BREAK: Final = re.compile(r"[\0\r]|\n(?![ \t])")
+
+
+def _encoded(text: str | bytes) -> bytes:
+    return text if isinstance(text, bytes) else text.encode("utf-8", "surrogateescape")
+
+
+def _decoded(text: str | bytes) -> str:
+    return text.decode("utf-8", "surrogateescape") if isinstance(text, bytes) else text
+
+
+def _joined(params: str | Iterable[str] | None) -> str | None:
+    return params if params is None or isinstance(params, str) else " ".join(params) or None
+
+
+class TestCtx:
+    """Make one, `_connect()`, feed it messages, and look at what the filter did to them.
+
+    The object under test is made by `Milter.factory`, negotiates as with an MTA, and is called for the steps that it
+    negotiated. What a handler raises comes out of the method that called it. Results are kept for the last message:
+
+    `_body`: the message with its body as replaced, a BytesIO; `_bodyreplaced`: whether it was;
+    `_msg`: the message with its headers as changed, a MimeMessage; `_headerschanged`: whether they were;
+    `_addrcpt`: pairs of recipient and ESMTP parameters or None; `_delrcpt`: recipients;
+    `_sender`: the envelope sender, in angle brackets; `_envfromchanged`: whether the filter changed it;
+    `_reply`: code, enhanced code and lines that setreply() or a `Reply` gave, or None; `_quarantine`: the reason.
+
+    `logfile` is accepted for old programs; nothing is written there.
+    """
+
+    __test__ = False
+
+    default_opts: ClassVar[list[int]] = [sum(Action), sum(Protocol), 0, 0]
+
+    def __init__(self, logfile: str = "test/milter.log") -> None:
+        self._priv: Any = None
+        self._is_open = False
+        self._macros: dict[str, str] = {}
+        self._symlist: list[str | None] = [None] * len(Stage)
+        self._opts = list(self.default_opts)
+        self._protocol = 0
+        self._actions = 0
+        self._stage: str | None = None
+        self._activity = time.time()
+        self._verdict: int = CONTINUE
+        self._reply: tuple[str | None, ...] | None = None
+        self._sender: str | None = None
+        self._begin_message()
+
+    def _begin_message(self) -> None:
+        self._addrcpt: list[tuple[str, str | None]] = []
+        self._delrcpt: list[str] = []
+        self._body: BytesIO | None = None
+        self._bodyreplaced = False
+        self._msg: Any = None
+        self._headerschanged = False
+        self._envfromchanged = False
+        self._quarantine: str | None = None
+        self._head = b""
+        self._chunks: list[bytes] = []
+
+    # ------------------------------------------------------------------------------ what a filter may ask of a context
+
+    def getpriv(self) -> Any:
+        """The object under test."""
+        return self._priv
+
+    def setpriv(self, priv: object) -> Any:
+        """Store the object under test; returns the one before."""
+        earlier, self._priv = self._priv, priv
+        return earlier
+
+    def getsymval(self, name: str) -> str | None:
+        """A macro that `_setsymval` set, or None; braces around a name may be left out."""
+        return self._macros.get(name, self._macros.get(f"{{{name}}}", self._macros.get(name.strip("{}"))))
+
+    def _setsymval(self, name: str, val: str) -> None:
+        self._macros[name] = val
+
+    def setsymlist(self, stage: int, *macros: str) -> None:
+        """Remember the macros asked for; in negotiate only, once a stage."""
+        if self._stage != "negotiate":
+            raise MilterError("setsymlist is possible only in negotiate")
+        if self._symlist[stage] is not None:
+            raise MilterError(f"setsymlist was called before for the stage {Stage(stage).name}")
+        self._symlist[stage] = " ".join(macros)
+
+    def setreply(self, rcode: str, xcode: str | None = None, *msg: str | None) -> None:
+        """Set the reply; raises ValueError for what libmilter would not take."""
+        lines = [line for line in msg if line is not None]
+        kind = Reject if str(rcode).startswith("5") else TempFail
+        kind(int(rcode) if rcode.isdigit() else 0, xcode, *lines)
+        self._reply = (rcode, xcode, *lines)
+
+    def _check_edit(self, action: Action, what: str) -> None:
+        if self._stage != "eom":
+            raise MilterError(f"{what} is possible only at eom")
+        if not self._actions & action:
+            raise DisabledAction(f"{what} needs the action {action.name}, which was not granted")
+
+    def _check_header(self, field: str, value: str) -> None:
+        if not re.fullmatch(r"[!-9;-~]+", field) or _HEADER_BREAK.search(value):
+            raise ValueError(f"{field!r}: {value!r} cannot be a header: it has a NUL, a CR or a LF that is no fold")
+
+    def _message(self) -> Any:
+        if self._msg is None:
+            self._msg = TestMessage.read(self._head).parsed
+        return self._msg
+
+    def addheader(self, field: str, value: str, idx: int = -1) -> None:
+        """Add a header to `_msg`; its place is not looked at."""
+        self._check_edit(Action.ADDHDRS, "addheader")
+        self._check_header(field, _decoded(value))
+        self._message()[field] = _decoded(value)
+        self._headerschanged = True
+
+    def chgheader(self, field: str, idx: int, value: str | None) -> None:
+        """Change a header of `_msg`."""
+        self._check_edit(Action.CHGHDRS, "chgheader")
+        self._check_header(field, _decoded(value or ""))
+        change_header(self._message(), field, idx, _decoded(value or ""))
+        self._headerschanged = True
+
+    def addrcpt(self, rcpt: str, params: str | Iterable[str] | None = None) -> None:
+        """Add a recipient to `_addrcpt`."""
+        joined = _joined(params)
+        self._check_edit(Action.ADDRCPT_PAR if joined else Action.ADDRCPT, "addrcpt")
+        self._addrcpt.append((rcpt, joined))
+
+    def delrcpt(self, rcpt: str) -> None:
+        """Add a recipient to `_delrcpt`."""
+        self._check_edit(Action.DELRCPT, "delrcpt")
+        self._delrcpt.append(rcpt)
+
+    def chgfrom(self, sender: str, params: str | Iterable[str] | None = None) -> None:
+        """Change `_sender`."""
+        self._check_edit(Action.CHGFROM, "chgfrom")
+        self._sender = sender
+        self._envfromchanged = True
+
+    def replacebody(self, chunk: str | bytes | bytearray | memoryview) -> None:
+        """Replace the body of `_body`; further calls append."""
+        self._check_edit(Action.CHGBODY, "replacebody")
+        if not self._bodyreplaced:
+            self._chunks.clear()
+            self._bodyreplaced = True
+        self._chunks.append(_encoded(chunk) if isinstance(chunk, str) else bytes(chunk))
+
+    def quarantine(self, reason: str) -> None:
+        """Keep the reason in `_quarantine`."""
+        self._check_edit(Action.QUARANTINE, "quarantine")
+        self._quarantine = reason
+
+    def progress(self) -> None:
+        """Keep the time in `_activity`."""
+        if self._stage != "eom":
+            raise MilterError("progress is possible only at eom")
+        self._activity = time.time()
+
+    # ------------------------------------------------------------------------------ steps, as the MTA takes them
+
+    def _call(self, step: str, method: str, *args: Any) -> int:
+        """Call a handler where its step was negotiated, and read its result as the filter's status."""
+        if not self._is_open:
+            raise MilterError(f"{step} is not possible: there is no connection, _connect() makes one")
+        if self._protocol & SKIP_BITS.get(step, 0):
+            return CONTINUE
+        result = self._enter(step, self._handler(method), *args)
+        if isinstance(result, Reply):
+            self._reply = (str(result.code), result.xcode, *result.text)
+            result = result.status
+        status = CONTINUE if result is None or result == NOREPLY else int(result)
+        is_mute = self._protocol & MUTE_BITS.get(step, 0)
+        if status != CONTINUE and is_mute:
+            raise ValueError(f"{step}() returned {status}: it is declared to give no verdict (-> None or @noreply)")
+        return status
+
+    def _enter(self, step: str, handler: Callable[..., Any], *args: Any) -> Any:
+        self._stage = step
+        try:
+            return handler(*args)
+        finally:
+            self._stage = None
+
+    def _handler(self, method: str) -> Callable[..., Any]:
+        return cast("Callable[..., Any]", getattr(self._priv, method))
+
+    def _text(self, method: str, text: str | bytes) -> Any:
+        (value,) = cast(Base, self._priv)._decoded(method, (_encoded(text),))
+        return value
+
+    def _negotiate(self) -> int:
+        """Make the object under test and let it negotiate what this context offers (`default_opts`)."""
+        offered = self.default_opts
+        opts = list(offered)
+        self._symlist = [None] * len(Stage)
+        self._verdict, self._is_open = CONTINUE, True
+        status = self._enter("negotiate", self._negotiate_with, opts)
+        if status == Milter.ALL_OPTS:
+            opts[:] = [offered[0], Protocol.SKIP, 0, 0]
+            status = CONTINUE
+        self._actions, self._protocol = offered[0] & opts[0], offered[1] & opts[1]
+        self._opts = [self._actions, self._protocol, 0, 0]
+        self._priv._actions, self._priv._protocol = self._actions, self._protocol
+        return CONTINUE if status is None else int(status)
+
+    def _negotiate_with(self, opts: list[int]) -> int | None:
+        return Milter.negotiate_callback(self, opts)
+
+    def _connect(self, host: str = "localhost", helo: str = "spamrelay", ip: str | None = "1.2.3.4") -> int:
+        """Begin a connection: negotiate, connect and HELO. `ip` is an address, a path with a slash first, or None.
+
+        Returns the first status that is not CONTINUE; after it the connection is closed, as an MTA would.
+        Raises ValueError for an `ip` that is none.
+        """
+        family, hostaddr = _client(ip)
+        status = self._negotiate()
+        if status == CONTINUE:
+            status = self._call("connect", "connect", self._text("connect", host), family, hostaddr)
+        if status == CONTINUE:
+            status = self._helo(helo)
+        if status != CONTINUE:
+            self._close()
+            self._verdict = status
+        return status
+
+    def _helo(self, helo: str) -> int:
+        return self._call("hello", "hello", self._text("hello", helo))
+
+    def _envfrom(self, *s: str) -> int:
+        """MAIL FROM: the address as it is to arrive, and ESMTP parameters. Forgets the message before."""
+        self._begin_message()
+        self._reply = None
+        self._sender = s[0]
+        return self._call("envfrom", "envfrom_bytes", *map(_encoded, s))
+
+    def _envrcpt(self, *s: str) -> int:
+        return self._call("envrcpt", "envrcpt_bytes", *map(_encoded, s))
+
+    def _data(self) -> int:
+        return self._call("data", "data")
+
+    def _header(self, fld: str, val: str | bytes) -> int:
+        self._head += b"%b: %b\n" % (_encoded(fld), _encoded(val))
+        return self._call("header", "header_bytes", fld, _encoded(val))
+
+    def _eoh(self) -> int:
+        self._head += b"\n"
+        return self._call("eoh", "eoh")
+
+    def _unknown(self, cmd: str) -> int:
+        return self._call("unknown", "unknown", self._text("unknown", cmd))
+
+    def _feed_body(self, bfp: IO[bytes]) -> int:
+        """Send what `bfp` holds, in chunks as an MTA does. After SKIP no more of them go to the handler."""
+        status: int = CONTINUE
+        while chunk := bfp.read(CHUNK):
+            self._chunks.append(chunk)
+            if status == CONTINUE:
+                status = self._call("body", "body", chunk)
+        return CONTINUE if status == SKIP else status
+
+    def _eom(self) -> int:
+        """The end of the message; `_body` is complete after it."""
+        status = self._call("eom", "eom")
+        self._body = BytesIO()
+        self._body.write(self._head)
+        self._body.writelines(self._chunks)
+        return status
+
+    def _abort(self) -> None:
+        """Give the message up, and end the connection."""
+        self._call("abort", "abort")
+        self._close()
+
+    def _close(self) -> None:
+        """End the connection. Where there is none, nothing happens."""
+        if self._is_open:
+            self._is_open = False
+            self._enter("close", Milter.close_callback, self)
+
+    # ------------------------------------------------------------------------------ whole messages
+
+    def _feedFile(  # noqa: N802 - the classic name
+        self, fp: IO[bytes], sender: str = "spam@adv.com", rcpt: str = "victim@lamb.com", *rcpts: str
+    ) -> int:
+        """Send the message that `fp` holds, from `sender` to `rcpt` and `rcpts`, all without angle brackets.
+
+        Returns the first status that is not CONTINUE: the rest is not sent.
+        """
+        if self._verdict != CONTINUE:
+            return self._verdict
+        message = TestMessage.read(fp.read())
+        steps: list[Callable[[], int]] = [lambda: self._envfrom(f"<{sender}>")]
+        steps += [lambda rcpt=rcpt: self._envrcpt(f"<{rcpt}>") for rcpt in (rcpt, *rcpts)]  # type: ignore[misc]
+        steps.append(self._data)
+        steps += [lambda field=field: self._header(*field) for field in message.fields()]  # type: ignore[misc]
+        steps += [self._eoh, lambda: self._feed_body(BytesIO(message.body))]
+        for step in steps:
+            status = step()
+            if status != CONTINUE:
+                return status
+        self._msg = message.parsed
+        self._head = message.head
+        return self._eom()
+
+    def _feedMsg(self, fname: str, sender: str = "spam@adv.com", *rcpts: str) -> int:  # noqa: N802
+        """As _feedFile, from the file `fname` in the folder "test"."""
+        with Path("test", fname).open("rb") as fp:
+            return self._feedFile(fp, sender, *rcpts)
+
+
+def _client(ip: str | None) -> tuple[int, Any]:
+    if ip is None:
+        return 0, None
+    if ip.startswith("/"):
+        return AF_UNIX, ip
+    if re.fullmatch(r"[0-9.]+", ip):
+        return AF_INET, (ip, CLIENT_PORT)
+    if ":" in ip:
+        return AF_INET6, (ip, CLIENT_PORT, 0, 0)
+    raise ValueError(f"ip is {ip!r}: allowed are an IPv4 or IPv6 address, a path that begins with a slash, and None")
