@@ -16,6 +16,7 @@ class Options:
     mode: str
     address: str
     noreply: bool
+    view: bool
     headers: int
     recipients: int
     size: int
@@ -38,6 +39,7 @@ def read_options() -> Options:
     parser.add_argument("mode", choices=MODES)
     parser.add_argument("address")
     parser.add_argument("--noreply", action="store_true")
+    parser.add_argument("--view", action="store_true", help="gather: a memoryview and no bytes (our pymilter only)")
     parser.add_argument("--headers", type=int, default=0)
     parser.add_argument("--recipients", type=int, default=0)
     parser.add_argument("--size", type=int, default=0)
@@ -48,6 +50,7 @@ def read_options() -> Options:
         mode=read.mode,
         address=read.address,
         noreply=read.noreply,
+        view=read.view,
         headers=read.headers,
         recipients=read.recipients,
         size=read.size,

@@ -109,6 +109,28 @@ class BodyNone(Base):
         return ACCEPT if right else TEMPFAIL
 
 
+class Gather(Base):
+    right = False
+
+    @pymilter.gather
+    def body(self, body: bytes) -> None:
+        self.right = OPTIONS.is_body(body)
+
+    def eom(self) -> Outcome:
+        return ACCEPT if self.right else TEMPFAIL
+
+
+class GatherView(Base):
+    right = False
+
+    @pymilter.gather(view=True)
+    def body(self, body: memoryview) -> None:
+        self.right = OPTIONS.is_body(body)
+
+    def eom(self) -> Outcome:
+        return ACCEPT if self.right else TEMPFAIL
+
+
 class Edits(Base):
     def eom(self) -> Outcome:
         for name, value in ADDED:
@@ -152,6 +174,7 @@ FILTERS: dict[str, tuple[type[Base], type[Base]]] = {
     "nothing": (Nothing, Nothing),
     "all": (All, AllNone),
     "body": (Body, BodyNone),
+    "gather": (GatherView, GatherView) if OPTIONS.view else (Gather, Gather),
     "edits": (Edits, Edits),
     "compute": (Compute, Compute),
     "boundary": (Boundary, BoundaryNone),

@@ -38,7 +38,13 @@ def _count(side: str, messages: int, folder: Path) -> int:
             if filter_process.poll() is not None or time.monotonic() > deadline:
                 raise MissingError(f"{side} did not start under callgrind")
             time.sleep(0.05)
-        client = [str(BUILD / "load"), *address.for_client, *load.client_options(SIDES[side]), "--messages", str(messages)]
+        client = [
+            str(BUILD / "load"),
+            *address.for_client,
+            *load.client_options(SIDES[side]),
+            "--messages",
+            str(messages),
+        ]
         subprocess.run(client, check=True, stdout=subprocess.DEVNULL)
         filter_process.terminate()
         filter_process.wait(60)

@@ -1,5 +1,7 @@
 """Real mail: Postfix's smtp-source through a private Postfix, the filters in turns behind it."""
 
+from __future__ import annotations
+
 import contextlib
 import os
 import shutil
@@ -9,11 +11,15 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from harness import build
 from harness.process import Address, FilterError, FilterProcess, fresh_address
 from harness.results import Figures, Row
 from harness.sides import SIDES
+
+if TYPE_CHECKING:
+    from support.mta import Mta
 
 NO_FILTER = "no-filter"
 SIDES_OF_MAIL = ("c", "c-cures", "c-noreply", "c-noreply-cures", "old", "old-noreply", "ours", "ours-none")
@@ -33,15 +39,15 @@ def _message(folder: Path) -> Path:
     fields += [
         f"X-Field-{number}: value of a header field, as long as they are in mail" for number in range(HEADERS - 5)
     ]
-    body = build.body_file(BODY).read_bytes().replace(b"\r\n", b"\n")
+    body = build.body_file(BODY - 2).read_bytes().replace(b"\r\n", b"\n")  # smtp-source adds an empty line
     path = folder / "message"
-    path.write_bytes("\n".join(fields).encode() + b"\n\n" + body.removesuffix(b"\n"))  # smtp-source ends the last line
+    path.write_bytes("\n".join(fields).encode() + b"\n\n" + body)
     return path
 
 
 @contextlib.contextmanager
-def _postfix(milters: Sequence[str]) -> Iterator[int]:
-    """The port of a private Postfix that asks `milters` and throws away what it accepts."""
+def _postfix(milters: Sequence[str]) -> Iterator[Mta]:
+    """A private Postfix that asks `milters` and throws away what it accepts."""
     sys.path.append(str(build.ROOT / "tests"))
     import pytest
 
@@ -58,7 +64,7 @@ def _postfix(milters: Sequence[str]) -> Iterator[int]:
     try:
         with Postfix(milters, 0, settings) as mta:
             tempfile.tempdir = None
-            yield mta.port
+            yield mta
     except pytest.skip.Exception as error:
         raise MailError(str(error)) from None
     finally:
@@ -81,15 +87,26 @@ def _send(port: int, message: Path, count: int) -> float:
     return seconds
 
 
-def _measure(port: int, message: Path, seconds: float, filter_process: FilterProcess | None) -> Figures:
+def _settle(mta: Mta) -> None:
+    """Wait until all is thrown away, else the next turn pays for this one's messages."""
+    from support.mta import MtaError
+
+    try:
+        mta.settle(60)
+    except MtaError as error:
+        raise MailError(str(error)) from None
+
+
+def _measure(mta: Mta, message: Path, seconds: float, filter_process: FilterProcess | None) -> Figures:
     start = filter_process.memory()[0] if filter_process else 0.0
     trial = 40
-    rate = trial / _send(port, message, trial)
+    rate = trial / _send(mta.port, message, trial)
     count = max(trial, int(rate * seconds))
     cpu = filter_process.cpu_seconds() if filter_process else 0.0
-    took = _send(port, message, count)
+    took = _send(mta.port, message, count)
     cpu = filter_process.cpu_seconds() - cpu if filter_process else 0.0
     peak = filter_process.memory()[1] if filter_process else 0.0
+    _settle(mta)
     return Figures(count, count / took, count * BODY / took / 1e6, 0.0, 0.0, 0.0, cpu / count * 1e6, start, peak, 0.0)
 
 
@@ -130,15 +147,15 @@ def measure_mail(
 
 
 def _take_turn(
-    row: Row, port: int, message: Path, address: Address, options: list[str], seconds: float, folder: Path
+    row: Row, mta: Mta, message: Path, address: Address, options: list[str], seconds: float, folder: Path
 ) -> None:
     try:
         if row.side == NO_FILTER:
-            row.turns.append(_measure(port, message, seconds, None))
+            row.turns.append(_measure(mta, message, seconds, None))
             return
         if address.transport == "unix":
             Path(address.where).unlink(missing_ok=True)
         with FilterProcess(SIDES[row.side].command("all", address, options), address, folder) as process:
-            row.turns.append(_measure(port, message, seconds, process))
+            row.turns.append(_measure(mta, message, seconds, process))
     except (MailError, FilterError, build.MissingError, subprocess.TimeoutExpired) as error:
         row.failure = str(error)

@@ -96,5 +96,6 @@ SIDES = {
         ),
         Side("ours", "pymilter (this), answers", _ours),
         Side("ours-none", "pymilter (this), -> None", _ours, noreply=True),
+        Side("ours-view", "pymilter (this), @gather(view=True)", _ours, noreply=True, arguments=("--view",)),
     )
 }
