@@ -16,8 +16,15 @@ struct Options {
     bool can_skip() const { return (protocol & SMFIP_SKIP) != 0; }
 };
 
-// Asks for no more than is offered, because libmilter ends the session otherwise. `mute_is_safe` is false where an
-// unanswered step would stall the MTA (Nagle over TCP): each step is answered then.
-Options agree(Options wanted, Options offered, bool mute_is_safe) noexcept;
+// What unanswered steps do on a connection. Over TCP the MTA's second small write waits for the acknowledgement of the
+// first (Nagle), which the kernel delays by 40 ms unless the connection's socket is told otherwise in each callback.
+enum class Transport {
+    local,             // a unix socket: no such thing
+    acknowledged_tcp,  // we tell the socket
+    plain_tcp,         // we cannot: each step is answered
+};
+
+// Asks for no more than is offered, because libmilter ends the session otherwise.
+Options agree(Options wanted, Options offered, Transport transport) noexcept;
 
 }  // namespace pymilter

@@ -167,7 +167,7 @@ Connection *connection_without_negotiation(SMFICTX *context, Filter &filter) {
     }
     Connection &connection = Connection::open(context);
     furnish(filter, connection);
-    connection.options = agree(connection.plan->wanted, {~0U, ~0U}, false);
+    connection.options = agree(connection.plan->wanted, {~0U, ~0U}, Transport::plain_tcp);
     return &connection;
 }
 
@@ -361,9 +361,9 @@ sfsistat negotiate_with(const Filter &filter, SMFICTX *context, Connection &conn
     if (plan.negotiates) {
         status = ask_handler(filter, connection, offered, wanted);
     } else {
-        ask_for_macros(context, plan, agree(wanted, offered, true));
+        ask_for_macros(context, plan, agree(wanted, offered, Transport::local));
     }
-    connection.options = agree(wanted, offered, filter.mute_is_safe(connection, context));
+    connection.options = agree(wanted, offered, filter.transport_of(connection, context));
     if (plan.has_methods) {
         connection.receiver.attr(Names::get().actions) = connection.options.actions;
         connection.receiver.attr(Names::get().protocol) = connection.options.protocol;

@@ -128,9 +128,12 @@ void Filter::register_filter(std::optional<int> timeout) {
     }
 }
 
-bool Filter::mute_is_safe(Connection &connection, SMFICTX *context) const {
+Transport Filter::transport_of(Connection &connection, SMFICTX *context) const {
+    if (m_listener.is_local()) {
+        return Transport::local;
+    }
     connection.socket = PeerSocket(context, m_listener);
-    return m_listener.is_local() || (m_mute_over_tcp && connection.socket);
+    return m_mute_over_tcp && connection.socket ? Transport::acknowledged_tcp : Transport::plain_tcp;
 }
 
 void Filter::start(int descriptor, bool with_signals, bool mute_over_tcp) {

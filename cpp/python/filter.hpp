@@ -52,8 +52,8 @@ public:
     int finish();
 
     bool is_stopped() const { return m_stopped.load(std::memory_order_relaxed); }
-    // Whether the MTA may be told not to wait on this connection (LIBMILTER 11a: over TCP that is a trap).
-    bool mute_is_safe(Connection &connection, SMFICTX *context) const;
+    // Finds out what unanswered steps do on this connection, and keeps its socket where it must be told.
+    Transport transport_of(Connection &connection, SMFICTX *context) const;
 
 private:
     void remake_function_plan();

@@ -76,6 +76,7 @@ class Dialogue:
         self.macros = macros
         self._negotiation: Negotiation | None = None
         self._skipped: Command | None = None
+        self._waiting_macros = b""  # of steps that were not sent
 
     @property
     def negotiation(self) -> Negotiation:
@@ -88,10 +89,15 @@ class Dialogue:
         """Send one packet, whatever the state."""
         self.channel.send(packet(command, payload), step_name(command))
 
+    def _send_with_macros(self, data: bytes, command: Command) -> None:
+        data, self._waiting_macros = self._waiting_macros + data, b""
+        if data:
+            self.channel.send(data, step_name(command))
+
     def notify(self, command: Command) -> None:
         """Send a command that ends a message or more and is never answered."""
         self.check_quiet(command)
-        self.send(command)
+        self._send_with_macros(packet(command), command)
         self.macros.set(i=None)
         self._skipped = None
 
@@ -131,12 +137,13 @@ class Dialogue:
         self.check_quiet(command)
         data = self.macros.packet(command, macros)
         sent = force or not agreed.protocol & _LEFT_OUT.get(command, Protocol.NONE)
-        if sent:
-            data += packet(command, payload)
-        if data:
-            self.channel.send(data, step_name(command))
         if not sent:
+            self._waiting_macros += data
+            # Postfix's smtpd sends them only with its next command, but flushes at DATA, where cleanup takes over.
+            if command is Command.DATA:
+                self._send_with_macros(b"", command)
             return Response(command, Verdict.NOT_SENT)
+        self._send_with_macros(data + packet(command, payload), command)
         if agreed.protocol & _UNANSWERED.get(command, Protocol.NONE):
             return Response(command, Verdict.NO_REPLY)
         return self._answer(command, agreed)
