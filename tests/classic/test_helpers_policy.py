@@ -1,0 +1,201 @@
+"""Milter.policy over every kind of access map: what 1.0.5 was seen to look up, and the faults of it that are mended."""
+
+from __future__ import annotations
+
+import logging
+import os
+import struct
+import subprocess
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from Milter import _maps
+from Milter.policy import DB, MTAPolicy, dbmopen
+from support.require import command
+
+SOURCE = """
+# PREFIX!user@domain, PREFIX!domain, PREFIX!, PREFIX
+smtp-auth!user@dom.com  FOR USER
+smtp-auth!dom.com       FOR DOMAIN
+smtp-auth!              FOR ALL
+spf-fail\tBARE
+   CONTINUED
+Mixed!Dom.Com           FOLDED
+"""
+ENTRIES = {
+    b"smtp-auth!user@dom.com": b"FOR USER",
+    b"smtp-auth!dom.com": b"FOR DOMAIN",
+    b"smtp-auth!": b"FOR ALL",
+    b"spf-fail": b"BARE   CONTINUED",
+    b"mixed!dom.com": b"FOLDED",
+}
+
+
+def write_cdb(path: Path, entries: dict[bytes, bytes]) -> None:
+    """As cr.yp.to/cdb/cdb.txt has it."""
+    records = b""
+    tables: list[list[tuple[int, int]]] = [[] for _ in range(256)]
+    for key, value in entries.items():
+        code = 5381
+        for byte in key:
+            code = ((code * 33) & 0xFFFFFFFF) ^ byte
+        tables[code % 256].append((code, 2048 + len(records)))
+        records += struct.pack("<II", len(key), len(value)) + key + value
+    head, tail = b"", b""
+    for table in tables:
+        slots = [(0, 0)] * (2 * len(table))
+        for code, position in table:
+            slot = (code >> 8) % len(slots)
+            while slots[slot][1]:
+                slot = (slot + 1) % len(slots)
+            slots[slot] = (code, position)
+        head += struct.pack("<II", 2048 + len(records) + len(tail), len(slots))
+        tail += b"".join(struct.pack("<II", *slot) for slot in slots)
+    path.write_bytes(head + records + tail)
+
+
+@pytest.fixture
+def postmap(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """postmap, with a configuration of its own, in the PATH."""
+    found = command("postmap", "postfix")
+    (tmp_path / "postfix").mkdir()
+    (tmp_path / "postfix" / "main.cf").write_text("compatibility_level = 3.6\n")
+    monkeypatch.setenv("MAIL_CONFIG", str(tmp_path / "postfix"))
+    monkeypatch.setenv("PATH", f"{os.environ['PATH']}:{found.parent}")
+    return found
+
+
+@pytest.fixture(params=["text", "cdb", "cdb with NULs", "hash", "btree"])
+def access(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    """An access map of each kind."""
+    path = tmp_path / "access"
+    path.write_text(SOURCE)
+    if request.param == "text":
+        return path
+    if request.param.startswith("cdb"):
+        nul = b"\0" if "NUL" in request.param else b""
+        write_cdb(path.with_suffix(".cdb"), {key + nul: value + nul for key, value in ENTRIES.items()})
+        return path.with_suffix(".cdb")
+    postmap: Path = request.getfixturevalue("postmap")
+    subprocess.run([postmap, f"{request.param}:{path}"], check=True, timeout=30)
+    return path.with_suffix(".db")
+
+
+def ask(path: Path, sender: str, *prefixes: str, nulls: bool = False) -> list[str | None]:
+    conf = SimpleNamespace(access_file=str(path), access_file_nulls=nulls)
+    with MTAPolicy(sender, conf) as policy:
+        return [policy.getPolicy(prefix) for prefix in prefixes]
+
+
+@pytest.mark.parametrize(
+    ("sender", "found"),
+    [
+        ("user@dom.com", "FOR USER"),
+        ("user@DOM.com", "FOR USER"),
+        ("other@Dom.com", "FOR DOMAIN"),
+        ("user@sub.dom.com", "FOR ALL"),
+        ("", "FOR ALL"),
+        ("user", "FOR ALL"),
+    ],
+)
+@pytest.mark.parametrize("nulls", [False, True])
+def test_the_most_exact_entry_counts(access: Path, sender: str, found: str, nulls: bool) -> None:
+    answers = ask(access, sender, "smtp-auth", "spf-fail", "nope", nulls=nulls)
+    assert answers == [found, "BARE   CONTINUED", None]
+
+
+def test_case_is_folded_as_maps_are_made(access: Path) -> None:
+    # 1.0.5 looks up "SMTP-Auth!User@dom.com" only: None
+    assert ask(access, "User@dom.com", "SMTP-Auth", "Mixed") == ["FOR USER", "FOLDED"]
+
+
+def test_bytes_that_are_no_utf8(tmp_path: Path) -> None:
+    (tmp_path / "access").write_bytes(b"p!caf\xe9@x  \xfc\n")
+    assert ask(tmp_path / "access", "caf\udce9@x", "p") == ["\udcfc"]  # 1.0.5: UnicodeError
+
+
+def test_no_map_no_policy() -> None:
+    with MTAPolicy("user@dom.com", SimpleNamespace(access_file=None)) as policy:  # 1.0.5 needs access_file_nulls too
+        assert policy.getPolicy("smtp-auth") is None
+
+
+def test_another_map_can_be_named(tmp_path: Path) -> None:
+    (tmp_path / "other").write_text("p OTHER\n")
+    conf = SimpleNamespace(access_file="/nonexistent", access_file_nulls=False)
+    policy = MTAPolicy("User@DOM.com", conf, access_file=str(tmp_path / "other"))
+    assert (policy.sender, policy.domain, policy.acf) == ("User@DOM.com", "dom.com", None)
+    assert policy.getPolicy("p") == "OTHER"  # 1.0.5: None, outside of a with
+    policy.close()
+    policy.close()
+    assert policy.acf is None
+
+
+def test_a_map_that_is_not_there(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.ERROR, "milter.policy"), pytest.raises(FileNotFoundError):
+        ask(tmp_path / "missing", "user@dom.com", "p")
+    assert f"{tmp_path / 'missing'}: cannot open for reading" in caplog.text  # 1.0.5 prints it
+
+
+def test_db(access: Path) -> None:
+    for found in (dbmopen(str(access), "r"), DB()):
+        if not hasattr(found, "f"):
+            found.open(str(access), "r")
+        assert b"FOR ALL" in (_get(found, b"smtp-auth!"), _get(found, b"smtp-auth!\0").removesuffix(b"\0"))
+        with pytest.raises(KeyError):
+            found[b"nope"]
+        found.close()
+
+
+def _get(found: DB, key: bytes) -> bytes:
+    try:
+        return found[key]
+    except KeyError:
+        return b""
+
+
+def test_maps_are_only_read(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="opened with 'r'"):
+        dbmopen(str(tmp_path / "new"), "n")
+
+
+def test_what_is_missing_is_named(tmp_path: Path, postmap: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "access").write_text(SOURCE)
+    subprocess.run([postmap, f"hash:{tmp_path / 'access'}"], check=True, timeout=30)
+    monkeypatch.setattr(_maps, "_ndbm", lambda: None)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    for package in ("berkeleydb", "bsddb3"):
+        monkeypatch.setitem(__import__("sys").modules, package, None)
+    with pytest.raises(ImportError, match=r"access\.db is a Berkeley DB hash file.*pip install berkeleydb"):
+        dbmopen(str(tmp_path / "access.db"), "r")
+
+
+def test_postmaps_failure_is_told(tmp_path: Path, postmap: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MAIL_CONFIG", str(tmp_path / "nowhere"))
+    with pytest.raises(OSError, match=r"postmap hash:x: .*main\.cf"):
+        _maps._Postmap("hash:x").get(b"key")
+
+
+def test_a_key_is_one_line_for_postmap(tmp_path: Path, postmap: Path) -> None:
+    (tmp_path / "access").write_text(SOURCE)
+    subprocess.run([postmap, f"hash:{tmp_path / 'access'}"], check=True, timeout=30)
+    found = _maps._Postmap(f"hash:{tmp_path / 'access'}")
+    assert found.get(b"smtp-auth!") == b"FOR ALL"
+    for key in (b"nope\nsmtp-auth!", b"smtp-auth!\0", b"", b"-x"):
+        assert found.get(key) is None
+
+
+@pytest.mark.parametrize("size", [0, 100, 2047])
+def test_a_short_cdb_is_an_error(tmp_path: Path, size: int) -> None:
+    (tmp_path / "access.cdb").write_bytes(b"\0" * size)
+    with pytest.raises(OSError, match="too short"):
+        dbmopen(str(tmp_path / "access.cdb"), "r")
+
+
+def test_a_damaged_cdb_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "access.cdb").write_bytes(struct.pack("<II", 0xFFFFFF00, 7) * 256)
+    found = dbmopen(str(tmp_path / "access.cdb"), "r")
+    with pytest.raises(OSError, match="damaged"):
+        found[b"key"]
+    found.close()
