@@ -9,6 +9,8 @@ import re
 _NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/]+")
 _LINES = re.compile(rb"[^\r\n]*(?:\r\n|\r|\n|\Z)")
 _UU_BEGIN = re.compile(rb"(?:\A|(?<=[\r\n]))begin [0-7]{1,6} [^\r\n]*(?:\r\n|\r|\n)")
+_WORD = re.compile(r"=\?([^?\s]++)\?([bBqQ])\?([^?]*+)\?=")
+_BETWEEN_WORDS = re.compile(r"(?<=\?=)[ \t\r\n]++(?==\?[^?\s]++\?[bBqQ]\?)")
 _QP_UNSAFE = re.compile(rb"[^\t -<>-~]")
 
 _UU_NAMES = frozenset({"x-uuencode", "uuencode", "uue", "x-uue"})
@@ -55,6 +57,18 @@ def is_uuencode(encoding: str) -> bool:
 def decode_text(data: bytes, charset: str | None) -> str:
     """Decode `data` from `charset`; what does not fit, or an unknown charset, gives U+FFFD for the bytes above 127."""
     return data.decode(charset_codec(charset) or "ascii", "replace")
+
+
+def decode_words(text: str) -> str:
+    """Decode the RFC 2047 words in a text, in linear time."""
+    return _WORD.sub(_word, _BETWEEN_WORDS.sub("", text))
+
+
+def _word(match: re.Match[str]) -> str:
+    charset, kind, coded = match.groups()
+    data = coded.encode("utf-8", "surrogateescape")
+    data = _decode_base64(data) if kind in "bB" else binascii.a2b_qp(data, header=True)
+    return decode_text(data, charset.partition("*")[0])
 
 
 def charset_codec(charset: str | None) -> str | None:

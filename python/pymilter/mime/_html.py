@@ -41,7 +41,7 @@ class SGMLFilter(SGMLParser):
 
     def handle_comment(self, comment: str) -> None:
         """Copy a comment."""
-        self._copy(f"<!--{comment}-->", comment)
+        self._copy(f"<!--{comment}-->", self.get_token_text()[4:].startswith(comment))
 
     def handle_special(self, data: str) -> None:
         """Copy a declaration or a marked section: what is between "<!" and ">"."""
@@ -53,11 +53,11 @@ class SGMLFilter(SGMLParser):
 
     def handle_charref(self, ref: str) -> None:
         """Copy a character number."""
-        self._copy(f"&#{ref};", ref)
+        self._copy(f"&#{ref};", self.get_token_text()[2:].rstrip(";") == ref)
 
     def handle_entityref(self, ref: str) -> None:
         """Copy a character name."""
-        self._copy(f"&{ref};", ref)
+        self._copy(f"&{ref};", self.get_token_text()[1:].rstrip(";") == ref)
 
     def unknown_starttag(self, tag: str, attr: Attributes) -> None:
         """Copy a start tag."""
@@ -65,7 +65,7 @@ class SGMLFilter(SGMLParser):
 
     def unknown_endtag(self, tag: str) -> None:
         """Copy an end tag."""
-        self._copy(f"</{tag}>", f"</{tag}")
+        self._copy(f"</{tag}>", self.get_token_text()[2:].lower().startswith(tag))
 
     def parse_declaration(self, i: int) -> int:
         """Give declarations and marked sections to `handle_special`; return the end, or -1."""
@@ -75,10 +75,9 @@ class SGMLFilter(SGMLParser):
             self.handle_special(self.rawdata[i + 2 : j])
         return j + 1 if j >= 0 else -1
 
-    def _copy(self, made: str, sign: str) -> None:
-        """Write the source of the token, if it is the one with `sign` in it; else it is a subclass's own."""
-        token = self.get_token_text()
-        self.write(token if sign.lower() in token.lower() else made)
+    def _copy(self, made: str, unchanged: bool) -> None:
+        """Write the source of the token, unless a subclass has put something else in its place."""
+        self.write(self.get_token_text() if unchanged else made)
 
 
 class HTMLScriptFilter(SGMLFilter):
@@ -174,7 +173,7 @@ def check_html(msg: MimeMessage, savname: str | None = None) -> int:
         encoding = "base64"
         del msg["content-transfer-encoding"]
         msg["Content-Transfer-Encoding"] = encoding
-    msg.set_payload(encode_transfer(cleaned, encoding, b"\n"))
+    msg.set_payload_bytes(encode_transfer(cleaned, encoding, msg.line_end()))
     return 0
 
 

@@ -84,6 +84,11 @@ class MimeMessage(SourceMessage):
             del self["content-transfer-encoding"]
         super().set_payload(val, charset)
 
+    def set_payload_bytes(self, data: bytes) -> None:
+        """Set the body, encoded as Content-Transfer-Encoding says, to be written exactly as it is."""
+        self.modified = True
+        super().set_payload_bytes(data)
+
     def _can_hold(self, text: str) -> bool:
         try:
             text.encode("ascii", "surrogateescape")

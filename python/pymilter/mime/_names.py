@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from email.errors import HeaderParseError
-from email.header import decode_header
 from email.message import Message
 from typing import Any
 
-from ._decode import decode_text
+from ._decode import decode_words
 from ._params import collapse, parse_params
 
 #: File name extensions that Windows runs, or opens with something that runs them.
@@ -77,7 +75,7 @@ def part_names(msg: Message) -> Names:
     for value in _raw_values(msg, "content-disposition"):
         others += [collapse(text) for name, text in parse_params(value)[1:] if name.lower() in ("filename", "name")]
     for text in [*(text for _, text in pairs if text), *others]:
-        decoded = _decode_words(text) if "=?" in text else text
+        decoded = decode_words(text) if "=?" in text else text
         others += [] if decoded == text else [decoded]
     known = {text for _, text in pairs}
     pairs += [("filename", text) for text in dict.fromkeys(others) if text not in known]
@@ -91,11 +89,3 @@ def _raw_values(msg: Any, header: str) -> Iterator[str]:
     for name, value in msg.raw_items():
         if name.lower() == header:
             yield str(value).encode("utf-8", "surrogateescape").decode("utf-8", "replace")
-
-
-def _decode_words(text: str) -> str:
-    try:
-        words = decode_header(text)
-    except (HeaderParseError, ValueError):
-        return text
-    return "".join(word if isinstance(word, str) else decode_text(word, charset) for word, charset in words)

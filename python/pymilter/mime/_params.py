@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from email.utils import decode_params
 from email.utils import unquote as _unquote
+from functools import lru_cache
 
 from ._decode import decode_text, transfer_encoding
 
@@ -43,14 +44,19 @@ def _tidy(piece: str) -> str:
 
 def parse_params(value: str) -> list[tuple[str, ParamValue]]:
     """Return a header value's parameters, the value itself first; RFC 2231 parts are joined and decoded."""
+    return list(_parse_params(value))
+
+
+@lru_cache(maxsize=16)  # one message's header is asked for many things
+def _parse_params(value: str) -> tuple[tuple[str, ParamValue], ...]:
     plain: list[tuple[str, str]] = []
     for piece in _parseparam(value):
         name, _, text = piece.partition("=")
         plain.append((name.strip(), text.strip()))
     try:
-        return list(decode_params(plain))
+        return tuple(decode_params(plain))
     except _FAULTS:  # such as a part number of 5000 digits
-        return list(plain)
+        return tuple(plain)
 
 
 def unquote(s: str) -> str:

@@ -130,7 +130,7 @@ class SGMLParser:
         if following == "!":
             if data.startswith("<!--", i):
                 return self.parse_comment(i)
-            if not end and "<!--".startswith(data[i:]):
+            if not end and len(data) - i < 4 and "<!--".startswith(data[i:]):
                 return -1
             return self.parse_declaration(i)
         if following == "?":
@@ -139,7 +139,7 @@ class SGMLParser:
             return self.parse_endtag(i)
         if _TAG_NAME.match(data, i):
             return self.parse_starttag(i)
-        if not end and data[i:] in ("<", "</"):
+        if not end and len(data) - i < 3 and data[i:] in ("<", "</"):
             return -1
         self._token = data[i : i + 1 + (following == "/")]
         self.handle_data(self._token)
@@ -155,7 +155,7 @@ class SGMLParser:
     def _reference(self, data: str, i: int, end: bool) -> int:
         match = self.entity_or_charref.match(data, i)
         if not match:
-            if not end and data[i:] in ("&", "&#"):
+            if not end and len(data) - i < 3 and data[i:] in ("&", "&#"):
                 return -1
             self._token = "&"
             self.handle_data("&")

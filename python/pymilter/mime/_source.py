@@ -13,7 +13,7 @@ from ._decode import decode_text, decode_transfer, transfer_encoding
 from ._limits import Limits
 from ._params import _unquotevalue, collapse, parse_params
 from ._split import EOL, Piece, source_text, split
-from ._write import message_bytes, write_message
+from ._write import body_line_end, message_bytes, write_message
 
 _LIMITS = Limits()
 _LAST_LINE_END = re.compile(r"\n\Z")
@@ -73,7 +73,7 @@ class SourceMessage(Message):
     def _payload(self) -> object:
         if self._body is _Source.TEXT and self.source:
             return source_text(self.source.data[self.source.body : self.source.end])
-        return self._body
+        return source_text(self._body) if isinstance(self._body, bytes) else self._body
 
     @_payload.setter
     def _payload(self, value: object) -> None:
@@ -171,17 +171,17 @@ class SourceMessage(Message):
             and all(cast(SourceMessage, part).is_pristine() for part in self._source_parts)
         )
 
-    def new_body(self) -> list[Message] | str | None:
-        """Return the body as the list of parts, or as the text that a program set."""
+    def new_body(self) -> list[Message] | str | bytes | None:
+        """Return the body as the list of parts, or as the text or bytes that a program set."""
         body = self._body
-        return body if isinstance(body, list | str) else None
+        return body if isinstance(body, list | str | bytes) else None
 
     def has_new_body(self) -> bool:
         """Tell whether a body must be written that needs an empty line before it."""
         body = self._body
         if isinstance(body, list):
             return not self._has_pristine_body() and not (self.source and self.source.kind == "multipart")
-        return isinstance(body, str) and bool(body)
+        return isinstance(body, str | bytes) and bool(body)
 
     # -- reading, without the faults of the email package
 
@@ -197,12 +197,22 @@ class SourceMessage(Message):
         """Return the body's bytes as they are in the source, still encoded; b"" for a list of parts."""
         if self._body is _Source.TEXT and self.source:
             return self.source.data[self.source.body : self.source.end]
+        if isinstance(self._body, bytes):
+            return self._body
         if not isinstance(self._body, str):
             return b""
         try:
             return self._body.encode("ascii", "surrogateescape")
         except UnicodeEncodeError:
             return self._body.encode("utf-8", "surrogateescape")
+
+    def set_payload_bytes(self, data: bytes) -> None:
+        """Set the body, encoded as Content-Transfer-Encoding says, to be written exactly as it is."""
+        self._body = data
+
+    def line_end(self) -> bytes:
+        """Return the line end that the source has in the body, or else in the header; LF for a message without."""
+        return body_line_end(self.source, b"\n")
 
     def get_payload(self, i: int | None = None, decode: bool = False) -> Any:
         """Return the payload: the parts, the i-th part, the text, or with `decode` the text's decoded bytes.
@@ -261,7 +271,14 @@ class SourceMessage(Message):
         return message_bytes(self, unixfrom)
 
     def as_string(self, unixfrom: bool = False, maxheaderlen: int = 0, policy: Any = None) -> str:
-        """Return the message as text, as the email package does; where that fails, UTF-8 text with U+FFFD."""
+        """Return the message as text: as it is when that is ASCII (its line ends LF), else as the email package does.
+
+        Where the email package fails, the text is read as UTF-8, with U+FFFD for what is not.
+        """
+        if policy is None and not maxheaderlen:
+            whole = self.as_bytes(unixfrom)
+            if whole.isascii():
+                return source_text(whole)
         try:
             return super().as_string(unixfrom, maxheaderlen, policy)
         except (LookupError, ValueError, TypeError, AttributeError):

@@ -26,6 +26,7 @@ _FIELD = re.compile(rb"[!-9;-~]+[ \t]*:[^\r\n]*+(?:(?>\r\n|\r|\n)[ \t][^\r\n]*+)
 # Lines that the stdlib's parser skips between headers: "From ", a colon without a name, a continuation of nothing.
 _JUNK = re.compile(rb"(?:(?:From |[: \t])[^\r\n]*+(?:\r\n|\r|\n|\Z))++")
 _MARKER_END = re.compile(rb"(--)?[ \t]*+(?:\r\n|\r|\n|\Z)")
+_AFTER_MARKER = frozenset([b"", b"-", b" ", b"\t", b"\r", b"\n"])
 _BLOCK_END = re.compile(rb"(?>\r\n|\r|\n)(?=[\r\n])")
 
 Span = tuple[int, int]
@@ -207,22 +208,26 @@ def _field(raw: bytes) -> tuple[str, str]:
 def _delimiters(piece: Piece, boundary: bytes) -> Iterator[tuple[int, int, int, bool]]:
     """Yield each delimiter line: its start, the end of its marker, the line's end, and whether it is a closing one."""
     data, end = piece.data, piece.end
-    mark = b"--" + boundary
-    heads = [_finder(data, newline + mark, piece.body - 1, end) for newline in (b"\n", b"\r")]
-    nexts = [next(finder, end) for finder in heads]
-    while (at := min(nexts)) < end:
-        which = nexts.index(at)
-        nexts[which] = next(heads[which], end)
-        stop = at + 1 + len(mark)
+    size = 2 + len(boundary)
+    starts = _line_starts(data, b"\n--" + boundary, piece.body - 1, end)
+    if old := _line_starts(data, b"\r--" + boundary, piece.body - 1, end):
+        starts = sorted(starts + old)
+    for start in starts:
+        stop = start + size
         if match := _MARKER_END.match(data, stop, end):
-            yield at + 1, match.end(1) if match.group(1) else stop, match.end(), bool(match.group(1))
+            yield start, match.end(1) if match.group(1) else stop, match.end(), bool(match.group(1))
 
 
-def _finder(data: bytes, what: bytes, pos: int, end: int) -> Iterator[int]:
-    # A multipart has a header, so there is a byte before its body.
-    while (pos := data.find(what, pos, end)) >= 0:
-        yield pos
-        pos += 1
+def _line_starts(data: bytes, mark: bytes, pos: int, end: int) -> list[int]:
+    """Find lines that start with a mark, which begins with a line end: a multipart has one before its body."""
+    found = []
+    size = len(mark)
+    pos = data.find(mark, pos, end)
+    while pos >= 0:
+        if data[pos + size : pos + size + 1] in _AFTER_MARKER:
+            found.append(pos + 1)
+        pos = data.find(mark, pos + 1, end)
+    return found
 
 
 def _before_line_end(data: bytes, pos: int) -> int:

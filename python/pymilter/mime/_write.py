@@ -13,9 +13,9 @@ from email.generator import BytesGenerator
 from email.header import Header
 from email.message import Message
 from email.policy import Policy
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from ._decode import charset_codec, encode_transfer
+from ._decode import charset_codec, encode_transfer, is_uuencode
 from ._params import read_content
 from ._split import EOL, Piece
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from ._source import SourceMessage
 
 _BARE_NEWLINE = re.compile(rb"((?>\r\n|\r|\n))(?![ \t]|\Z)")
+_STRUCTURED = frozenset({"content-type", "content-disposition"})
 _FOLDS = re.compile(r"[\r\n]+[ \t]*")
 
 
@@ -90,13 +91,32 @@ def _entity(msg: Message, sink: Sink, eol: bytes) -> None:
     if piece and msg.is_pristine():
         sink.span(piece.data, piece.start, piece.end)
         return
+    _complete_header(msg, piece)
+    _header(msg, piece, sink, _line_end(piece, eol))
+    _body(msg, piece, sink, body_line_end(piece, eol))
+
+
+def _complete_header(msg: SourceMessage, piece: Piece | None) -> None:
+    """Put into the header what the body needs there."""
     if _needs_boundary(msg, piece):
         if msg.get_content_maintype() != "multipart":
             msg.set_type("multipart/mixed")
         if msg.get_boundary() is None:
             msg.set_boundary(make_boundary(msg.get_payload()))
-    _header(msg, piece, sink, _line_end(piece, eol))
-    _body(msg, piece, sink, _body_line_end(piece, eol))
+    elif (
+        piece
+        and not piece.inline
+        and is_uuencode(msg.transfer_encoding())  # which is read, but not written
+        and msg.has_source_parts()
+        and not _is_pristine(msg.get_payload(0))
+    ):
+        msg.replace_header("Content-Transfer-Encoding", "base64")
+
+
+def _is_pristine(part: Message) -> bool:
+    from ._source import SourceMessage
+
+    return isinstance(part, SourceMessage) and part.is_pristine()
 
 
 def _needs_boundary(msg: SourceMessage, piece: Piece | None) -> bool:
@@ -121,7 +141,8 @@ def _line_end(piece: Piece | None, default: bytes) -> bytes:
     return found.group() if found else default
 
 
-def _body_line_end(piece: Piece | None, default: bytes) -> bytes:
+def body_line_end(piece: Piece | None, default: bytes) -> bytes:
+    """Return the line end that a source has in its body, or else in its header, or else `default`."""
     found = EOL.search(piece.data, piece.body, piece.end) if piece else None
     return found.group() if found else _line_end(piece, default)
 
@@ -147,40 +168,48 @@ def _end_line(msg: SourceMessage, piece: Piece | None, sink: Sink, eol: bytes) -
 
 def _changed_header(msg: SourceMessage, piece: Piece | None, sink: Sink, eol: bytes) -> None:
     """Write the fields as they are now, those of the source with the source's bytes, other lines where they were."""
-    spans = defaultdict(list)
-    junk: list[tuple[int, int]] = []
-    if piece:
-        for item, span in zip(piece.fields, piece.spans, strict=True):
-            spans[item].append(span)
-        for found in spans.values():
-            found.reverse()
-        junk = piece.junk[::-1]
     policy = msg.policy.clone(linesep=eol.decode())
     begun = False
-    for name, value in msg.raw_items():
-        left = spans.get((name, value)) if isinstance(value, str) else None
-        own = left.pop() if left else None
-        while piece and junk and own and junk[-1][0] < own[0]:
-            sink.span(piece.data, *junk.pop())
-            begun = True
+    for line in _header_lines(msg, piece):
         if begun and sink.last not in (b"\r", b"\n"):
             sink.text(eol)
-        if piece and own:
-            sink.span(piece.data, *own)
+        if piece and isinstance(line[0], int):
+            sink.span(piece.data, *line)
         else:
+            name, value = line
             sink.text(fold(name, value, policy, eol))
         begun = True
-    while piece and junk:
-        if begun and sink.last not in (b"\r", b"\n"):
-            sink.text(eol)
-        sink.span(piece.data, *junk.pop())
-        begun = True
+
+
+def _header_lines(msg: SourceMessage, piece: Piece | None) -> list[Any]:
+    """Return the header's lines in order: spans of the source, and pairs of name and value."""
+    lines: list[Any] = list(msg.raw_items())
+    if not piece:
+        return lines
+    spans = defaultdict(list)
+    for item, span in zip(reversed(piece.fields), reversed(piece.spans), strict=True):
+        spans[item].append(span)
+    for at, (name, value) in enumerate(lines):
+        left = spans.get((name, value)) if isinstance(value, str) else None
+        if left:
+            lines[at] = left.pop()
+    kept = [at for at, line in enumerate(lines) if isinstance(line[0], int)]
+    last = kept[-1] + 1 if kept else 0
+    ordered: list[Any] = []
+    junk = piece.junk[::-1]
+    for line in lines[:last]:
+        while junk and isinstance(line[0], int) and junk[-1][0] < line[0]:
+            ordered.append(junk.pop())
+        ordered.append(line)
+    return [*ordered, *reversed(junk), *lines[last:]]
 
 
 def fold(name: str, value: object, policy: Policy, eol: bytes) -> bytes:
     """Return a new field's lines. A value cannot end its field: what follows a newline in it becomes a folded line."""
     if isinstance(value, str):
         value = value.rstrip("\r\n")
+        if name.lower() in _STRUCTURED and not value.isascii():  # an encoded word would hide the parameters
+            value = value.encode("utf-8", "surrogateescape").decode("ascii", "surrogateescape")
     try:
         folded = policy.fold_binary(name, value)  # type: ignore[arg-type]
     except (MessageError, ValueError, LookupError):
@@ -197,7 +226,9 @@ def _body(msg: SourceMessage, piece: Piece | None, sink: Sink, eol: bytes) -> No
             _same_parts(msg, piece, body, sink, eol)
         else:
             _other_parts(msg, piece, body, sink, eol)
-    elif isinstance(body, str):
+    elif isinstance(body, bytes):
+        sink.text(body)
+    elif body is not None:
         sink.text(_text(msg, body, eol))
     elif piece and msg.has_source_body():
         sink.span(piece.data, piece.body, piece.end)
@@ -220,11 +251,10 @@ def _same_parts(msg: SourceMessage, piece: Piece, parts: list[Message], sink: Si
     """The source's parts, some of them changed: what lies between them stays, but for a new boundary."""
     boundary = _new_boundary(msg, piece)
     if not piece.inline:
-        chunks: list[bytes] = []
-        inner = Sink(chunks.append)
-        _entity(parts[0], inner, eol)
-        inner.flush()
-        sink.text(encode_transfer(b"".join(chunks), piece.content.encoding, eol))
+        if _is_pristine(parts[0]):
+            sink.span(piece.data, piece.body, piece.end)
+        else:
+            sink.text(encode_transfer(_part_bytes(parts[0], eol), msg.transfer_encoding(), eol))
         return
     if piece.kind == "multipart" and (boundary or not msg.has_source_margins()):
         _multipart(msg, piece, parts, boundary, sink, eol)

@@ -1,0 +1,153 @@
+"""zipnames: what is in zip files, and the bounds that keep it from unpacking bombs."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import random
+import struct
+import zipfile
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import mime
+from mime import ZipLimitError, ZipLimits, ZipUnreadableError
+from support.mime_messages import base64_leaf, read, zipped
+
+
+def listed(data: bytes, limits: ZipLimits | None = None) -> list[str]:
+    found = mime.zipnames(data, limits) if limits else mime.zipnames(data)
+    assert {key for key, _ in found} <= {"zipname"}
+    return [name for _, name in found]
+
+
+def nested(depth: int) -> bytes:
+    data = zipped("a.txt")
+    for _ in range(depth - 1):
+        data = zipped(("in.zip", data))
+    return data
+
+
+def encrypted(data: bytes) -> bytes:
+    """Set the flag that says so in each entry."""
+    out = bytearray(data)
+    for sign, at in ((b"PK\x01\x02", 8), (b"PK\x03\x04", 6)):
+        pos = out.find(sign)
+        while pos >= 0:
+            out[pos + at] |= 1
+            pos = out.find(sign, pos + 4)
+    return bytes(out)
+
+
+def test_names_in_order() -> None:
+    data = zipped("x.txt", ("in.ZIP", zipped("a.txt", "dir/b.exe")), "y.txt", ("not.dat", zipped("hidden.exe")))
+    assert listed(data) == ["x.txt", "in.ZIP", "a.txt", "dir/b.exe", "y.txt", "not.dat"]
+    assert listed(zipped()) == []
+    assert listed(zipped("d/", "d.zip/", "d/e")) == ["d/", "d.zip/", "d/e"]
+    assert listed(zipped("a.txt") + b"more") == ["a.txt"]
+
+
+@pytest.mark.parametrize("data", [b"", b"garbage", zipped("a.txt")[:-10], zipped(("bad.zip", b"PK\x03\x04"))])
+def test_broken(data: bytes) -> None:
+    with pytest.raises(zipfile.BadZipFile):
+        mime.zipnames(data)
+
+
+def test_text_is_refused() -> None:
+    with pytest.raises(TypeError, match="bytes of a zip file"):
+        mime.zipnames("abc")  # type: ignore[arg-type]
+
+
+def test_encrypted() -> None:
+    """The names are not encrypted; an inner zip file cannot be read. There 1.0.5 raised RuntimeError."""
+    assert listed(encrypted(zipped("a.exe"))) == ["a.exe"]
+    with pytest.raises(ZipUnreadableError, match="encrypted"):
+        mime.zipnames(encrypted(zipped("a.txt", ("in.zip", zipped("b.txt")))))
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_LZMA, zipfile.ZIP_BZIP2])
+def test_inner_zip_packed_in_an_odd_way(method: int) -> None:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", method) as archive:
+        archive.writestr("in.zip", zipped("a.txt"))
+    with pytest.raises(ZipUnreadableError, match="method"):
+        mime.zipnames(out.getvalue())
+
+
+def test_depth() -> None:
+    assert len(listed(nested(8))) == 8
+    with pytest.raises(ZipLimitError, match="deeper than 8"):
+        mime.zipnames(nested(9))
+    assert len(listed(nested(9), ZipLimits(depth=9))) == 9
+
+
+def test_entries() -> None:
+    limits = ZipLimits(entries=10)
+    ten = [str(i) for i in range(10)]
+    assert listed(zipped(*ten), limits) == ten
+    with pytest.raises(ZipLimitError, match="more than 10 entries"):
+        mime.zipnames(zipped(*ten, "one more"), limits)
+    with pytest.raises(ZipLimitError, match="more than 10 entries"):
+        mime.zipnames(zipped(("a.zip", zipped(*ten[:5])), ("b.zip", zipped(*ten[:5]))), limits)
+
+
+def test_size_of_all_together() -> None:
+    content = random.Random(1).randbytes(1000)
+    inner = zipped(("a", content))
+    data = zipped(("1.zip", inner), ("2.zip", inner))
+    assert len(listed(data, ZipLimits(size=2 * len(inner)))) == 4
+    with pytest.raises(ZipLimitError, match="more than"):
+        mime.zipnames(data, ZipLimits(size=2 * len(inner) - 1))
+
+
+def test_bomb_is_not_unpacked() -> None:
+    zeros = zipped(("in.zip", bytes(8 << 20)))
+    with pytest.raises(ZipLimitError, match="200 to 1"):
+        mime.zipnames(zeros)
+    # What only lies in the file is not unpacked at all.
+    assert listed(zipped(("zeros.bin", bytes(8 << 20)))) == ["zeros.bin"]
+
+
+def test_size_that_lies() -> None:
+    """zipfile reads no more than the entry says, so a small lie is broken, and a big one is a bound passed."""
+    data = bytearray(zipped(("in.zip", nested(1))))
+    at = data.rfind(b"PK\x01\x02") + 24
+    for size, error in ((5, ZipUnreadableError), (1 << 31, ZipLimitError)):
+        data[at : at + 4] = struct.pack("<I", size)
+        with pytest.raises(error):
+            mime.zipnames(bytes(data))
+
+
+def test_file_that_contains_itself() -> None:
+    """Two directories' entries for one inner file: each level is the same data, so only the bound ends it."""
+    data = nested(200)
+    with pytest.raises(ZipLimitError):
+        mime.zipnames(data)
+
+
+@pytest.mark.parametrize("content", [nested(20), zipped(("in.zip", bytes(8 << 20)))])
+def test_passed_bound_is_bad(content: bytes) -> None:
+    msg = read(base64_leaf("application/zip; name=f.zip", content))
+    assert mime.check_name(msg, "/saved", scan_zip=True) == 0
+    assert "'f.zip'" in msg.get_payload()
+    msg = read(base64_leaf("application/zip; name=f.zip", content))
+    assert mime.check_attachments(msg, lambda part: mime.check_name(part, scan_zip=True)) == 0
+    assert msg.ismodified()
+
+
+def test_encrypted_inner_zip_is_bad() -> None:
+    """In 1.0.5 the exception left defang."""
+    msg = read(base64_leaf("application/zip; name=f.zip", encrypted(zipped(("in.zip", zipped("b.txt"))))))
+    assert mime.defang(msg, "/saved", scan_zip=True)
+
+
+@settings(deadline=None, max_examples=300)
+@given(st.data())
+def test_damaged_zip_raises_nothing_else(data: st.DataObject) -> None:
+    raw = bytearray(zipped("a.txt", ("in.zip", zipped("b.txt", ("c.zip", zipped("d"))))))
+    for _ in range(data.draw(st.integers(1, 6))):
+        raw[data.draw(st.integers(0, len(raw) - 1))] = data.draw(st.integers(0, 255))
+    with contextlib.suppress(ZipUnreadableError):
+        mime.zipnames(bytes(raw))
