@@ -11,8 +11,6 @@ namespace {
 
 constexpr std::size_t max_lines = 32;  // MAXREPLIES in libmilter; check_reply has seen to it
 
-bool is_verdict(int status) { return status != SMFIS_CONTINUE && status != SMFIS_NOREPLY; }
-
 bool is_allowed(long status, Step step) {
     switch (status) {
     case SMFIS_CONTINUE:

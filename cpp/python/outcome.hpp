@@ -9,6 +9,9 @@
 
 namespace pymilter {
 
+// Anything but CONTINUE and NOREPLY.
+constexpr bool is_verdict(int status) { return status != SMFIS_CONTINUE && status != SMFIS_NOREPLY; }
+
 // smfi_setreply, or smfi_setmlreply when there is more than one line.
 int send_reply(SMFICTX *context, const ReplyText &reply);
 

@@ -1,0 +1,106 @@
+// Calling a handler: nothing that Python throws leaves these functions. Attach to Python as each says.
+#pragma once
+
+#include <exception>
+#include <optional>
+
+#if defined(__GLIBCXX__)
+#include <cxxabi.h>
+#endif
+
+#include "python/answers.hpp"
+#include "python/arguments.hpp"
+#include "python/connection.hpp"
+#include "python/errors.hpp"
+#include "python/filter.hpp"
+#include "python/gil.hpp"
+#include "python/outcome.hpp"
+
+namespace pymilter {
+
+// Runs `work` with Python attached. Nothing leaves: false when it threw, which is then reported.
+template <typename Work>
+bool guarded(const Filter &filter, const Connection *connection, Step step, Work &&work) {
+    try {
+        work();
+        return true;
+#if defined(__GLIBCXX__)
+    } catch (const abi::__forced_unwind &) {
+        throw;
+#endif
+    } catch (py::error_already_set &error) {
+        error.restore();
+    } catch (const py::builtin_exception &error) {
+        error.set_error();
+    } catch (const std::exception &error) {
+        PyErr_SetString(PyExc_RuntimeError, error.what());
+    } catch (...) {
+        PyErr_SetString(PyExc_RuntimeError, "unknown C++ exception");
+    }
+    filter.report(step, connection, take_exception());
+    return false;
+}
+
+// A classic bytes hook that is not the inherited one, or null. Needs the GIL; throws what Python raises.
+py::object own_hook(const Connection &connection, Step step);
+
+// `fill(arguments, mode)` adds the arguments after the receiver. Needs the GIL; throws what Python raises.
+template <typename Fill>
+py::object call_handler(const Filter &filter, const Connection &connection, Step step, Fill &&fill) {
+    const Plan &plan = *connection.plan;
+    Arguments arguments(connection.receiver);
+    PyObject *result = nullptr;
+    if (!plan.has_methods) {
+        const py::object function = filter.function(step);
+        if (!function) {
+            return py::none();
+        }
+        fill(arguments, plan.text_of(step));
+        result = arguments.call(function.ptr());
+    } else if (const py::object hook = own_hook(connection, step)) {
+        fill(arguments, TextMode::bytes);
+        result = arguments.call_bound(hook.ptr());
+    } else {
+        fill(arguments, plan.text_of(step));
+        result = arguments.call_method(Names::get().method[static_cast<std::size_t>(step)]);
+    }
+    if (result == nullptr) {
+        throw py::error_already_set();
+    }
+    return py::reinterpret_steal<py::object>(result);
+}
+
+// Runs the handler of a step. Empty when it failed, which is reported then.
+template <typename Fill>
+std::optional<int> invoke(const Filter &filter, Connection &connection, Step step, bool is_due, Fill &&fill) {
+    const Attach attach;
+    if (!attach) {
+        return SMFIS_TEMPFAIL;
+    }
+    int status = SMFIS_CONTINUE;
+    connection.enter(step);
+    const bool done = guarded(filter, &connection, step, [&] {
+        status = to_status(call_handler(filter, connection, step, fill), connection, step, is_due);
+    });
+    connection.leave();
+    return done ? std::optional<int>{status} : std::nullopt;
+}
+
+inline bool is_due(const Connection &connection, Step step) {
+    return !connection.options.is_mute(step) && !connection.plan->is_mute(step);
+}
+
+template <typename Fill>
+sfsistat invoke_and_answer(const Filter &filter, Connection &connection, Step step, Fill &&fill) {
+    const auto status = invoke(filter, connection, step, is_due(connection, step), fill);
+    if (!status) {
+        return fail(connection, step, filter.exception_policy());
+    }
+    if (*status == SMFIS_SKIP) {
+        connection.skips_body = true;
+        return connection.options.can_skip() ? SMFIS_SKIP : SMFIS_CONTINUE;
+    }
+    return is_verdict(*status) ? *status : nothing_to_say(connection, step);
+}
+
+}  // namespace pymilter

@@ -1,0 +1,108 @@
+// The beginning of a connection: its receiver, and what is agreed with the MTA. Called without the GIL.
+#include "python/negotiating.hpp"
+
+#include <memory>
+#include <string>
+
+#include "python/invoke.hpp"
+
+namespace pymilter {
+
+namespace {
+
+// Makes the receiver of a connection. False when the user's factory failed; the failure is kept.
+bool furnish(Filter &filter, Connection &connection) {
+    if (guarded(filter, &connection, Step::negotiate, [&] { filter.furnish(connection); })) {
+        return true;
+    }
+    connection.plan = std::make_shared<Plan>();
+    fail(connection, Step::negotiate, filter.exception_policy());
+    return false;
+}
+
+constexpr std::uint32_t skip_bit = SMFIP_SKIP;
+
+// A negotiate handler of the user's gets a list of four numbers to change, as libmilter's own callback does.
+sfsistat ask_handler(const Filter &filter, Connection &connection, Options offered, Options &wanted) {
+    py::list options(4);
+    options[0] = offered.actions;
+    options[1] = offered.protocol;
+    options[2] = 0;
+    options[3] = 0;
+    const py::object result = call_handler(filter, connection, Step::negotiate, [&](Arguments &arguments, TextMode) {
+        arguments.add(py::object(options).release().ptr());
+    });
+    const int status = to_status(result, connection, Step::negotiate, true);
+    if (status == SMFIS_ALL_OPTS) {
+        wanted = {offered.actions, skip_bit};
+        return SMFIS_CONTINUE;
+    }
+    wanted = {py::cast<std::uint32_t>(options[0]), py::cast<std::uint32_t>(options[1])};
+    return status;
+}
+
+void ask_for_macros(SMFICTX *context, const Plan &plan, Options agreed) {
+    if (!agreed.has_action(SMFIF_SETSYMLIST)) {
+        return;
+    }
+    for (const auto &[stage, names] : plan.macros) {
+        std::string list = names;
+        ::smfi_setsymlist(context, stage, list.data());
+    }
+}
+
+sfsistat negotiate_with(const Filter &filter, SMFICTX *context, Connection &connection, Options offered) {
+    const Plan &plan = *connection.plan;
+    Options wanted = plan.wanted;
+    sfsistat status = SMFIS_CONTINUE;
+    if (plan.negotiates) {
+        status = ask_handler(filter, connection, offered, wanted);
+    } else {
+        ask_for_macros(context, plan, agree(wanted, offered, Transport::local));
+    }
+    connection.options = agree(wanted, offered, filter.transport_of(connection, context));
+    if (plan.has_methods) {
+        connection.receiver.attr(Names::get().actions) = connection.options.actions;
+        connection.receiver.attr(Names::get().protocol) = connection.options.protocol;
+    }
+    return status;
+}
+
+}  // namespace
+
+sfsistat begin_connection(Filter &filter, SMFICTX *context, Options offered, Options &agreed) {
+    const Attach attach;
+    if (!attach || filter.is_stopped()) {
+        return SMFIS_REJECT;  // libmilter ends the session, and the MTA applies its default action
+    }
+    Connection &connection = Connection::open(context);
+    connection.is_negotiated = true;
+    if (!furnish(filter, connection)) {
+        return SMFIS_CONTINUE;  // nothing is agreed, so every step is sent, and the first one can tell the failure
+    }
+    sfsistat status = SMFIS_CONTINUE;
+    connection.enter(Step::negotiate);
+    const bool done = guarded(filter, &connection, Step::negotiate,
+                              [&] { status = negotiate_with(filter, context, connection, offered); });
+    connection.leave();
+    if (!done) {
+        connection.options = {};
+        fail(connection, Step::negotiate, filter.exception_policy());
+        return SMFIS_CONTINUE;
+    }
+    agreed = connection.options;
+    return status;
+}
+
+Connection *begin_connection_anew(Filter &filter, SMFICTX *context) {
+    const Attach attach;
+    if (!attach) {
+        return nullptr;
+    }
+    Connection &connection = Connection::open(context);
+    furnish(filter, connection);
+    connection.options = agree(connection.plan->wanted, {~0U, ~0U}, Transport::plain_tcp);
+    return &connection;
+}
+
+}  // namespace pymilter
