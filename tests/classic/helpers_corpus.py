@@ -98,7 +98,7 @@ def names(pick: random.Random) -> None:
 def greylist(pick: random.Random) -> None:
     clock = [1e9]
     time.time = lambda: clock[0]
-    grey = Greylist("grey.db", 3, 1, 2)
+    grey = Greylist(":memory:", 3, 1, 2)
     for _ in range(1500):
         clock[0] += pick.choice([1, 10, 60, 170, 180, 185, 190, 300, 3000, 3600, 7200, 86400, 172800, 172801])
         if pick.random() < 0.05:

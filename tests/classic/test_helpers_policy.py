@@ -6,6 +6,7 @@ import logging
 import os
 import struct
 import subprocess
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -13,7 +14,7 @@ import pytest
 
 from Milter import _maps
 from Milter.policy import DB, MTAPolicy, dbmopen
-from support.require import command
+from support.require import command, missing
 
 SOURCE = """
 # PREFIX!user@domain, PREFIX!domain, PREFIX!, PREFIX
@@ -56,15 +57,33 @@ def write_cdb(path: Path, entries: dict[bytes, bytes]) -> None:
     path.write_bytes(head + records + tail)
 
 
+@pytest.fixture(scope="session")
+def postfix(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """postmap, and a folder with a configuration for it."""
+    folder = tmp_path_factory.mktemp("postfix")
+    (folder / "main.cf").write_text("compatibility_level = 3.6\n")
+    return command("postmap", "postfix"), folder
+
+
 @pytest.fixture
-def postmap(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """postmap, with a configuration of its own, in the PATH."""
-    found = command("postmap", "postfix")
-    (tmp_path / "postfix").mkdir()
-    (tmp_path / "postfix" / "main.cf").write_text("compatibility_level = 3.6\n")
-    monkeypatch.setenv("MAIL_CONFIG", str(tmp_path / "postfix"))
-    monkeypatch.setenv("PATH", f"{os.environ['PATH']}:{found.parent}")
-    return found
+def postmap(postfix: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    """postmap is in the PATH, and has a configuration."""
+    program, folder = postfix
+    monkeypatch.setenv("MAIL_CONFIG", str(folder))
+    monkeypatch.setenv("PATH", f"{os.environ['PATH']}:{program.parent}")
+
+
+@pytest.fixture(scope="session")
+def berkeley(postfix: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """The files of Berkeley DB that postmap makes, {kind: path}."""
+    program, folder = postfix
+    made = {}
+    for kind in ("hash", "btree"):
+        path = tmp_path_factory.mktemp(kind) / "access"
+        path.write_text(SOURCE)
+        subprocess.run([program, "-c", folder, f"{kind}:{path}"], check=True, timeout=30)
+        made[kind] = path.with_suffix(".db")
+    return made
 
 
 @pytest.fixture(params=["text", "cdb", "cdb with NULs", "hash", "btree"])
@@ -78,9 +97,9 @@ def access(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
         nul = b"\0" if "NUL" in request.param else b""
         write_cdb(path.with_suffix(".cdb"), {key + nul: value + nul for key, value in ENTRIES.items()})
         return path.with_suffix(".cdb")
-    postmap: Path = request.getfixturevalue("postmap")
-    subprocess.run([postmap, f"{request.param}:{path}"], check=True, timeout=30)
-    return path.with_suffix(".db")
+    request.getfixturevalue("postmap")
+    made: dict[str, Path] = request.getfixturevalue("berkeley")
+    return made[request.param]
 
 
 def ask(path: Path, sender: str, *prefixes: str, nulls: bool = False) -> list[str | None]:
@@ -160,27 +179,23 @@ def test_maps_are_only_read(tmp_path: Path) -> None:
         dbmopen(str(tmp_path / "new"), "n")
 
 
-def test_what_is_missing_is_named(tmp_path: Path, postmap: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "access").write_text(SOURCE)
-    subprocess.run([postmap, f"hash:{tmp_path / 'access'}"], check=True, timeout=30)
+def test_what_is_missing_is_named(tmp_path: Path, berkeley: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_maps, "_ndbm", lambda: None)
     monkeypatch.setenv("PATH", str(tmp_path))
     for package in ("berkeleydb", "bsddb3"):
-        monkeypatch.setitem(__import__("sys").modules, package, None)
+        monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(ImportError, match=r"access\.db is a Berkeley DB hash file.*pip install berkeleydb"):
-        dbmopen(str(tmp_path / "access.db"), "r")
+        dbmopen(str(berkeley["hash"]), "r")
 
 
-def test_postmaps_failure_is_told(tmp_path: Path, postmap: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_postmaps_failure_is_told(tmp_path: Path, postmap: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MAIL_CONFIG", str(tmp_path / "nowhere"))
     with pytest.raises(OSError, match=r"postmap hash:x: .*main\.cf"):
         _maps._Postmap("hash:x").get(b"key")
 
 
-def test_a_key_is_one_line_for_postmap(tmp_path: Path, postmap: Path) -> None:
-    (tmp_path / "access").write_text(SOURCE)
-    subprocess.run([postmap, f"hash:{tmp_path / 'access'}"], check=True, timeout=30)
-    found = _maps._Postmap(f"hash:{tmp_path / 'access'}")
+def test_a_key_is_one_line_for_postmap(postmap: None, berkeley: dict[str, Path]) -> None:
+    found = _maps._Postmap(f"hash:{berkeley['hash'].with_suffix('')}")
     assert found.get(b"smtp-auth!") == b"FOR ALL"
     for key in (b"nope\nsmtp-auth!", b"smtp-auth!\0", b"", b"-x"):
         assert found.get(key) is None
@@ -199,3 +214,57 @@ def test_a_damaged_cdb_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="damaged"):
         found[b"key"]
     found.close()
+
+
+def test_debians_python_reads_hash_files_by_itself(berkeley: dict[str, Path]) -> None:
+    python = Path("/usr/bin/python3")
+    if not python.exists():
+        missing("there is no /usr/bin/python3: apt-get install python3-minimal")
+    program = """
+import importlib.util, sys
+spec = importlib.util.spec_from_file_location("maps", sys.argv[1])
+maps = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(maps)
+if maps._ndbm() is None:
+    sys.exit("dbm.ndbm is not built on Berkeley DB")
+found = maps._Ndbm(maps._ndbm(), maps.Path(sys.argv[2]))
+print(found.get(b"smtp-auth!\\0"), found.get(b"nope"))
+found.close()
+"""
+    environment = {"PATH": "/usr/bin:/bin"}
+    arguments = [str(python), "-c", program, _maps.__file__, str(berkeley["hash"])]
+    done = subprocess.run(arguments, capture_output=True, text=True, timeout=60, env=environment, check=False)
+    if "not built on Berkeley DB" in done.stderr:
+        missing(f"{arguments[0]}: {done.stderr.strip()}")
+    assert (done.stdout, done.stderr) == ("b'FOR ALL\\x00' None\n", "")
+
+
+def test_berkeleydb_is_asked_first(berkeley: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stand-in for the package berkeleydb, which needs libdb-dev to install."""
+    calls: list[object] = []
+
+    class FakeError(Exception):
+        pass
+
+    class FakeFile:
+        def open(self, *arguments: object) -> None:
+            calls.append(arguments)
+
+        def get(self, key: bytes) -> bytes | None:
+            if key == b"broken":
+                raise FakeError("page 7")
+            return {b"key": b"value"}.get(key)
+
+        def close(self) -> None:
+            calls.append("close")
+
+    db = SimpleNamespace(DB=FakeFile, DBError=FakeError, DB_UNKNOWN=5, DB_RDONLY=1024)
+    monkeypatch.setitem(sys.modules, "berkeleydb", SimpleNamespace(db=db))  # type: ignore[arg-type]
+    found = dbmopen(str(berkeley["hash"]), "r")
+    assert found[b"key"] == b"value"
+    with pytest.raises(KeyError):
+        found[b"other"]
+    with pytest.raises(OSError, match="cannot read the map: page 7"):
+        found[b"broken"]
+    found.close()
+    assert calls == [(str(berkeley["hash"]), None, 5, 1024), "close"]
