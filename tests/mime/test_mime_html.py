@@ -124,8 +124,8 @@ def test_everything_else_stays(text: str) -> None:
 
 
 _PIECES = [
-    "<script>", "</script>", "<!--", "-->", "<a ", ">", '"', "'", "=", "x", "<title>", "</title>", "<![CDATA[", "]]>", "<?",
-    "&amp;", "&#65", "<", "/", " ", "\r\n", "<SCRIPT src=x>", "<!", "é", "</", "&",
+    "<script>", "</script>", "<!--", "-->", "<a ", ">", '"', "'", "=", "x", "<title>", "</title>", "<![CDATA[", "]]>",
+    "<?", "&amp;", "&#65", "<", "/", " ", "\r\n", "<SCRIPT src=x>", "<!", "é", "</", "&",
 ]  # fmt: skip
 
 

@@ -77,7 +77,7 @@ def charset_codec(charset: str | None) -> str | None:
         return None
     try:
         info = codecs.lookup(charset)
-        b"".decode(info.name)  # refuses the codecs that are no text encoding, such as zip
+        b"x".decode(info.name, "replace")  # refuses the codecs that are no text encoding, such as zip
     except (LookupError, ValueError):
         return None
     return None if info.name.replace("-", "_") in _NO_CHARSET else info.name

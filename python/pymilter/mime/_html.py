@@ -8,7 +8,8 @@ from typing import ClassVar, Protocol
 
 from ._decode import charset_codec, decode_transfer, encode_transfer, is_uuencode
 from ._message import MimeMessage
-from ._sgml import Attributes, SGMLParser
+from ._sgml import SGMLParser
+from ._tokens import Attributes
 
 _SCRIPT = re.compile(r"<script(?=[\t\n\r\f />])", re.IGNORECASE)
 # Browsers read no markup in these; some of them do in <svg>, so that a script in them is taken out all the same.

@@ -5,15 +5,15 @@ from __future__ import annotations
 import enum
 import re
 from collections.abc import Iterator
-from email.header import Header
 from email.message import Message
 from typing import IO, Any, Self, cast
 
-from ._decode import decode_text, decode_transfer, transfer_encoding
+from ._decode import decode_text, decode_transfer
+from ._lenient import LenientMessage
 from ._limits import Limits
-from ._params import _unquotevalue, collapse, parse_params
+from ._sink import body_line_end
 from ._split import EOL, Piece, source_text, split
-from ._write import body_line_end, message_bytes, write_message
+from ._write import message_bytes, write_message
 
 _LIMITS = Limits()
 _LAST_LINE_END = re.compile(r"\n\Z")
@@ -25,7 +25,7 @@ class _Source(enum.Enum):
     TEXT = "source"
 
 
-class SourceMessage(Message):
+class SourceMessage(LenientMessage):
     """An `email.message.Message` that writes the source's own bytes for all of it that was not changed.
 
     What the email package keeps in `_payload`, `preamble` and `epilogue` is taken from the source when asked for, so
@@ -38,7 +38,6 @@ class SourceMessage(Message):
     too_complex: bool = False
     """Whether parts or fields are left in the payload because there are too many of them (see `Limits`)."""
 
-    _headers: list[tuple[str, Any]]
     _body: object
     _margins: dict[str, str | None]
     _source_parts: tuple[Message, ...] = ()
@@ -116,12 +115,6 @@ class SourceMessage(Message):
             self._margins = {}
         self._margins[name] = value
 
-    def _get_params_preserve(self, failobj: Any, header: str) -> Any:
-        for name, value in self._headers:
-            if name.lower() == header.lower():
-                return parse_params(_readable(value))
-        return failobj
-
     # -- what is still the source's
 
     def source_parts(self) -> tuple[Message, ...]:
@@ -185,10 +178,6 @@ class SourceMessage(Message):
 
     # -- reading, without the faults of the email package
 
-    def transfer_encoding(self) -> str:
-        """Return the name in Content-Transfer-Encoding in lower case, or ""."""
-        return transfer_encoding(self.get("content-transfer-encoding"))
-
     def is_multipart(self) -> bool:
         """Tell whether the payload is a list of parts."""
         return isinstance(self._body, list)
@@ -236,32 +225,6 @@ class SourceMessage(Message):
             return decode_text(text.encode("utf-8", "surrogateescape"), self.get_content_charset())
         return text
 
-    def get_content_charset(self, failobj: Any = None) -> Any:
-        """Return the charset parameter of Content-Type in lower case, or `failobj`."""
-        value = self.get_param("charset")
-        charset = "" if value is None else collapse(value).lower()
-        return charset if charset and charset.isascii() and charset.isprintable() else failobj
-
-    def get_filename(self, failobj: Any = None) -> Any:
-        """Return the filename of Content-Disposition, or the name of Content-Type, or `failobj`."""
-        for param, header in (("filename", "content-disposition"), ("name", "content-type")):
-            value = self.get_param(param, None, header)
-            if value is not None:
-                return collapse(value).strip()
-        return failobj
-
-    def get_boundary(self, failobj: Any = None) -> Any:
-        """Return the boundary parameter of Content-Type, or `failobj`."""
-        value = self.get_param("boundary")
-        return failobj if value is None else collapse(value).rstrip()
-
-    def get_params(self, failobj: Any = None, header: str = "content-type", unquote: bool = True) -> Any:
-        """Return the parameters of a header as pairs, the value itself first, or `failobj` without that header."""
-        params = self._get_params_preserve(None, header)
-        if params is None:
-            return failobj
-        return [(name, _unquotevalue(value)) for name, value in params] if unquote else params
-
     # -- writing
 
     def as_bytes(self, unixfrom: bool = False, policy: Any = None) -> bytes:
@@ -293,10 +256,3 @@ class SourceMessage(Message):
         for part in self.walk():
             if isinstance(part, SourceMessage):
                 yield part
-
-
-def _readable(value: object) -> str:
-    """A header's value as text, 8-bit characters taken for UTF-8."""
-    if isinstance(value, Header):
-        return str(value)
-    return str(value).encode("utf-8", "surrogateescape").decode("utf-8", "replace")

@@ -3,71 +3,28 @@
 from __future__ import annotations
 
 import io
-import re
 import secrets
 import time
-from collections import defaultdict
 from collections.abc import Callable
-from email.errors import MessageError
 from email.generator import BytesGenerator
-from email.header import Header
 from email.message import Message
-from email.policy import Policy
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ._decode import charset_codec, encode_transfer, is_uuencode
 from ._params import read_content
+from ._sink import Sink, body_line_end, line_end
 from ._split import EOL, Piece
+from ._write_header import write_header
 
 if TYPE_CHECKING:
     from ._source import SourceMessage
-
-_BARE_NEWLINE = re.compile(rb"((?>\r\n|\r|\n))(?![ \t]|\Z)")
-_STRUCTURED = frozenset({"content-type", "content-disposition"})
-_FOLDS = re.compile(r"[\r\n]+[ \t]*")
-
-
-class Sink:
-    """Joins neighbouring spans of the source, so that an untouched stretch goes out in one write."""
-
-    def __init__(self, write: Callable[[bytes], object]) -> None:
-        self._write = write
-        self._data = b""
-        self._start = self._end = 0
-        self.last = b""
-        """The last byte written."""
-
-    def span(self, data: bytes, start: int, end: int) -> None:
-        """Write data[start:end]."""
-        if start >= end:
-            return
-        if data is self._data and start == self._end:
-            self._end = end
-        else:
-            self.flush()
-            self._data, self._start, self._end = data, start, end
-        self.last = data[end - 1 : end]
-
-    def text(self, data: bytes) -> None:
-        """Write new bytes."""
-        if data:
-            self.flush()
-            self._write(data)
-            self.last = data[-1:]
-
-    def flush(self) -> None:
-        """Write what is still held."""
-        if self._start < self._end:
-            whole = self._start == 0 and self._end == len(self._data)
-            self._write(self._data if whole else self._data[self._start : self._end])
-        self._data, self._start, self._end = b"", 0, 0
 
 
 def write_message(msg: SourceMessage, write: Callable[[bytes], object], unixfrom: bool = False) -> None:
     """Write a whole message through `write`, which is called with bytes; `unixfrom` asks for a "From " line first."""
     sink = Sink(write)
     if unixfrom and not (msg.source and msg.source.unixfrom is not None):
-        eol = _line_end(msg.source, b"\n")
+        eol = line_end(msg.source, b"\n")
         line = msg.get_unixfrom() or f"From nobody {time.ctime()}"
         sink.text(line.encode("ascii", "surrogateescape") + eol)
     _entity(msg, sink, b"\n")
@@ -92,7 +49,7 @@ def _entity(msg: Message, sink: Sink, eol: bytes) -> None:
         sink.span(piece.data, piece.start, piece.end)
         return
     _complete_header(msg, piece)
-    _header(msg, piece, sink, _line_end(piece, eol))
+    write_header(msg, piece, sink, line_end(piece, eol))
     _body(msg, piece, sink, body_line_end(piece, eol))
 
 
@@ -132,91 +89,6 @@ def _foreign(msg: Message, eol: bytes) -> bytes:
     policy = msg.policy.clone(linesep=eol.decode())
     BytesGenerator(out, mangle_from_=False, policy=policy).flatten(msg)
     return out.getvalue()
-
-
-def _line_end(piece: Piece | None, default: bytes) -> bytes:
-    if not piece:
-        return default
-    found = EOL.search(piece.data, piece.start, piece.body) or EOL.search(piece.data, piece.start, piece.end)
-    return found.group() if found else default
-
-
-def body_line_end(piece: Piece | None, default: bytes) -> bytes:
-    """Return the line end that a source has in its body, or else in its header, or else `default`."""
-    found = EOL.search(piece.data, piece.body, piece.end) if piece else None
-    return found.group() if found else _line_end(piece, default)
-
-
-def _header(msg: SourceMessage, piece: Piece | None, sink: Sink, eol: bytes) -> None:
-    if piece and msg.has_source_header():
-        sink.span(piece.data, piece.start, piece.header_end)
-    else:
-        _changed_header(msg, piece, sink, eol)
-    if piece and piece.body > piece.header_end:
-        _end_line(msg, piece, sink, eol)
-        sink.span(piece.data, piece.header_end, piece.body)
-    elif not piece or msg.has_new_body():
-        _end_line(msg, piece, sink, eol)
-        sink.text(eol)
-
-
-def _end_line(msg: SourceMessage, piece: Piece | None, sink: Sink, eol: bytes) -> None:
-    """End the last header line, which lacks its line end when the source ends there."""
-    if sink.last not in (b"\r", b"\n") and (msg.keys() or (piece and piece.junk)):
-        sink.text(eol)
-
-
-def _changed_header(msg: SourceMessage, piece: Piece | None, sink: Sink, eol: bytes) -> None:
-    """Write the fields as they are now, those of the source with the source's bytes, other lines where they were."""
-    policy = msg.policy.clone(linesep=eol.decode())
-    begun = False
-    for line in _header_lines(msg, piece):
-        if begun and sink.last not in (b"\r", b"\n"):
-            sink.text(eol)
-        if piece and isinstance(line[0], int):
-            sink.span(piece.data, *line)
-        else:
-            name, value = line
-            sink.text(fold(name, value, policy, eol))
-        begun = True
-
-
-def _header_lines(msg: SourceMessage, piece: Piece | None) -> list[Any]:
-    """Return the header's lines in order: spans of the source, and pairs of name and value."""
-    lines: list[Any] = list(msg.raw_items())
-    if not piece:
-        return lines
-    spans = defaultdict(list)
-    for item, span in zip(reversed(piece.fields), reversed(piece.spans), strict=True):
-        spans[item].append(span)
-    for at, (name, value) in enumerate(lines):
-        left = spans.get((name, value)) if isinstance(value, str) else None
-        if left:
-            lines[at] = left.pop()
-    kept = [at for at, line in enumerate(lines) if isinstance(line[0], int)]
-    last = kept[-1] + 1 if kept else 0
-    ordered: list[Any] = []
-    junk = piece.junk[::-1]
-    for line in lines[:last]:
-        while junk and isinstance(line[0], int) and junk[-1][0] < line[0]:
-            ordered.append(junk.pop())
-        ordered.append(line)
-    return [*ordered, *reversed(junk), *lines[last:]]
-
-
-def fold(name: str, value: object, policy: Policy, eol: bytes) -> bytes:
-    """Return a new field's lines. A value cannot end its field: what follows a newline in it becomes a folded line."""
-    if isinstance(value, str):
-        value = value.rstrip("\r\n")
-        if name.lower() in _STRUCTURED and not value.isascii():  # an encoded word would hide the parameters
-            value = value.encode("utf-8", "surrogateescape").decode("ascii", "surrogateescape")
-    try:
-        folded = policy.fold_binary(name, value)  # type: ignore[arg-type]
-    except (MessageError, ValueError, LookupError):
-        # The stdlib refuses some values, such as surrogates beside other non-ASCII characters.
-        text = _FOLDS.sub(" ", str(value)).encode("utf-8", "surrogateescape").decode("utf-8", "replace")
-        folded = f"{name}: {Header(text, header_name=name).encode(linesep=eol.decode())}".encode() + eol
-    return _BARE_NEWLINE.sub(rb"\1 ", folded)
 
 
 def _body(msg: SourceMessage, piece: Piece | None, sink: Sink, eol: bytes) -> None:

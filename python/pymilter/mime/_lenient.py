@@ -1,0 +1,59 @@
+"""Reads a header's parameters where the email package is slow, raises, or does not see them."""
+
+from __future__ import annotations
+
+from email.header import Header
+from email.message import Message
+from typing import Any
+
+from ._decode import transfer_encoding
+from ._params import _unquotevalue, collapse, parse_params
+
+
+class LenientMessage(Message):
+    """An `email.message.Message` whose parameters can be asked for, whatever is in its header."""
+
+    _headers: list[tuple[str, Any]]
+
+    def _get_params_preserve(self, failobj: Any, header: str) -> Any:
+        for name, value in self._headers:
+            if name.lower() == header.lower():
+                return parse_params(_readable(value))
+        return failobj
+
+    def transfer_encoding(self) -> str:
+        """Return the name in Content-Transfer-Encoding in lower case, or ""."""
+        return transfer_encoding(self.get("content-transfer-encoding"))
+
+    def get_content_charset(self, failobj: Any = None) -> Any:
+        """Return the charset parameter of Content-Type in lower case, or `failobj`."""
+        value = self.get_param("charset")
+        charset = "" if value is None else collapse(value).lower()
+        return charset if charset and charset.isascii() and charset.isprintable() else failobj
+
+    def get_filename(self, failobj: Any = None) -> Any:
+        """Return the filename of Content-Disposition, or the name of Content-Type, or `failobj`."""
+        for param, header in (("filename", "content-disposition"), ("name", "content-type")):
+            value = self.get_param(param, None, header)
+            if value is not None:
+                return collapse(value).strip()
+        return failobj
+
+    def get_boundary(self, failobj: Any = None) -> Any:
+        """Return the boundary parameter of Content-Type, or `failobj`."""
+        value = self.get_param("boundary")
+        return failobj if value is None else collapse(value).rstrip()
+
+    def get_params(self, failobj: Any = None, header: str = "content-type", unquote: bool = True) -> Any:
+        """Return the parameters of a header as pairs, the value itself first, or `failobj` without that header."""
+        params = self._get_params_preserve(None, header)
+        if params is None:
+            return failobj
+        return [(name, _unquotevalue(value)) for name, value in params] if unquote else params
+
+
+def _readable(value: object) -> str:
+    """A header's value as text, 8-bit characters taken for UTF-8."""
+    if isinstance(value, Header):
+        return str(value)
+    return str(value).encode("utf-8", "surrogateescape").decode("utf-8", "replace")

@@ -1,0 +1,93 @@
+"""Writes a header: the source's own bytes for each field that is still there, new lines for the others."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from email.errors import MessageError
+from email.header import Header
+from email.policy import Policy
+from typing import TYPE_CHECKING, Any
+
+from ._sink import Sink
+from ._split import Piece
+
+if TYPE_CHECKING:
+    from ._source import SourceMessage
+
+_BARE_NEWLINE = re.compile(rb"((?>\r\n|\r|\n))(?![ \t]|\Z)")
+_STRUCTURED = frozenset({"content-type", "content-disposition"})
+_FOLDS = re.compile(r"[\r\n]+[ \t]*")
+
+
+def write_header(msg: SourceMessage, piece: Piece | None, sink: Sink, eol: bytes) -> None:
+    """Write the header and the empty line behind it, when the source or the body has or needs one."""
+    if piece and msg.has_source_header():
+        sink.span(piece.data, piece.start, piece.header_end)
+    else:
+        _changed_header(msg, piece, sink, eol)
+    if piece and piece.body > piece.header_end:
+        _end_line(msg, piece, sink, eol)
+        sink.span(piece.data, piece.header_end, piece.body)
+    elif not piece or msg.has_new_body():
+        _end_line(msg, piece, sink, eol)
+        sink.text(eol)
+
+
+def _end_line(msg: SourceMessage, piece: Piece | None, sink: Sink, eol: bytes) -> None:
+    """End the last header line, which lacks its line end when the source ends there."""
+    if sink.last not in (b"\r", b"\n") and (msg.keys() or (piece and piece.junk)):
+        sink.text(eol)
+
+
+def _changed_header(msg: SourceMessage, piece: Piece | None, sink: Sink, eol: bytes) -> None:
+    """Write the fields as they are now, those of the source with the source's bytes, other lines where they were."""
+    policy = msg.policy.clone(linesep=eol.decode())
+    begun = False
+    for line in _header_lines(msg, piece):
+        if begun and sink.last not in (b"\r", b"\n"):
+            sink.text(eol)
+        if piece and isinstance(line[0], int):
+            sink.span(piece.data, *line)
+        else:
+            name, value = line
+            sink.text(fold(name, value, policy, eol))
+        begun = True
+
+
+def _header_lines(msg: SourceMessage, piece: Piece | None) -> list[Any]:
+    """Return the header's lines in order: spans of the source, and pairs of name and value."""
+    lines: list[Any] = list(msg.raw_items())
+    if not piece:
+        return lines
+    spans = defaultdict(list)
+    for item, span in zip(reversed(piece.fields), reversed(piece.spans), strict=True):
+        spans[item].append(span)
+    for at, (name, value) in enumerate(lines):
+        left = spans.get((name, value)) if isinstance(value, str) else None
+        if left:
+            lines[at] = left.pop()
+    kept = [at for at, line in enumerate(lines) if isinstance(line[0], int)]
+    last = kept[-1] + 1 if kept else 0
+    ordered: list[Any] = []
+    junk = piece.junk[::-1]
+    for line in lines[:last]:
+        while junk and isinstance(line[0], int) and junk[-1][0] < line[0]:
+            ordered.append(junk.pop())
+        ordered.append(line)
+    return [*ordered, *reversed(junk), *lines[last:]]
+
+
+def fold(name: str, value: object, policy: Policy, eol: bytes) -> bytes:
+    """Return a new field's lines. A value cannot end its field: what follows a newline in it becomes a folded line."""
+    if isinstance(value, str):
+        value = value.rstrip("\r\n")
+        if name.lower() in _STRUCTURED and not value.isascii():  # an encoded word would hide the parameters
+            value = value.encode("utf-8", "surrogateescape").decode("ascii", "surrogateescape")
+    try:
+        folded = policy.fold_binary(name, value)  # type: ignore[arg-type]
+    except (MessageError, ValueError, LookupError):
+        # The stdlib refuses some values, such as surrogates beside other non-ASCII characters.
+        text = _FOLDS.sub(" ", str(value)).encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+        folded = f"{name}: {Header(text, header_name=name).encode(linesep=eol.decode())}".encode() + eol
+    return _BARE_NEWLINE.sub(rb"\1 ", folded)
