@@ -65,6 +65,12 @@ def gives_no_verdict(handler: Callable[..., object]) -> bool:
     return "return" in annotations and annotations["return"] in (None, "None")
 
 
+def gathers_whole(body: Callable[..., object]) -> bool:
+    """Marked with @gather, without `piece`."""
+    mark = getattr(body, marks.GATHER_MARK, None)
+    return mark is not None and mark.piece == 0
+
+
 def text_mode(handler: Callable[..., object]) -> str:
     """As @decode says, else surrogateescape, which loses nothing."""
     return str(getattr(handler, marks.DECODE_MARK, "surrogateescape"))
@@ -96,6 +102,8 @@ def wishes_of(klass: type[Any], base: type[Any]) -> Wishes:
             protocol |= bit
     for name in mute:
         protocol |= MUTE_BITS[name]
+    if "body" in wanted and gathers_whole(klass.body):
+        protocol |= MUTE_BITS["body"]  # its verdict is the answer to eom
     if "unknown" in wanted and "data" not in wanted:
         # After an unknown command libmilter takes no header before DATA: it ignores it, and the MTA would wait for ever.
         protocol = protocol & ~SKIP_BITS["data"] | MUTE_BITS["data"]

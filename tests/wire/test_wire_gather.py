@@ -1,0 +1,192 @@
+"""@gather on the wire: the whole body or large pieces of it, under a limit, with a verdict that is never lost."""
+
+from __future__ import annotations
+
+import hashlib
+
+import pytest
+
+from pymilter.testing import Client, Response, Verdict
+from support.wire import Start, WireFilter
+
+KINDS = pytest.mark.parametrize("kind", ["unix", "inet"])
+
+PROGRAM = """
+    import hashlib
+
+    class Filter(Base):
+        @gather({options})
+        def body(self, body):
+            note("body", type(body).__name__, len(body), hashlib.sha256(body).hexdigest())
+            {then}
+
+        def eom(self):
+            note("eom")
+            return CONTINUE
+"""
+
+
+def program(options: str = "", then: str = "return CONTINUE") -> str:
+    return PROGRAM.format(options=options, then=then)
+
+
+def digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def send(client: Client, body: bytes, chunk: int = 65535) -> Response:
+    """One message with this body, until the first refusal; else the answer to eom."""
+    client.mail("<a@example.org>")
+    client.rcpt("<b@example.org>")
+    for start in range(0, len(body), chunk):
+        answer = client.body(body[start : start + chunk])
+        if not answer.verdict.passes:
+            return answer
+    return client.eom()
+
+
+def seen_bodies(filter_: WireFilter) -> list[tuple[object, ...]]:
+    return [seen[1:] for seen in filter_.seen("body")]
+
+
+@KINDS
+@pytest.mark.parametrize("options", ["", "in_memory=1000", "view=True", "view=True, in_memory=1000"])
+def test_the_whole_body_comes_in_one_call_before_eom(start: Start, kind: str, options: str) -> None:
+    body = bytes(range(256)) * 1000
+    filter_ = start(program(options), kind=kind)
+    with Client(filter_.address) as client:
+        client.connect()
+        assert send(client, body).verdict is Verdict.CONTINUE
+    what = "memoryview" if "view" in options else "bytes"
+    seen = filter_.wait_for(lambda seen: len(seen) == 2)
+    assert seen == [("body", what, len(body), digest(body)), ("eom",)]
+
+
+@KINDS
+def test_an_empty_body_is_handed_over_too(start: Start, kind: str) -> None:
+    filter_ = start(program(), kind=kind)
+    with Client(filter_.address) as client:
+        client.connect()
+        send(client, b"")
+    assert filter_.wait_for(lambda seen: len(seen) == 2) == [("body", "bytes", 0, digest(b"")), ("eom",)]
+
+
+@KINDS
+def test_its_verdict_is_the_answer_to_the_message(start: Start, kind: str) -> None:
+    filter_ = start(program(then='return Reject(550, "5.7.1", "no such bodies")'), kind=kind)
+    with Client(filter_.address) as client:
+        client.connect()
+        answer = send(client, b"text\r\n" * 50_000)
+    assert answer.verdict is Verdict.REJECT
+    assert answer.reply is not None
+    assert str(answer.reply) == "550 5.7.1 no such bodies"
+    assert not filter_.seen("eom")
+
+
+@KINDS
+def test_a_failure_in_it_fails_closed(start: Start, kind: str) -> None:
+    filter_ = start(program(then='raise RuntimeError("gathered in vain")'), kind=kind)
+    with Client(filter_.address) as client:
+        client.connect()
+        assert send(client, b"text\r\n" * 50_000).verdict is Verdict.TEMPFAIL
+        assert not filter_.seen("eom")
+    assert "gathered in vain" in filter_.stderr
+
+
+@KINDS
+def test_pieces_are_at_least_as_large_as_asked_for_and_lose_nothing(start: Start, kind: str) -> None:
+    body = bytes(range(256)) * 1000
+    filter_ = start(program("piece=100_000"), kind=kind)
+    with Client(filter_.address) as client:
+        client.connect()
+        send(client, body, chunk=30_000)
+    filter_.wait_for(lambda seen: seen and seen[-1] == ("eom",))
+    sizes = [size for _, size, _ in seen_bodies(filter_)]
+    assert sizes == [120_000, 120_000, 16_000]
+    starts = [0, 120_000, 240_000]
+    assert [sha for _, _, sha in seen_bodies(filter_)] == [
+        digest(body[start : start + size]) for start, size in zip(starts, sizes, strict=True)
+    ]
+
+
+def test_a_verdict_on_a_piece_stops_the_message_there(start: Start) -> None:
+    filter_ = start(program("piece=100_000", then='return Reject(550, "5.7.1", "enough")'))
+    with Client(filter_.address) as client:
+        client.connect()
+        assert send(client, b"x" * 500_000, chunk=50_000).verdict is Verdict.REJECT
+    assert len(seen_bodies(filter_)) == 1
+
+
+@KINDS
+@pytest.mark.parametrize("piece", [0, 50_000])
+def test_a_body_over_the_limit_is_never_accepted(start: Start, kind: str, piece: int) -> None:
+    filter_ = start(program(f"limit=200_000, piece={piece}"), kind=kind)
+    with Client(filter_.address) as client:
+        client.connect()
+        answer = send(client, b"x" * 200_001)
+        assert answer.verdict is Verdict.TEMPFAIL
+        assert str(answer.reply) == "452 4.3.4 Message too large for the mail filter"
+        assert not filter_.seen("eom")
+        client.abort()
+        assert send(client, b"x" * 200_000).verdict is Verdict.CONTINUE
+
+
+def test_the_outcome_over_the_limit_can_be_chosen(start: Start) -> None:
+    filter_ = start(program('limit=1000, exceeded=Reject(552, "5.3.4", "too much")'))
+    with Client(filter_.address) as client:
+        client.connect()
+        assert str(send(client, b"x" * 1001).reply) == "552 5.3.4 too much"
+
+
+def test_bodies_of_two_messages_and_of_an_aborted_one_do_not_mix(start: Start) -> None:
+    filter_ = start(program())
+    with Client(filter_.address) as client:
+        client.connect()
+        send(client, b"one")
+        client.mail("<a@example.org>")
+        client.rcpt("<b@example.org>")
+        client.body(b"given up")
+        client.abort()
+        send(client, b"two")
+    assert [sha for _, _, sha in seen_bodies(filter_)] == [digest(b"one"), digest(b"two")]
+
+
+@pytest.mark.parametrize("in_memory", [1000, 1_000_000])
+def test_a_view_stays_valid_after_the_connection(start: Start, in_memory: int) -> None:
+    filter_ = start(f"""
+        import hashlib
+        kept = []
+
+        class Filter(Base):
+            @gather(view=True, in_memory={in_memory})
+            def body(self, body: memoryview) -> None:
+                assert body.readonly
+                kept.append(body)
+
+            def envfrom(self, mailfrom, *params):
+                for body in kept:
+                    note("kept", hashlib.sha256(body).hexdigest())
+    """)
+    body = b"0123456789" * 10_000
+    with Client(filter_.address) as client:
+        client.connect()
+        send(client, body)
+    with Client(filter_.address) as client:
+        client.connect()
+        send(client, b"another body, of another connection")
+    assert filter_.seen("kept")[0] == ("kept", digest(body))
+
+
+def test_a_body_that_cannot_be_stored_fails_closed(start: Start) -> None:
+    filter_ = start('import os\nos.environ["TMPDIR"] = "/nonexistent"\n' + _dedented(program("in_memory=0")))
+    with Client(filter_.address) as client:
+        client.connect()
+        assert send(client, b"text").verdict is Verdict.TEMPFAIL
+        assert not filter_.seen("eom")
+    assert "temporary file" in filter_.stderr
+
+
+def _dedented(source: str) -> str:
+    import textwrap
+
+    return textwrap.dedent(source)
