@@ -139,10 +139,10 @@ class Greylist:
 
 
 def _storable(text: str) -> str:
-    """`text` as SQLite can keep it: the bytes that were no UTF-8 (lone surrogates here) written out."""
+    """`text` as SQLite can keep it: without lone surrogates (bytes that were no UTF-8), which are written out."""
     if not isinstance(text, str):
         raise TypeError(f"ip, sender and recipient must be str, not {type(text).__name__}")
-    return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def _imported(number: int, row: list[str]) -> tuple[str, str, str, float, float, int, str]:

@@ -1,81 +1,89 @@
-"""The classic name of the HTML parser of `pymilter.mime`, whose interface is that of Python 2's sgmllib."""
+"""Owns the classic names of Milter.sgmllib, with the parser of pymilter.mime behind them, and a parser that prints.
 
-from __future__ import annotations
+The interface is that of the sgmllib of Python 2. `python -m Milter.sgmllib FILE` shows what is found in a file.
+"""
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from pymilter.mime import SGMLParseError, SGMLParser
+
+Attributes = list[tuple[str, str]]
 
 __all__ = ["SGMLParseError", "SGMLParser", "TestSGMLParser", "test"]
 
 
 class TestSGMLParser(SGMLParser):
-    """Prints what it is fed."""
+    """Prints what it finds, text that is not interrupted in one piece."""
 
-    __test__ = False  # no test case of pytest's
+    __test__ = False  # not a test case, whatever pytest thinks of the name
 
     def __init__(self, verbose: int = 0) -> None:
-        super().__init__(verbose)
         self.testdata = ""
-
-    def handle_data(self, data: str) -> None:
-        """Keep text, to print neighbouring texts as one."""
-        self.testdata += data
+        super().__init__(verbose)
 
     def flush(self) -> None:
-        """Print the text that is kept."""
+        """Print the text that was kept."""
         data, self.testdata = self.testdata, ""
         if data:
             print("data:", repr(data))
 
-    def _print(self, *words: str) -> None:
-        self.flush()
-        print(*words)
-
-    def handle_comment(self, data: str) -> None:
-        """Print a comment."""
-        self._print("comment:", repr(data))
-
-    def handle_decl(self, decl: str) -> None:
-        """Print a declaration."""
-        self._print("decl:", repr(decl))
-
-    def handle_pi(self, data: str) -> None:
-        """Print a processing instruction."""
-        self._print("pi:", repr(data))
-
-    def unknown_decl(self, data: str) -> None:
-        """Print a marked section."""
-        self._print("section:", repr(data))
-
-    def unknown_starttag(self, tag: str, attrs: list[tuple[str, str]]) -> None:
-        """Print a start tag."""
-        self._print("start tag:", f"<{tag}>", *(f'{name}="{value}"' for name, value in attrs))
-
-    def unknown_endtag(self, tag: str) -> None:
-        """Print an end tag."""
-        self._print("end tag:", f"</{tag}>")
-
-    def unknown_entityref(self, ref: str) -> None:
-        """Print a character name."""
-        self._print("entity:", f"&{ref};")
-
-    def unknown_charref(self, ref: str) -> None:
-        """Print a character number."""
-        self._print("charref:", f"&#{ref};")
-
     def close(self) -> None:
-        """Parse and print the rest."""
         super().close()
         self.flush()
 
+    def handle_data(self, data: str) -> None:
+        self.testdata += data
 
-def test(args: list[str] | None = None) -> None:  # noqa: PT028 - no test of pytest's
-    """Print the tokens of a file, or of the standard input for "-"; `args` are those of the command line."""
-    name = (sys.argv[1:] if args is None else args)[-1:] or ["-"]
-    text = sys.stdin.read() if name == ["-"] else Path(name[0]).read_text(encoding="utf-8", errors="surrogateescape")
-    parser = TestSGMLParser()
+    def handle_comment(self, data: str) -> None:
+        self.flush()
+        print("comment:", repr(data if len(data) <= 68 else f"{data[:32]}...{data[-32:]}"))
+
+    def handle_decl(self, decl: str) -> None:
+        self.flush()
+        print("declaration:", repr(decl))
+
+    def handle_pi(self, data: str) -> None:
+        self.flush()
+        print("processing instruction:", repr(data))
+
+    def unknown_starttag(self, tag: str, attrs: Attributes) -> None:
+        self.flush()
+        print("".join([f"start tag: <{tag}", *(f' {name}="{value}"' for name, value in attrs), " >" if attrs else ">"]))
+
+    def unknown_endtag(self, tag: str) -> None:
+        self.flush()
+        print(f"end tag: </{tag}>")
+
+    def unknown_entityref(self, ref: str) -> None:
+        self.flush()
+        print(f"*** unknown entity ref: &{ref};")
+
+    def unknown_charref(self, ref: str) -> None:
+        self.flush()
+        print(f"*** unknown char ref: &#{ref};")
+
+    def unknown_decl(self, data: str) -> None:
+        self.flush()
+        print(f"*** unknown decl: [{data}]")
+
+
+def test(args: Sequence[str] | None = None) -> None:  # noqa: PT028 - no test case
+    """Parse a file and print what is in it: [FILE], or ["-s", FILE] for a parser that prints nothing.
+
+    Without `args` the command line's; without a file test.html; "-" is the standard input. SystemExit with 1 when the
+    file cannot be read.
+    """
+    rest = list(sys.argv[1:] if args is None else args)
+    silent = rest[:1] == ["-s"]
+    name = (rest[1:] if silent else rest)[:1] or ["test.html"]
+    parser = SGMLParser() if silent else TestSGMLParser()
+    try:
+        text = sys.stdin.read() if name[0] == "-" else Path(name[0]).read_text(errors="surrogateescape")
+    except OSError as error:
+        print(name[0], ":", error)
+        sys.exit(1)
     parser.feed(text)
     parser.close()
 

@@ -52,7 +52,7 @@ def addresses(pick: random.Random) -> None:
         for address in ("<a@b.c>", "<>", '<"a b"@c>', "<@r:a@b>", "<a@b.c> (x)"):
             if address.endswith(">") or name in ("", "Joe ", "J. R. "):
                 call("parseaddr", utils.parseaddr, name + address)
-    for text in ("a@b", "a@b (Joe)", "a@b, c@d", "undisclosed-recipients:;", "", "joe", "Joe <a@b", "<a@b>, <c@d>"):
+    for text in ("a@b", "a@b (Joe)", "undisclosed-recipients:;", "", "joe", "Joe <a@b"):
         call("parseaddr", utils.parseaddr, text)
 
 

@@ -51,7 +51,7 @@ def send(msg: Message | str | bytes | None = None, to: str = "u@a.test", **keywo
 def test_asking_only(monkeypatch: pytest.MonkeyPatch) -> None:
     with serving(monkeypatch) as server:
         assert send() is None
-    assert server.commands == ["ehlo me.test", "mail FROM:<>", "rcpt TO:<u@a.test>", "quit"]
+    assert server.commands == ["EHLO me.test", "MAIL FROM:<>", "RCPT TO:<u@a.test>", "QUIT"]
 
 
 @pytest.mark.parametrize(
@@ -60,14 +60,14 @@ def test_asking_only(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_sending(monkeypatch: pytest.MonkeyPatch, msg: Message | str | bytes) -> None:
     with serving(monkeypatch) as server:
         assert send(msg, ourfrom="me@x", to="<u@a.test>") is None
-    assert server.commands == ["ehlo me.test", "mail FROM:<me@x>", "rcpt TO:<u@a.test>", "data", "quit"]
+    assert server.commands == ["EHLO me.test", "MAIL FROM:<me@x>", "RCPT TO:<u@a.test>", "DATA", "QUIT"]
     assert server.data == b"To: s@a.test\r\nSubject: hi\r\n\r\nbody\r\n..dot\r\n"
 
 
 def test_text_that_is_not_ascii(monkeypatch: pytest.MonkeyPatch) -> None:
     with serving(monkeypatch, EHLO="250-test\r\n250 8BITMIME") as server:
         assert send("Subject: x\n\nü\udcff\n") is None
-    assert server.commands[1] == "mail FROM:<> body=8bitmime"
+    assert server.commands[1] == "MAIL FROM:<> body=8bitmime"
     assert server.data == b"Subject: x\r\n\r\n\xc3\xbc\xff\r\n"
 
 
@@ -89,7 +89,7 @@ def test_the_servers_word_is_final(
 ) -> None:
     with serving(monkeypatch, **{step: reply}) as server:
         assert send(MESSAGE) == answer
-    assert len([command for command in server.commands if command.startswith("mail")]) == 1
+    assert len([command for command in server.commands if command.startswith("MAIL")]) == 1
 
 
 @pytest.mark.parametrize(
@@ -116,7 +116,7 @@ def test_the_next_server_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_helo_where_ehlo_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
     with serving(monkeypatch, EHLO="502 what?") as server:
         assert send() is None
-    assert server.commands[:2] == ["ehlo me.test", "helo me.test"]
+    assert server.commands[:2] == ["EHLO me.test", "HELO me.test"]
 
 
 def test_the_time_is_for_all(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -130,7 +130,7 @@ def test_without_mx_the_domain_is_asked(monkeypatch: pytest.MonkeyPatch) -> None
     with serving(monkeypatch) as server:
         assert send(to="u@localhost") is None
         assert send(to="u@[127.0.0.1]") is None  # 1.0.5 looked the literal up as a name
-    assert "rcpt TO:<u@[127.0.0.1]>" in server.commands
+    assert "RCPT TO:<u@[127.0.0.1]>" in server.commands
 
 
 def test_a_null_mx_takes_nothing() -> None:

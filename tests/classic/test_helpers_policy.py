@@ -259,7 +259,7 @@ def test_berkeleydb_is_asked_first(berkeley: dict[str, Path], monkeypatch: pytes
             calls.append("close")
 
     db = SimpleNamespace(DB=FakeFile, DBError=FakeError, DB_UNKNOWN=5, DB_RDONLY=1024)
-    monkeypatch.setitem(sys.modules, "berkeleydb", SimpleNamespace(db=db))  # type: ignore[arg-type]
+    monkeypatch.setitem(sys.modules, "berkeleydb", SimpleNamespace(db=db))
     found = dbmopen(str(berkeley["hash"]), "r")
     assert found[b"key"] == b"value"
     with pytest.raises(KeyError):

@@ -164,8 +164,9 @@ class SmtpServer(_Server):
         self._say(handler, script.get("banner", "220 test"))
         while line := handler.rfile.readline():
             command = line.decode("utf-8", "surrogateescape").rstrip("\r\n")
-            self.commands.append(command)
-            verb = command.partition(" ")[0].upper()
+            verb, space, rest = command.partition(" ")
+            verb = verb.upper()  # smtplib's verbs are in lower case before CPython 3.13
+            self.commands.append(verb + space + rest)
             accepting = {"DATA": "354 go on", "QUIT": "221 bye"}.get(verb, "250 ok")
             reply = script.get(verb, accepting)
             self._say(handler, reply)
