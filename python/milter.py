@@ -148,7 +148,8 @@ __all__ = [
 
 SUCCESS: Final = 0
 FAILURE: Final = -1
-VERSION: Final = (lambda major, minor, patch: major << 24 | minor << 8 | patch)(*_core.version())
+_MAJOR, _MINOR, _PATCH = _core.version()
+VERSION: Final = _MAJOR << 24 | _MINOR << 8 | _PATCH
 V1_ACTS: Final = ADDHDRS | CHGBODY | ADDRCPT | DELRCPT
 V2_ACTS: Final = V1_ACTS | CHGHDRS | QUARANTINE
 CURR_ACTS: Final = V2_ACTS | CHGFROM | ADDRCPT_PAR | SETSYMLIST
@@ -182,40 +183,36 @@ class _Program:
         self.callbacks[step] = callback
         return earlier
 
-    def open(self, rmsock: bool) -> None:
+    def open(self, rmsock: bool) -> socket.socket:
         if self.connection is None:
             raise error("there is no socket to open: call setconn() first")
         try:
             listener = open_listener(parse_address(self.connection), backlog=self.backlog, remove_stale=rmsock)
         except (OSError, ValueError) as reason:
             raise error(str(reason)) from reason
-        self.close()
-        self.listener = listener
-
-    def close(self) -> None:
         if self.listener is not None:
             self.listener.close()
-            self.listener = None
+        self.listener = listener
+        return listener
 
-    def run(self) -> None:
+    def run(self, rmsock: bool = False) -> None:
         if self.filter is not None:
             raise error("main() can run only once in a process: start another process for another run")
         if self.name is None:
             raise error("there is no filter to run: call register() first")
-        if self.listener is None:
-            self.open(False)
-        assert self.listener is not None
         core_filter = _core.Filter(name=self.name, exception_policy=self.policy, report=report_failure)
         core_filter.set_actions(CURR_ACTS)
         for step, callback in self.callbacks.items():
             core_filter.set_function(step, callback)
         if self.factory is not None:
             core_filter.use_methods(self.factory, plan_of)
-        core_filter.register(timeout=self.timeout)
-        self.filter = core_filter
         loop = RunningLoop(core_filter)
-        loop.start(self.listener, signals=True)
-        self.close()
+        # Opened as late as can be: who sees the socket may send the first signal.
+        with self.listener or self.open(rmsock) as listener:
+            core_filter.register(timeout=self.timeout)
+            self.filter = core_filter
+            loop.start(listener, signals=True)
+        self.listener = None
         try:
             loop.wait()
         except KeyboardInterrupt:
@@ -373,7 +370,6 @@ def _serve(name: str, factory: Callable[[], Base], address: str, timeout: int, r
     register(name)
     _program.factory = factory
     setconn(address)
-    opensocket(rmsock)
     if timeout > 0:
         settimeout(timeout)
-    main()
+    _program.run(rmsock)

@@ -138,11 +138,17 @@ Transport Filter::transport_of(Connection &connection, SMFICTX *context) const {
 
 void Filter::start(int descriptor, bool with_signals, bool mute_over_tcp) {
     m_mute_over_tcp = mute_over_tcp;
-    m_listener.adopt(descriptor);
     if (with_signals) {
+        // First of all: the socket listens already, and who sees it may send a signal.
         m_signals.emplace(m_loop.signal_descriptor());
     }
-    m_loop.start();
+    try {
+        m_listener.adopt(descriptor);
+        m_loop.start();
+    } catch (...) {
+        m_signals.reset();
+        throw;
+    }
 }
 
 int Filter::wait(std::optional<double> seconds) {

@@ -5,6 +5,7 @@ import logging
 import signal
 import socket as sockets
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
@@ -14,7 +15,14 @@ from pymilter import _core
 from pymilter._base import Base, plan_of
 from pymilter._constants import TEMPFAIL, Status
 from pymilter._report import report_failure
-from pymilter._sockets import Address, bound_address, open_listener, parse_address, remove_socket
+from pymilter._sockets import (
+    Address,
+    bound_address,
+    discard_listener,
+    open_listener,
+    parse_address,
+    remove_socket,
+)
 from pymilter.errors import MilterError
 
 logger = logging.getLogger("pymilter")
@@ -22,8 +30,11 @@ logger = logging.getLogger("pymilter")
 BACKLOG: Final = 128
 # At exit, callbacks that are still inside get this long to end.
 EXIT_GRACE: Final = 5.0
-# Python replaces our C handlers when signal.signal() is called while a filter runs beside the main thread.
+# Python replaces our C handlers when signal.signal() is called while a filter runs beside the main thread: mostly while
+# the program starts, so it is looked at often then.
 RENEW_EVERY: Final = 0.5
+RENEW_EVERY_AT_START: Final = 0.01
+STARTING: Final = 5.0
 
 atexit.register(_core.shut_gate, EXIT_GRACE)
 
@@ -74,8 +85,12 @@ class Server:
         """Open the socket and begin to serve it; with `signals`, SIGTERM, SIGHUP and SIGINT make wait() return."""
         listener = open_listener(self._wanted_address, backlog=self._backlog)
         with listener:
-            self._filter.register(timeout=self._timeout)
-            self._loop.start(listener, signals=signals)
+            try:
+                self._filter.register(timeout=self._timeout)
+                self._loop.start(listener, signals=signals)
+            except BaseException:
+                discard_listener(listener)
+                raise
 
     def wait(self) -> None:
         """Wait until stop() is called, a signal came or libmilter ended. Python's signal handlers run meanwhile."""
@@ -129,9 +144,11 @@ class RunningLoop:
 
     def wait(self) -> None:
         """Wait for the end or for a reason to end."""
-        seconds = None if threading.current_thread() is threading.main_thread() else RENEW_EVERY
+        is_main = threading.current_thread() is threading.main_thread()
+        started = time.monotonic() + STARTING
         while True:
-            event = self._filter.wait(seconds)
+            seconds = RENEW_EVERY_AT_START if time.monotonic() < started else RENEW_EVERY
+            event = self._filter.wait(None if is_main else seconds)
             if event in (_core.EVENT_NOTHING, _core.EVENT_INTERRUPTED):
                 continue
             if event > _core.EVENT_ENDED:
