@@ -164,9 +164,10 @@ class SmtpServer(_Server):
         self._say(handler, script.get("banner", "220 test"))
         while line := handler.rfile.readline():
             command = line.decode("utf-8", "surrogateescape").rstrip("\r\n")
-            verb, space, rest = command.partition(" ")
-            verb = verb.upper()  # smtplib's verbs are in lower case before CPython 3.13
-            self.commands.append(verb + space + rest)
+            verb = command.partition(" ")[0].upper()
+            words = command[: command.find(":")] if verb in ("MAIL", "RCPT") else verb
+            # The case of smtplib's words differs between versions of CPython.
+            self.commands.append(words.upper() + command[len(words) :])
             accepting = {"DATA": "354 go on", "QUIT": "221 bye"}.get(verb, "250 ok")
             reply = script.get(verb, accepting)
             self._say(handler, reply)
