@@ -104,7 +104,9 @@ void BodyBuffer::append_to_memory(const unsigned char *chunk, std::size_t size) 
         m_memory = memory;
         m_capacity = capacity;
     }
-    std::memcpy(m_memory + m_size, chunk, size);
+    if (size > 0) {  // memcpy must not see a null pointer, even for no bytes
+        std::memcpy(m_memory + m_size, chunk, size);
+    }
 }
 
 void BodyBuffer::move_to_file() {
