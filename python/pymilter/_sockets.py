@@ -135,3 +135,12 @@ def remove_socket(address: Address, inode: int) -> None:
             path.unlink()
     except FileNotFoundError:
         pass
+
+
+def discard_listener(listener: socket.socket) -> None:
+    """Close a listening socket that is not to be served after all, and remove it where it is a unix socket."""
+    address = bound_address(listener)
+    inode = Path(address.path).lstat().st_ino if address.family == socket.AF_UNIX else 0
+    listener.close()
+    if inode:
+        remove_socket(address, inode)
