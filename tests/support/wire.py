@@ -5,10 +5,12 @@ from __future__ import annotations
 import ast
 import contextlib
 import json
+import subprocess
 import sys
 import textwrap
 import time
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -27,7 +29,9 @@ Seen = list[tuple[Any, ...]]
 class Start(Protocol):
     """Starts a filter from its source: see `running`."""
 
-    def __call__(self, source: str, *, kind: str = "unix", **options: object) -> WireFilter: ...
+    def __call__(
+        self, source: str, *, kind: str = "unix", keeps_connections: bool = False, **options: object
+    ) -> WireFilter: ...
 
 
 class WireFilter(FilterProcess):
@@ -82,12 +86,13 @@ def prepared(source: str, folder: Path, address: str, options: dict[str, object]
 
 @contextlib.contextmanager
 def running(
-    source: str, folder: Path, address: str, *, keeps_handles: bool = False, **options: object
+    source: str, folder: Path, address: str, *, keeps_connections: bool = False, **options: object
 ) -> Iterator[WireFilter]:
     """Run `source`, which defines `Filter` (a class or a factory), with run()'s `options`.
 
     It finds all that pymilter exports, and note(), whose values come back from `WireFilter.seen`. At the end the
-    process must have ended well, with as many connections freed as made, unless it `keeps_handles` of dead ones.
+    process must have ended well, with as many connections freed as made, unless it
+    `keeps_connections`: open ones, or handles on dead ones.
     """
     process = prepared(source, folder, address, options)
     with process:
@@ -98,7 +103,34 @@ def running(
             process.stop()
         assert process.returncode == 0, process.stderr
         made, freed = process.connections()
-        assert keeps_handles or made == freed, f"{made} connections were made, {freed} freed"
+        assert keeps_connections or made == freed, f"{made} connections were made, {freed} freed"
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A program that has come to its end."""
+
+    returncode: int
+    seen: Seen
+    stderr: str
+
+
+Script = Callable[[str], Finished]
+
+
+def finished(source: str, folder: Path, address: str) -> Finished:
+    """Run `source`, whose main(address) ends by itself."""
+    file = folder / "script.py"
+    file.write_text(textwrap.dedent(source))
+    done = subprocess.run(
+        [sys.executable, str(_RUNNER), str(file), address, "{}"],
+        capture_output=True,
+        text=True,
+        timeout=_DEADLINE,
+        check=False,
+    )
+    notes = [ast.literal_eval(line) for line in done.stdout.splitlines()]
+    return Finished(done.returncode, [values for values in notes if values[0] != "end"], done.stderr)
 
 
 def session(client: Client, last: str = "eom", macros: Mapping[str, str] | None = None) -> dict[str, Response]:

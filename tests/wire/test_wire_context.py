@@ -55,7 +55,7 @@ def test_a_handle_is_dead_after_close(start: Start) -> None:
                 use(kept[0])
             kept.append(self._ctx)
     """,
-        keeps_handles=True,
+        keeps_connections=True,
     )
     with Client(process.address) as client:
         client.connect("first")
@@ -97,7 +97,7 @@ def test_a_handle_rests_between_two_callbacks(start: Start) -> None:
                 first[0].go.set()
     """
     )
-    process = start(source, keeps_handles=True)
+    process = start(source, keeps_connections=True)
     with Client(process.address) as idle, Client(process.address) as busy:
         idle.connect()
         busy.connect()
@@ -162,7 +162,7 @@ RACING = """
 
 
 def test_threads_that_use_handles_all_the_time(start: Start) -> None:
-    process = start(RACING, keeps_handles=True)
+    process = start(RACING, keeps_connections=True)
     for _ in range(40):
         with Client(process.address) as client:
             assert session(client)["eom"].verdict is Verdict.ACCEPT
@@ -183,7 +183,7 @@ def test_a_handle_kept_after_the_end_of_run(start: Start) -> None:
         run(Filter, address)
         use(kept[0])
     """,
-        keeps_handles=True,
+        keeps_connections=True,
     )
     with Client(process.address) as client:
         client.connect()

@@ -1,0 +1,220 @@
+"""Running and stopping: signals, stop(), and callbacks that are still inside."""
+
+from __future__ import annotations
+
+import signal
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from pymilter.testing import Client, ClientError, FilterProcess, Verdict
+from support.wire import Script, Start
+
+AT_ONCE = 2.0  # seconds; libmilter's own loop would take up to 5
+
+WITH_END = """
+    class Filter(Base):
+        def connect(self, hostname, family, hostaddr): note("connect")
+        def close(self): note("close")
+
+    def main(address):
+        try:
+            run(Filter, address)
+        finally:
+            note("cleaned up")
+"""
+
+
+def interrupt(process: FilterProcess, number: signal.Signals) -> float:
+    """Send a signal once the loop is running, and wait for the end; how many seconds it took."""
+    with Client(process.address):
+        pass
+    begun = time.monotonic()
+    process.send_signal(number)
+    assert process.wait() == 0, process.stderr
+    return time.monotonic() - begun
+
+
+def path_of(process: FilterProcess) -> Path:
+    return Path(process.address.removeprefix("unix:"))
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_ends_it_cleanly_and_at_once(start: Start, kind: str, number: signal.Signals) -> None:
+    process = start(WITH_END, kind=kind)
+    with Client(process.address) as client:
+        client.connect()
+    assert interrupt(process, number) < AT_ONCE
+    assert [values[0] for values in process.seen()] == ["connect", "close", "close", "cleaned up", "end"]
+    assert f"stopping on {number.name}" in process.stderr
+    assert not path_of(process).exists()
+
+
+def test_sigint_raises_keyboard_interrupt(start: Start, kind: str) -> None:
+    process = start(
+        """
+        def main(address):
+            try:
+                run(Base, address)
+            except KeyboardInterrupt:
+                note("interrupted")
+        """,
+        kind=kind,
+    )
+    assert interrupt(process, signal.SIGINT) < AT_ONCE
+    assert process.seen()[0] == ("interrupted",)
+    assert not path_of(process).exists()
+
+
+def test_the_programs_own_handlers_run_too(start: Start) -> None:
+    process = start("""
+        import signal
+        def main(address):
+            signal.signal(signal.SIGTERM, lambda number, frame: note("handler", number))
+            run(Base, address)
+            note(signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL)
+    """)
+    interrupt(process, signal.SIGTERM)
+    assert process.seen()[:2] == [("handler", int(signal.SIGTERM)), (True,)]
+
+
+def test_an_ignored_signal_stays_ignored(start: Start) -> None:
+    process = start("""
+        import signal
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        class Filter(Base):
+            def connect(self, hostname, family, hostaddr): note("connect")
+    """)
+    process.send_signal(signal.SIGHUP)
+    with Client(process.address) as client:
+        assert client.connect().verdict is Verdict.CONTINUE
+
+
+def test_signals_are_as_before_when_run_is_over(script: Script) -> None:
+    done = script("""
+        import os, signal, threading
+        def main(address):
+            threading.Timer(0.1, stop).start()
+            run(Base, address)
+            note(signal.pthread_sigmask(signal.SIG_BLOCK, []), signal.getsignal(signal.SIGTERM) is signal.SIG_DFL)
+            os.kill(os.getpid(), signal.SIGTERM)
+    """)
+    assert done.seen == [(set(), True)]
+    assert done.returncode == -signal.SIGTERM
+
+
+def test_sigint_that_is_not_caught(script: Script) -> None:
+    done = script("""
+        import os, signal, threading
+        def main(address):
+            threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGINT)).start()
+            try:
+                run(Base, address)
+            finally:
+                note(os.listdir(os.path.dirname(address[5:])))
+    """)
+    assert done.seen == [([],)]
+    assert done.returncode == -signal.SIGINT
+    assert "KeyboardInterrupt" in done.stderr
+
+
+def test_stop_from_a_handler(start: Start, kind: str) -> None:
+    process = start(
+        """
+        class Filter(Base):
+            def hello(self, hostname):
+                stop()
+                stop()
+                return REJECT
+        """,
+        kind=kind,
+        keeps_connections=True,
+    )
+    begun = time.monotonic()
+    with Client(process.address) as client:
+        client.connect()
+        assert client.helo().verdict in (Verdict.REJECT, Verdict.TEMPFAIL)
+        assert process.wait() == 0
+        client.close()
+    assert time.monotonic() - begun < AT_ONCE
+
+
+def test_stop_from_another_thread_and_before_and_after_a_run(script: Script) -> None:
+    done = script("""
+        import threading
+        def main(address):
+            stop()
+            threading.Timer(0.1, stop).start()
+            run(Base, address)
+            stop()
+            note("over")
+    """)
+    assert done.seen == [("over",)]
+    assert done.returncode == 0, done.stderr
+
+
+def test_run_beside_the_main_thread(start: Start) -> None:
+    process = start("""
+        import threading
+        def main(address):
+            runner = threading.Thread(target=run, args=(Base, address))
+            runner.start()
+            runner.join()
+            note("over")
+    """)
+    interrupt(process, signal.SIGTERM)
+    assert process.seen()[0] == ("over",)
+
+
+def test_no_callback_comes_after_run(start: Start) -> None:
+    process = start(
+        """
+        import time
+        over = False
+        class Filter(Base):
+            def hello(self, hostname):
+                note("hello", over)
+        def main(address):
+            global over
+            run(Filter, address)
+            over = True
+            note("over")
+            time.sleep(0.3)
+    """,
+        keeps_connections=True,
+    )
+    with Client(process.address) as client:
+        client.connect()
+        assert client.helo().verdict is Verdict.CONTINUE
+        process.send_signal(signal.SIGTERM)
+        process.wait_for(lambda seen: ("over",) in seen)
+        with suppress(ClientError):  # libmilter may have closed the connection before
+            assert client.helo().verdict is Verdict.TEMPFAIL
+        client.close()
+    process.wait()
+    assert process.seen("hello") == [("hello", False)]
+
+
+def test_an_exit_while_a_handler_runs_is_not_stuck(start: Start) -> None:
+    process = start(
+        """
+        import time
+        class Filter(Base):
+            def hello(self, hostname):
+                note("hello")
+                time.sleep(1)
+                note("hello ends")
+    """,
+        keeps_connections=True,
+    )
+    with Client(process.address) as client:
+        client.connect()
+        client.send(b"H", b"h\0")
+        process.wait_for(lambda seen: ("hello",) in seen)
+        begun = time.monotonic()
+        process.send_signal(signal.SIGTERM)
+        assert process.wait() == 0
+        assert time.monotonic() - begun < AT_ONCE + 1
+        client.close()
