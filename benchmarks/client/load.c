@@ -147,7 +147,7 @@ static int usage(const char *why)
             "load: %s\n"
             "usage: load (--unix PATH | --tcp ADDRESS:PORT) [--connections N] [--messages-per-connection N]\n"
             "            [--seconds S | --messages N] [--recipients N] [--headers N] [--header-size N]\n"
-            "            [--body FILE] [--chunk N] [--nodelay] [--idle N] [--pause]\n"
+            "            [--body FILE] [--chunk N] [--nodelay] [--each] [--idle N] [--pause]\n"
             "            [--expect LETTERS] [--expect-header NAME]... [--expect-body FILE]\n",
             why);
     return 2;
@@ -186,7 +186,7 @@ static struct session *open_idle(void)
         exit(usage("out of memory"));
     for (size_t i = 0; i < settings.idle; i++) {
         session_init(&idle[i], &script, &settings.expected);
-        if (!session_open(&idle[i], &settings.target)) {
+        if (!session_open(&idle[i], &settings.target) || !session_flush(&idle[i])) {
             fprintf(stderr, "load: idle connection %zu: %s\n", i + 1, idle[i].error);
             exit(1);
         }
@@ -206,7 +206,7 @@ static void wait_for_harness(void)
         ;
 }
 
-enum { UNIX = 1, TCP, CONNECTIONS, PER_CONNECTION, SECONDS, MESSAGES, RECIPIENTS, HEADERS, HEADER_SIZE, BODY, CHUNK, NODELAY, IDLE, PAUSE,
+enum { UNIX = 1, TCP, CONNECTIONS, PER_CONNECTION, SECONDS, MESSAGES, RECIPIENTS, HEADERS, HEADER_SIZE, BODY, CHUNK, NODELAY, EACH, IDLE, PAUSE,
        EXPECT, EXPECT_HEADER, EXPECT_BODY };
 
 static const struct option options[] = {
@@ -215,7 +215,7 @@ static const struct option options[] = {
     {"seconds", required_argument, NULL, SECONDS}, {"messages", required_argument, NULL, MESSAGES},
     {"recipients", required_argument, NULL, RECIPIENTS}, {"headers", required_argument, NULL, HEADERS},
     {"header-size", required_argument, NULL, HEADER_SIZE}, {"body", required_argument, NULL, BODY},
-    {"chunk", required_argument, NULL, CHUNK}, {"nodelay", no_argument, NULL, NODELAY}, {"idle", required_argument, NULL, IDLE},
+    {"chunk", required_argument, NULL, CHUNK}, {"nodelay", no_argument, NULL, NODELAY}, {"each", no_argument, NULL, EACH}, {"idle", required_argument, NULL, IDLE},
     {"pause", no_argument, NULL, PAUSE}, {"expect", required_argument, NULL, EXPECT},
     {"expect-header", required_argument, NULL, EXPECT_HEADER}, {"expect-body", required_argument, NULL, EXPECT_BODY}, {0}};
 
@@ -238,6 +238,7 @@ int main(int argc, char **argv)
         case BODY: body = optarg; break;
         case CHUNK: settings.target.chunk = number; break;
         case NODELAY: settings.target.no_delay = true; break;
+        case EACH: settings.target.each = true; break;
         case IDLE: settings.idle = number; break;
         case PAUSE: settings.pause = 1; break;
         case EXPECT: settings.expected.verdicts = optarg; break;

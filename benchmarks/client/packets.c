@@ -19,6 +19,8 @@ static void *must(void *memory)
 
 static void append(struct bytes *to, const void *from, size_t size)
 {
+    if (size == 0)
+        return;
     to->data = must(realloc(to->data, to->size + size + 1));
     memcpy(to->data + to->size, from, size);
     to->size += size;
@@ -34,19 +36,24 @@ static void append_packet(struct bytes *to, char command, const void *data, size
     append(to, data, size);
 }
 
-/* Macros go before their command in the same write, as Postfix's stream buffer has it. */
-static struct bytes step(char command, const void *data, size_t size, const char *const *macros)
+static void append_macros(struct bytes *to, char command, const char *const *macros)
 {
-    struct bytes packet = {0}, values = {0};
-    if (macros != NULL) {
-        append(&values, &command, 1);
-        for (size_t i = 0; macros[i] != NULL; i++)
-            append(&values, macros[i], strlen(macros[i]) + 1);
-        append_packet(&packet, 'D', values.data, values.size);
-        free(values.data);
-    }
-    append_packet(&packet, command, data, size);
-    return packet;
+    struct bytes values = {0};
+    append(&values, &command, 1);
+    for (size_t i = 0; macros[i] != NULL; i++)
+        append(&values, macros[i], strlen(macros[i]) + 1);
+    append_packet(to, 'D', values.data, values.size);
+    free(values.data);
+}
+
+static struct command step(char letter, const void *data, size_t size, const char *const *macros)
+{
+    struct command command = {0};
+    if (macros != NULL)
+        append_macros(&command.bytes, letter, macros);
+    command.macros = command.bytes.size;
+    append_packet(&command.bytes, letter, data, size);
+    return command;
 }
 
 struct bytes read_file(const char *path)
@@ -67,6 +74,7 @@ struct bytes read_file(const char *path)
 
 static const char *const connect_macros[] = {"j", "mx.example.com", "{daemon_name}", "mx.example.com",
                                              "{daemon_addr}", "192.0.2.1", "v", "Postfix 3.7.11", NULL};
+static const char *const no_macros[] = {NULL}; /* Postfix sends a packet without any for HELO */
 static const char *const mail_macros[] = {"{mail_addr}", "sender@example.org", "{mail_host}", "example.org",
                                           "{mail_mailer}", "smtp", NULL};
 static const char *const rcpt_macros[] = {"i", "4XYZabc123z", "{rcpt_addr}", "user@example.com",
@@ -92,13 +100,15 @@ void script_make(struct script *script, size_t recipients, size_t headers, size_
     append(&text, "\xC3\x51", 2); /* port 50001 */
     append(&text, address, sizeof address);
     script->connect = step('C', text.data, text.size, connect_macros);
-    script->helo = step('H', host, sizeof host, NULL);
+    script->helo = step('H', host, sizeof host, no_macros);
     static const char mail[] = "<sender@example.org>\0SIZE=10240\0BODY=8BITMIME";
     script->mail = step('M', mail, sizeof mail, mail_macros);
     script->data = step('T', NULL, 0, message_macros);
     script->eoh = step('N', NULL, 0, message_macros);
     script->eom = step('E', NULL, 0, message_macros);
+    script->abort = step('A', NULL, 0, NULL);
     script->quit = step('Q', NULL, 0, NULL);
+    append_macros(&script->body_macros, 'B', message_macros);
 
     script->recipient_count = recipients;
     script->recipients = must(calloc(recipients + 1, sizeof *script->recipients));
@@ -117,7 +127,7 @@ void script_make(struct script *script, size_t recipients, size_t headers, size_
         for (size_t j = 0; j < header_size; j++)
             append(&header, &"value of a header field, as long as they are in mail; "[j % 54], 1);
         append(&header, "", 1);
-        script->headers[i] = step('L', header.data, header.size, NULL);
+        script->headers[i] = step('L', header.data, header.size, message_macros);
         free(header.data);
     }
     free(text.data);

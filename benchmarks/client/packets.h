@@ -9,13 +9,19 @@ struct bytes {
     size_t size;
 };
 
+struct command {
+    struct bytes bytes; /* a packet of macros, then the command's own */
+    size_t macros;      /* bytes of the first */
+};
+
 struct script {
-    struct bytes negotiate, connect, helo, mail, data, eoh, eom, quit;
-    struct bytes *recipients; /* one packet each */
+    struct command negotiate, connect, helo, mail, data, eoh, eom, abort, quit;
+    struct command *recipients;
     size_t recipient_count;
-    struct bytes *headers; /* one packet each */
+    struct command *headers;
     size_t header_count;
-    struct bytes body; /* plain text: cut into chunks when sent */
+    struct bytes body;        /* plain text: cut into chunks when sent */
+    struct bytes body_macros; /* before each chunk */
 };
 
 void script_make(struct script *script, size_t recipients, size_t headers, size_t header_size, const char *body_file);

@@ -21,8 +21,10 @@ static char failed(struct session *session, const char *what, const char *detail
     return FAILED;
 }
 
-static bool send_all(struct session *session, struct iovec *parts, int count)
+static bool write_all(struct session *session, const struct iovec *first, const struct iovec *second)
 {
+    struct iovec both[2] = {*first, *second}, *parts = both;
+    int count = 2;
     while (count > 0) {
         ssize_t sent = writev(session->fd, parts, count);
         if (sent < 0) {
@@ -40,6 +42,34 @@ static bool send_all(struct session *session, struct iovec *parts, int count)
             parts->iov_len -= (size_t)sent;
         }
     }
+    return true;
+}
+
+static bool write_with_pending(struct session *session, const void *data, size_t size)
+{
+    struct iovec pending = {session->pending, session->pending_size}, rest = {(void *)data, size};
+    session->pending_size = 0;
+    return pending.iov_len + rest.iov_len == 0 || write_all(session, &pending, &rest);
+}
+
+bool session_flush(struct session *session)
+{
+    return write_with_pending(session, NULL, 0);
+}
+
+/* Holds back, and writes buffer by buffer what does not fit: the writes that Postfix's streams were seen to make. */
+static bool hold(struct session *session, const void *data, size_t size)
+{
+    const unsigned char *from = data;
+    while (session->pending_size + size >= session->stream) {
+        size_t part = session->stream - session->pending_size;
+        if (!write_with_pending(session, from, part))
+            return false;
+        from += part;
+        size -= part;
+    }
+    memcpy(session->pending + session->pending_size, from, size);
+    session->pending_size += size;
     return true;
 }
 
@@ -135,14 +165,41 @@ static char answer(struct session *session, bool at_eom)
     }
 }
 
-static char step(struct session *session, const struct bytes *packet, uint32_t not_wanted, uint32_t no_reply)
+static bool send_command(struct session *session, const struct command *command, bool now)
 {
-    if (session->protocol & not_wanted)
+    if (session->each && now)
+        return write_with_pending(session, command->bytes.data, command->bytes.size);
+    return hold(session, command->bytes.data, command->bytes.size) && (!now || session_flush(session));
+}
+
+static char step(struct session *session, const struct command *command, uint32_t not_wanted, uint32_t no_reply)
+{
+    /* Postfix hands over from smtpd to cleanup after DATA, and writes all that it held back. */
+    bool hands_over = not_wanted == NO_DATA, mute = (session->protocol & no_reply) != 0;
+    if (session->protocol & not_wanted) {
+        /* The macros of a step that is not sent go out all the same. Only cleanup, past DATA, leaves them out. */
+        if (not_wanted & (NO_HEADER | NO_EOH))
+            return NOT_FINAL;
+        if (!hold(session, command->bytes.data, command->macros) || (hands_over && !session_flush(session)))
+            return FAILED;
         return NOT_FINAL;
-    struct iovec part = {packet->data, packet->size};
-    if (!send_all(session, &part, 1))
+    }
+    if (!send_command(session, command, session->each || hands_over || !mute))
         return FAILED;
-    return session->protocol & no_reply ? NOT_FINAL : answer(session, false);
+    return mute ? NOT_FINAL : answer(session, false);
+}
+
+static bool send_chunk(struct session *session, const unsigned char *chunk, size_t size, bool now)
+{
+    const struct bytes *macros = &session->script->body_macros;
+    unsigned char head[5];
+    put32(head, (uint32_t)size + 1);
+    head[4] = 'B';
+    if (!hold(session, macros->data, macros->size) || !hold(session, head, sizeof head))
+        return false;
+    if (session->each)
+        return write_with_pending(session, chunk, size);
+    return hold(session, chunk, size) && (!now || session_flush(session));
 }
 
 static char send_body(struct session *session)
@@ -152,14 +209,11 @@ static char send_body(struct session *session)
         return NOT_FINAL;
     for (size_t at = 0; at < body->size;) {
         size_t size = body->size - at < session->chunk ? body->size - at : session->chunk;
-        unsigned char head[5];
-        put32(head, (uint32_t)size + 1);
-        head[4] = 'B';
-        struct iovec parts[2] = {{head, sizeof head}, {body->data + at, size}};
-        if (!send_all(session, parts, 2))
+        bool mute = (session->protocol & NR_BODY) != 0;
+        if (!send_chunk(session, body->data + at, size, !mute))
             return FAILED;
         at += size;
-        if (session->protocol & NR_BODY)
+        if (mute)
             continue;
         char letter = answer(session, false);
         if (letter == SKIP)
@@ -186,8 +240,7 @@ static char transaction(struct session *session)
         letter = send_body(session);
     if (letter != NOT_FINAL)
         return letter;
-    struct iovec part = {script->eom.data, script->eom.size};
-    return send_all(session, &part, 1) ? answer(session, true) : FAILED;
+    return send_command(session, &script->eom, true) ? answer(session, true) : FAILED;
 }
 
 bool session_message(struct session *session)
@@ -195,7 +248,8 @@ bool session_message(struct session *session)
     const struct expected *expected = session->expected;
     session->headers_seen = session->body_seen = 0;
     char letter = transaction(session);
-    if (letter == FAILED)
+    /* Postfix ends every transaction with an abort, which waits for the next write. */
+    if (letter == FAILED || !hold(session, session->script->abort.bytes.data, session->script->abort.bytes.size))
         return false;
     char got[2] = {letter, '\0'};
     if (strchr(expected->verdicts, letter) == NULL)
@@ -209,10 +263,9 @@ bool session_message(struct session *session)
 
 static bool negotiate(struct session *session)
 {
-    struct iovec part = {session->script->negotiate.data, session->script->negotiate.size};
     const unsigned char *data;
     size_t size;
-    if (!send_all(session, &part, 1))
+    if (!send_command(session, &session->script->negotiate, true))
         return false;
     char letter = receive(session, &data, &size);
     if (letter == FAILED)
@@ -235,7 +288,10 @@ bool session_open(struct session *session, const struct target *target)
     int on = 1;
     struct timeval patience = {.tv_sec = ANSWER_TIMEOUT_SECONDS};
     session->begin = session->end = 0;
+    session->pending_size = 0;
     session->chunk = target->chunk;
+    session->each = target->each;
+    session->stream = target->address.ss_family == AF_UNIX ? 4096 : sizeof session->pending;
     session->fd = socket(target->address.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (session->fd < 0)
         return failed(session, "socket", strerror(errno));
@@ -260,8 +316,8 @@ void session_close(struct session *session)
 {
     if (session->fd < 0)
         return;
-    struct iovec part = {session->script->quit.data, session->script->quit.size};
-    send_all(session, &part, 1);
+    hold(session, session->script->abort.bytes.data, session->script->abort.bytes.size);
+    send_command(session, &session->script->quit, true);
     close(session->fd);
     session->fd = -1;
 }

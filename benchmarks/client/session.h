@@ -13,6 +13,7 @@ struct target {
     struct sockaddr_storage address;
     socklen_t size;
     bool no_delay; /* TCP_NODELAY on our side: kinder than Postfix */
+    bool each;     /* one write a command; else what is not answered waits in the stream's buffer, as in Postfix */
     size_t chunk;
 };
 
@@ -28,6 +29,9 @@ struct session {
     const struct script *script;
     const struct expected *expected;
     size_t chunk;
+    bool each;
+    unsigned char pending[131072]; /* not written yet */
+    size_t pending_size, stream;   /* stream: how many bytes are held back at most */
     uint32_t protocol, actions;
     unsigned char *buffer; /* what was read and not yet parsed */
     size_t begin, end, room;
@@ -40,6 +44,7 @@ void session_free(struct session *session);
 /* Each returns false when something is wrong; then session->error says what. */
 bool session_open(struct session *session, const struct target *target);
 bool session_message(struct session *session);
+bool session_flush(struct session *session); /* Writes what is held back. */
 void session_close(struct session *session);
 
 #endif

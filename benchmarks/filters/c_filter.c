@@ -100,6 +100,13 @@ static sfsistat on_data(SMFICTX *ctx)
     return go_on(ctx);
 }
 
+/* Postfix writes the macros of DATA by themselves when it is not to send DATA, and that write is to be acknowledged at once, too. */
+static sfsistat on_data_to_acknowledge(SMFICTX *ctx)
+{
+    go_on(ctx);
+    return SMFIS_NOREPLY;
+}
+
 static sfsistat on_header(SMFICTX *ctx, char *name, char *value)
 {
     (void)name, (void)value;
@@ -225,7 +232,10 @@ static sfsistat on_negotiate(SMFICTX *ctx, unsigned long offered_actions, unsign
                           description.xxfi_eoh != NULL, description.xxfi_body != NULL};
     unsigned long mask = SMFIP_NOUNKNOWN;
     for (size_t i = 0; i < sizeof steps / sizeof *steps; i++)
-        mask |= !wanted[i] ? steps[i].not_wanted : no_reply ? steps[i].no_reply : 0;
+        if (steps[i].not_wanted == SMFIP_NODATA && description.xxfi_data == on_data_to_acknowledge)
+            mask |= SMFIP_NR_DATA;
+        else
+            mask |= !wanted[i] ? steps[i].not_wanted : no_reply ? steps[i].no_reply : 0;
     *actions = description.xxfi_flags;
     *protocol = mask & offered;
     *out2 = *out3 = 0;
@@ -331,6 +341,8 @@ int main(int argc, char **argv)
         description.xxfi_negotiate = on_negotiate;
     if (cures && strncmp(argv[optind + 1], "inet:", 5) != 0)
         cures = 0;
+    if (cures && description.xxfi_data == NULL)
+        description.xxfi_data = on_data_to_acknowledge;
     if (smfi_setconn(argv[optind + 1]) != MI_SUCCESS || smfi_register(description) != MI_SUCCESS || smfi_opensocket(1) != MI_SUCCESS) {
         fputs("c_filter: cannot register or listen\n", stderr);
         return 1;

@@ -37,6 +37,7 @@ class Load:
     connections: int = 1
     per_connection: int = 1
     no_delay: bool = False
+    each: bool = False
     idle: int = 0
     warm_up: int = 20
     seconds: float = 1.0  # times the seconds asked for
@@ -78,6 +79,8 @@ class Load:
             options += ["--expect-body", str(body_file(self.replacement, seed=2))]
         if self.no_delay:
             options.append("--nodelay")
+        if self.each:
+            options.append("--each")
         return options
 
 
@@ -86,6 +89,13 @@ LOADS = {
     for load in (
         Load("nothing", "nothing overridden (20 headers, 10 KB)", "nothing", _ANSWERING, verdicts="ac"),
         Load("steps", "every step overridden (20 headers, 10 KB)", "all", (*_SINKS, *_BOTH)),
+        Load(
+            "each",
+            "the same with one write a command: not even unanswered steps wait for each other",
+            "all",
+            _BOTH,
+            each=True,
+        ),
         Load(
             "onecore",
             "every step overridden, filter and client on one core: no wake-ups of idle cores, processor time alone",

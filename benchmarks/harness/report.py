@@ -83,7 +83,7 @@ def _goals(results: Results) -> str:
 def _client_limit(results: Results) -> str:
     """How far the client is from being the limit: its rate against a peer that only answers."""
     lines = []
-    for load in ("steps", "body5", "kind"):
+    for load in ("onecore", "steps", "body5", "kind"):
         for transport in ("unix", "tcp"):
             for sink, sides in (
                 ("sink", ("c", "ours")),
