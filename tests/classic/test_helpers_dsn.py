@@ -126,6 +126,11 @@ def test_the_time_is_for_all(monkeypatch: pytest.MonkeyPatch) -> None:
     assert time.monotonic() - begin < 10
 
 
+def test_the_time_is_for_all_steps_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    with serving(monkeypatch, EHLO="SLOW 250 ok", MAIL="SLOW 250 ok", RCPT="SLOW 250 ok"):
+        assert send(timeout=0.5) == (450, "No MX response within 0.00833333 minutes")
+
+
 def test_without_mx_the_domain_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     with serving(monkeypatch) as server:
         assert send(to="u@localhost") is None

@@ -16,7 +16,14 @@ ADDRESS = "10.20.30.4"
     [
         *("10.20.30.4", "4.30.20.10.isp.net", "10-20-30-4.isp.net", "ip-10-20-30-4.isp.net", "c10x20x30x4.isp.net"),
         *("010020030004.isp.net", "0a141e04.isp.net", "0x0A141E04.isp.net", "q1020304.isp.net"),
-        *("smtp-10-20-30.isp.net", "mail-30-4.isp.net", "mail.30.4.isp.net", "4-30.isp.net", "host-4.isp.net"),
+        *(
+            "smtp-10-20-30.isp.net",
+            "smtp.10.20.30.isp.net",
+            "mail-30-4.isp.net",
+            "mail.30.4.isp.net",
+            "4-30.isp.net",
+            "host-4.isp.net",
+        ),
         *("4.isp.net", "004.isp.net", "user4.isp.net", "cust4.x", "Cust4.x", "h4.isp.net", "ppp4.x", "ppp-a4.x"),
         *("p4.pool.isp.net", "x.adsl.isp.net", "x.cable.isp.net", "xdsl-5.isp", "x-ppp7.y", "dsl-77-88.isp.net"),
         *("no-reverse-dns.x", "h0123456789ab.ne.client2.attbi.com", "S0106000102030405.cg.shawcable.net"),

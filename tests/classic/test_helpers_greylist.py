@@ -233,13 +233,23 @@ def test_many_processes(tmp_path: Path) -> None:
 import sys
 from Milter.greysql import Greylist
 grey = Greylist(sys.argv[1], grey_time=-1)
-print(*[grey.check("shared", "s", "r") for _ in range(100)])
+print("ready", flush=True)
+sys.stdin.read(1)
+print(*[grey.check("shared", "s", "r") for _ in range(500)])
 grey.close()
 """
     command = [sys.executable, "-c", program, str(tmp_path / "g")]
-    running = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(4)]
+    pipe = subprocess.PIPE
+    running = [subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True) for _ in range(4)]
+    for process in running:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+    for process in running:
+        assert process.stdin is not None
+        process.stdin.write("x")
+        process.stdin.flush()
     answers = [int(answer) for process in running for answer in process.communicate(timeout=60)[0].split()]
-    assert sorted(answers) == list(range(400))
+    assert sorted(answers) == list(range(2000))
 
 
 # -- the other names of Milter.greylist

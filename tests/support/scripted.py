@@ -138,7 +138,8 @@ def _on_one_port(
 class SmtpServer(_Server):
     """Answers each command with the line of `script` for it ("RCPT": "550 no"), else with what accepts.
 
-    Keys are the verbs, "banner" and "." (after the data). "DROP" ends the connection, "HANG" is silent until the end.
+    Keys are the verbs, "banner" and "." (after the data). "DROP" ends the connection, "HANG" is silent until the end,
+    and "SLOW 250 ok" is "250 ok" after 0.3 seconds.
     """
 
     def __init__(self, **script: str) -> None:
@@ -182,7 +183,9 @@ class SmtpServer(_Server):
             self._over.wait(60)
         if reply in ("DROP", "HANG"):
             raise _OverError
-        handler.wfile.write(reply.encode() + b"\r\n")
+        if reply.startswith("SLOW "):
+            self._over.wait(0.3)
+        handler.wfile.write(reply.removeprefix("SLOW ").encode() + b"\r\n")
 
 
 class _OverError(Exception):
