@@ -150,9 +150,16 @@ def assert_same_tree(one: Message, other: Message) -> None:
     assert (one.preamble or "") == (other.preamble or "")
     assert (one.epilogue or "").rstrip("\n") == (other.epilogue or "").rstrip("\n")
     if one.is_multipart():
-        assert len(one.get_payload()) == len(other.get_payload())
-        for mine, yours in zip(one.get_payload(), other.get_payload(), strict=True):
+        for mine, yours in zip(told_parts(one), told_parts(other), strict=True):
             assert_same_tree(mine, yours)
+
+
+def told_parts(msg: Message) -> list[Message]:
+    """The parts; the stdlib takes the empty line at the end of a delivery-status for a part, and we do not."""
+    parts = [part for part in msg.get_payload() if isinstance(part, Message)]
+    if msg.get_content_type() == "message/delivery-status":
+        return [part for part in parts if part.items() or part.get_payload()]
+    return parts
 
 
 @slow
@@ -173,7 +180,7 @@ def test_generated_tree_payload_set(raw: bytes) -> None:
     assert_payload_set(raw)
 
 
-@slow
+@settings(slow, derandomize=True)
 @given(entities())
 def test_generated_tree_is_what_the_stdlib_finds(raw: bytes) -> None:
     """But for blanks before a colon, which only we read as a header (RFC 5322, 4.5), and "From " among the fields.

@@ -142,6 +142,7 @@ BROKEN: dict[str, bytes] = {
     "delivery-status with CRLF": leaf("message/delivery-status", b"a: b\n\nc: d\n").replace(b"\n", b"\r\n"),
     "empty delivery-status": leaf("message/delivery-status", b""),
     "odd delivery-status": leaf("message/delivery-status", b"\n\nno colon\nx\n\n"),
+    "delivery-status without empty line": b"Content-Type: message/delivery-status\n-\n\nc",
     "partial": leaf("message/partial; id=a; number=1", b"a: b\n\nx"),
     "external body": leaf("message/external-body; access-type=x", b"a: b\n\n"),
     "bad zip": base64_leaf("application/zip; name=a.zip", b"PK\x03\x04"),

@@ -173,7 +173,9 @@ class SourceMessage(LenientMessage):
         """Tell whether a body must be written that needs an empty line before it."""
         body = self._body
         if isinstance(body, list):
-            return not self._has_pristine_body() and not (self.source and self.source.kind == "multipart")
+            if self.source and self.source.kind == "multipart":
+                return False  # a delimiter is no header field
+            return not self.has_source_parts() or not cast(SourceMessage, self._source_parts[0]).is_pristine()
         return isinstance(body, str | bytes) and bool(body)
 
     # -- reading, without the faults of the email package
