@@ -3,6 +3,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
 
@@ -14,6 +15,7 @@ constexpr std::array<int, 3> watched{SIGTERM, SIGHUP, SIGINT};
 
 // Read by the handler, so only lock-free atomics and plain data that does not change while a handler is installed.
 std::atomic<int> target{-1};
+std::atomic<pid_t> owner{0};
 std::array<std::atomic<void (*)(int)>, watched.size()> earlier{};
 std::array<std::atomic<bool>, watched.size()> seen{};
 std::array<struct sigaction, watched.size()> saved{};
@@ -24,6 +26,16 @@ void on_signal(int number) {
     for (std::size_t index = 0; index < watched.size(); ++index) {
         if (watched[index] != number) {
             continue;
+        }
+        if (::getpid() != owner.load()) {
+            // A child of a fork, which shares the pipe: the signal is for it alone.
+            if (auto *const handler = earlier[index].load()) {
+                handler(number);
+            } else {
+                ::signal(number, SIG_DFL);
+                ::raise(number);
+            }
+            break;
         }
         if (seen[index].exchange(true)) {
             // The second one ends the process at once, whatever still hangs.
@@ -44,8 +56,13 @@ void on_signal(int number) {
 
 }  // namespace
 
+bool is_watched(int number) noexcept {
+    return std::find(watched.begin(), watched.end(), number) != watched.end();
+}
+
 SignalChain::SignalChain(int descriptor) {
     target.store(descriptor);
+    owner.store(::getpid());
     for (std::size_t index = 0; index < watched.size(); ++index) {
         seen[index].store(false);
         install(index);

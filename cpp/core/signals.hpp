@@ -9,6 +9,9 @@
 
 namespace pymilter {
 
+// SIGTERM, SIGHUP and SIGINT: those that end a filter.
+bool is_watched(int number) noexcept;
+
 class SignalChain {
 public:
     // Each of the signals writes its number as one byte to `descriptor` (non-blocking). One at a time per process.
