@@ -10,5 +10,6 @@ void bind_replies(py::module_ &module);
 void bind_body(py::module_ &module);
 void bind_context(py::module_ &module);
 void bind_filter(py::module_ &module);
+void bind_counters(py::module_ &module);
 
 }  // namespace pymilter

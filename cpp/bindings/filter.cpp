@@ -7,6 +7,7 @@
 #include <tuple>
 
 #include "bindings/bindings.hpp"
+#include "core/traffic.hpp"
 #include "python/gil.hpp"
 
 namespace pymilter {
@@ -105,6 +106,10 @@ void bind_filter(py::module_ &module) {
              "Serve a listening socket in threads of libmilter's (smfi_opensocket, smfi_main).")
         .def("request_stop", &Filter::request_stop, "Let wait() return; from any thread.")
         .def("wait", &Filter::wait, py::arg("seconds"), "Wait for an event: one of the EVENT_ numbers, or those plus a signal.")
+        .def("refuse", &Filter::refuse, "Take no new connection; those that are open go on.")
+        .def("answer_no_more", &Filter::answer_no_more, "Answer TEMPFAIL to whatever comes from now on.")
+        .def("connections", &Filter::connections, "How many connections are open, silent ones included.")
+        .def("abandon", &Filter::abandon, "In a forked process: give up signals, socket and connections.")
         .def("finish", &Filter::finish, "Stop libmilter and wait until its main loop has ended (smfi_stop).");
 
     module.attr("EVENT_INTERRUPTED") = static_cast<int>(Loop::interrupted);
@@ -119,8 +124,9 @@ void bind_filter(py::module_ &module) {
     module.def("setmaxdatasize", &::smfi_setmaxdatasize, py::arg("size"),
                "Limit of one packet in bytes; returns the one before (smfi_setmaxdatasize).");
 #endif
-    module.def("connections", [] { return std::make_pair(Connection::made(), Connection::freed()); },
-               "How many connections were made and freed in this process.");
+    module.def("messages_under_way", [] { return messages_under_way.load(); },
+               "How many messages have begun and not ended.");
+    module.def("is_in_callback", &Attach::is_here, "Whether libmilter called the calling thread.");
     module.def("shut_gate", [](double seconds) {
                    const Release release;
                    return Gate::shut(std::chrono::milliseconds{static_cast<std::int64_t>(seconds * 1000)});

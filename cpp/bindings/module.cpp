@@ -9,4 +9,5 @@ PYBIND11_MODULE(_core, module, pybind11::mod_gil_not_used()) {
     pymilter::bind_body(module);
     pymilter::bind_context(module);
     pymilter::bind_filter(module);
+    pymilter::bind_counters(module);
 }

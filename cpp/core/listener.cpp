@@ -10,41 +10,16 @@
 #include <array>
 #include <cerrno>
 #include <cstdlib>
+#include <set>
 #include <string>
 #include <system_error>
+#include <vector>
 
 namespace pymilter {
 
 namespace {
 
-union AnyAddress {
-    sockaddr any;
-    sockaddr_in inet;
-    sockaddr_in6 inet6;
-    sockaddr_storage storage;
-};
-
-struct BoundAddress {
-    AnyAddress address{};
-    socklen_t length = 0;
-};
-
 [[noreturn]] void fail(const char *what) { throw std::system_error(errno, std::generic_category(), what); }
-
-bool is_listening(int descriptor) {
-    int listening = 0;
-    socklen_t length = sizeof listening;
-    return ::getsockopt(descriptor, SOL_SOCKET, SO_ACCEPTCONN, &listening, &length) == 0 && listening != 0;
-}
-
-BoundAddress bound_address(int descriptor) {
-    BoundAddress bound;
-    bound.length = sizeof bound.address;
-    if (::getsockname(descriptor, &bound.address.any, &bound.length) != 0) {
-        fail("cannot read the address of the listening socket");
-    }
-    return bound;
-}
 
 // Accepted sockets inherit both options.
 void shorten_stalls(int descriptor) {
@@ -94,23 +69,31 @@ int open_stand_in(int family) {
     } else if (family == AF_INET6) {
         connection = "inet6:0@::1";
     }
-    // libmilter's socket gets the lowest free number, which is the one that a dup gets now.
-    const int expected = ::fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 0);
-    if (expected >= 0) {
-        ::close(expected);
-    }
+    const auto candidates = [family] {
+        std::set<int> found;
+        for (const int descriptor : open_descriptors()) {
+            if (is_listening(descriptor) && SocketName(descriptor).family() == family) {
+                found.insert(descriptor);
+            }
+        }
+        return found;
+    };
+    const std::set<int> before = candidates();
     if (::smfi_setconn(connection.data()) != MI_SUCCESS || ::smfi_opensocket(false) != MI_SUCCESS) {
         errno = EADDRNOTAVAIL;
         fail("libmilter cannot open a socket (syslog has its reason)");
     }
-    const auto is_stand_in = [family](int descriptor) {
-        return is_listening(descriptor) && bound_address(descriptor).address.any.sa_family == family;
-    };
-    if (expected >= 0 && is_stand_in(expected)) {
-        return expected;
+    std::vector<int> fresh;
+    for (const int descriptor : candidates()) {
+        if (before.count(descriptor) == 0) {
+            fresh.push_back(descriptor);
+        }
     }
-    errno = EBADF;
-    fail("cannot tell which descriptor libmilter listens on");
+    if (fresh.size() != 1) {
+        errno = EBADF;
+        fail("cannot tell which descriptor libmilter listens on: another thread has just opened one as well");
+    }
+    return fresh.front();
 }
 
 }  // namespace
@@ -120,7 +103,8 @@ void Listener::adopt(int descriptor) {
         errno = EINVAL;
         fail("the descriptor is not a listening socket");
     }
-    const int family = bound_address(descriptor).address.any.sa_family;
+    const SocketName name(descriptor);
+    const int family = name.family();
     const int stand_in = open_stand_in(family);
     if (::dup2(descriptor, stand_in) < 0 || ::fcntl(stand_in, F_SETFD, FD_CLOEXEC) < 0) {
         fail("cannot hand the listening socket to libmilter");
@@ -128,50 +112,56 @@ void Listener::adopt(int descriptor) {
     if (family != AF_UNIX) {
         shorten_stalls(stand_in);
     }
+#ifdef __linux__
+    // Where processes share the socket, the connection that one of them was woken for may be taken by another. Only on
+    // Linux do the accepted sockets not inherit this.
+    ::fcntl(stand_in, F_SETFL, ::fcntl(stand_in, F_GETFL) | O_NONBLOCK);
+#endif
     m_descriptor = stand_in;
     m_family = family;
+    m_name = name;
 }
 
-bool Listener::has_address_of(int connected) const noexcept {
-    try {
-        const BoundAddress ours = bound_address(m_descriptor);
-        const BoundAddress theirs = bound_address(connected);
-        if (theirs.address.any.sa_family != m_family) {
-            return false;
-        }
-        if (m_family == AF_INET) {
-            const auto &inet = ours.address.inet;
-            return theirs.address.inet.sin_port == inet.sin_port &&
-                   (inet.sin_addr.s_addr == htonl(INADDR_ANY) ||
-                    theirs.address.inet.sin_addr.s_addr == inet.sin_addr.s_addr);
-        }
-        const auto &inet6 = ours.address.inet6;
-        return theirs.address.inet6.sin6_port == inet6.sin6_port &&
-               (IN6_IS_ADDR_UNSPECIFIED(&inet6.sin6_addr) ||
-                IN6_ARE_ADDR_EQUAL(&theirs.address.inet6.sin6_addr, &inet6.sin6_addr));
-    } catch (const std::system_error &) {
-        return false;
+void Listener::refuse() {
+    std::array<int, 2> ends{};
+    if (::socketpair(AF_UNIX, SOCK_STREAM, 0, ends.data()) != 0) {
+        fail("cannot make a socket that stays silent");
+    }
+    const int result = ::dup2(ends[0], m_descriptor);
+    const int saved_errno = errno;
+    ::close(ends[0]);
+    if (result < 0) {
+        ::close(ends[1]);
+        errno = saved_errno;
+        fail("cannot take the listening socket from libmilter");
+    }
+    // The other end stays open for as long as the process lives: if it closed, libmilter would find something to read.
+    for (const int descriptor : {ends[1], m_descriptor}) {
+        ::fcntl(descriptor, F_SETFD, FD_CLOEXEC);
     }
 }
 
-void Listener::wake() const noexcept {
+int Listener::connections() const {
+    int count = 0;
+    for (const int descriptor : open_descriptors()) {
+        count += has_address_of(descriptor) && !is_listening(descriptor) ? 1 : 0;
+    }
+    return count;
+}
+
+void Listener::abandon() const noexcept {
+    for (const int descriptor : open_descriptors()) {
+        if (has_address_of(descriptor)) {
+            ::close(descriptor);
+        }
+    }
+}
+
+bool Listener::has_address_of(int descriptor) const noexcept {
     try {
-        BoundAddress bound = bound_address(m_descriptor);
-        if (m_family == AF_INET && bound.address.inet.sin_addr.s_addr == htonl(INADDR_ANY)) {
-            bound.address.inet.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-        } else if (m_family == AF_INET6 && IN6_IS_ADDR_UNSPECIFIED(&bound.address.inet6.sin6_addr)) {
-            bound.address.inet6.sin6_addr = in6addr_loopback;
-        }
-        const int peer = ::socket(m_family, SOCK_STREAM, 0);
-        if (peer < 0) {
-            return;
-        }
-        // Without waiting: a full backlog wakes libmilter just as well.
-        ::fcntl(peer, F_SETFL, O_NONBLOCK);
-        (void)::connect(peer, &bound.address.any, bound.length);
-        ::close(peer);
+        return m_name.covers(SocketName(descriptor));
     } catch (const std::system_error &) {
-        // The socket is gone already, so nothing waits on it.
+        return false;
     }
 }
 

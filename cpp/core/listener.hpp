@@ -5,6 +5,7 @@
 // moment. This works with every build of libmilter; `fd:N` does not.
 #pragma once
 
+#include "core/descriptors.hpp"
 #include "core/libmilter.hpp"
 
 namespace pymilter {
@@ -15,18 +16,27 @@ public:
     // caller's. Needs smfi_register before. Throws std::system_error.
     void adopt(int descriptor);
 
-    // Makes libmilter's poll of the listening socket return: it holds the lock that smfi_stop wants for up to 5 s.
-    void wake() const noexcept;
+    // Takes no connection any more: from now on libmilter listens on a descriptor to which nobody can connect. A poll
+    // that runs already must be interrupted. Throws std::system_error.
+    void refuse();
+
+    // In a process forked from this one: closes the listening socket and the connections that came through it, which
+    // would else stay open when this process has closed them. Not for a thread that runs beside others.
+    void abandon() const noexcept;
+
+    // How many connections that came through it are open, those included that have said nothing yet.
+    int connections() const;
 
     // An unanswered step stalls the MTA only over TCP.
     bool is_local() const { return m_family == AF_UNIX; }
 
-    // Whether a connected socket's own address is the one that is listened on.
-    bool has_address_of(int connected) const noexcept;
+    // Whether a socket's own address is the one that is listened on.
+    bool has_address_of(int descriptor) const noexcept;
 
 private:
     int m_descriptor = -1;  // libmilter's number for the listening socket
     int m_family = AF_UNSPEC;
+    SocketName m_name;
 };
 
 }  // namespace pymilter

@@ -13,6 +13,7 @@
 #include <system_error>
 
 #include "core/libmilter.hpp"
+#include "core/signals.hpp"
 
 namespace pymilter {
 
@@ -34,9 +35,10 @@ void write_byte(int descriptor, unsigned char byte) noexcept {
 }
 
 // Signals are for the program's own threads; those of a fault must stay deliverable.
-void block_signals() noexcept {
+void block_signals(const Interruption &interruption) noexcept {
     sigset_t set;
     sigfillset(&set);
+    sigdelset(&set, interruption.number());
     for (const int fault : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP, SIGSYS}) {
         sigdelset(&set, fault);
     }
@@ -72,9 +74,10 @@ void Loop::start() {
         throw std::logic_error("libmilter can run only once in a process: start another process for another run");
     }
     std::promise<int> promise;
-    m_result = promise.get_future();
-    m_thread = std::thread([descriptor = m_write, promise = std::move(promise)]() mutable {
-        block_signals();
+    m_result = promise.get_future().share();
+    m_interruption.emplace();
+    m_thread = std::thread([this, descriptor = m_write, promise = std::move(promise)]() mutable {
+        block_signals(*m_interruption);
         promise.set_value(::smfi_main());
         write_byte(descriptor, byte_end);
     });
@@ -98,20 +101,31 @@ int Loop::wait(std::optional<std::chrono::milliseconds> limit) {
     case byte_end:
         return ended;
     default:
-        return ended + byte;
+        // Python writes every signal that it has a handler for.
+        return is_watched(byte) ? ended + byte : nothing;
     }
 }
 
-int Loop::finish(const Listener &listener) {
-    // smfi_stop waits for the lock that the polling listener holds, so it gets a thread while we wake the listener.
-    // A wake that comes before the flag is set is lost: hence again, until the loop has ended.
-    std::thread stopper([] { ::smfi_stop(); });
-    while (m_result.wait_for(10ms) != std::future_status::ready) {
-        listener.wake();
+void Loop::refuse(Listener &listener) {
+    listener.refuse();
+    // A poll that runs already still looks at the old socket.
+    m_interruption->interrupt(m_thread.native_handle());
+}
+
+int Loop::finish() {
+    const std::lock_guard<std::mutex> lock(m_finishing);
+    if (m_thread.joinable()) {
+        // smfi_stop waits for the lock that the polling listener holds for up to 5 s, so it gets a thread of its own
+        // while the poll is interrupted. An interruption that comes between two polls is lost: hence again.
+        std::thread stopper([] { ::smfi_stop(); });
+        while (m_result.wait_for(5ms) != std::future_status::ready) {
+            m_interruption->interrupt(m_thread.native_handle());
+        }
+        stopper.join();
+        m_thread.join();
+        m_interruption.reset();
     }
-    stopper.join();
-    m_thread.join();
-    return m_result.get();
+    return m_result.valid() ? m_result.get() : MI_SUCCESS;
 }
 
 }  // namespace pymilter

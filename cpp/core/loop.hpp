@@ -6,9 +6,11 @@
 
 #include <chrono>
 #include <future>
+#include <mutex>
 #include <optional>
 #include <thread>
 
+#include "core/interruption.hpp"
 #include "core/listener.hpp"
 
 namespace pymilter {
@@ -32,8 +34,12 @@ public:
     // Waits for the next event; without a limit when `limit` is empty. `interrupted`: a signal came to this thread.
     int wait(std::optional<std::chrono::milliseconds> limit);
 
-    // Makes smfi_main return, and waits for it. Returns its result, MI_SUCCESS or MI_FAILURE.
-    int finish(const Listener &listener);
+    // Makes smfi_main accept no connection any more; those that are open go on.
+    void refuse(Listener &listener);
+
+    // Makes smfi_main return, and waits for it; from any thread, more than once. Returns its result, MI_SUCCESS or
+    // MI_FAILURE.
+    int finish();
 
     // Where signals are to be written to.
     int signal_descriptor() const { return m_write; }
@@ -43,8 +49,10 @@ public:
 private:
     int m_read = -1;
     int m_write = -1;
+    std::mutex m_finishing;
+    std::optional<Interruption> m_interruption;
     std::thread m_thread;
-    std::future<int> m_result;
+    std::shared_future<int> m_result;
 };
 
 }  // namespace pymilter

@@ -1,11 +1,18 @@
 // The extern "C" functions that libmilter calls, each on a thread of libmilter's and without the GIL.
 #include "python/callbacks.hpp"
 
+#include "core/counters.hpp"
 #include "python/dispatch.hpp"
 
 namespace pymilter {
 
 namespace {
+
+sfsistat counted(Step step, sfsistat status) {
+    counters.count_callback(step);
+    counters.count_answer(step, status);
+    return status;
+}
 
 extern "C" {
 
@@ -19,40 +26,40 @@ sfsistat xxfi_negotiate(SMFICTX *context, unsigned long actions, unsigned long p
         context, {static_cast<std::uint32_t>(actions), static_cast<std::uint32_t>(protocol)}, agreed);
     *agreed_actions = agreed.actions;
     *agreed_protocol = agreed.protocol;
-    return status;
+    return counted(Step::negotiate, status);
 }
 
 sfsistat xxfi_connect(SMFICTX *context, char *hostname, sockaddr *address) {
-    return dispatch::connect(context, hostname, address);
+    return counted(Step::connect, dispatch::connect(context, hostname, address));
 }
 
-sfsistat xxfi_helo(SMFICTX *context, char *hostname) { return dispatch::text(context, Step::helo, hostname); }
+sfsistat xxfi_helo(SMFICTX *context, char *hostname) { return counted(Step::helo, dispatch::text(context, Step::helo, hostname)); }
 
 sfsistat xxfi_envfrom(SMFICTX *context, char **arguments) {
-    return dispatch::envelope(context, Step::envfrom, arguments);
+    return counted(Step::envfrom, dispatch::envelope(context, Step::envfrom, arguments));
 }
 
 sfsistat xxfi_envrcpt(SMFICTX *context, char **arguments) {
-    return dispatch::envelope(context, Step::envrcpt, arguments);
+    return counted(Step::envrcpt, dispatch::envelope(context, Step::envrcpt, arguments));
 }
 
-sfsistat xxfi_data(SMFICTX *context) { return dispatch::plain(context, Step::data); }
+sfsistat xxfi_data(SMFICTX *context) { return counted(Step::data, dispatch::plain(context, Step::data)); }
 
-sfsistat xxfi_unknown(SMFICTX *context, const char *command) { return dispatch::text(context, Step::unknown, command); }
+sfsistat xxfi_unknown(SMFICTX *context, const char *command) { return counted(Step::unknown, dispatch::text(context, Step::unknown, command)); }
 
-sfsistat xxfi_header(SMFICTX *context, char *name, char *value) { return dispatch::header(context, name, value); }
+sfsistat xxfi_header(SMFICTX *context, char *name, char *value) { return counted(Step::header, dispatch::header(context, name, value)); }
 
-sfsistat xxfi_eoh(SMFICTX *context) { return dispatch::plain(context, Step::eoh); }
+sfsistat xxfi_eoh(SMFICTX *context) { return counted(Step::eoh, dispatch::plain(context, Step::eoh)); }
 
 sfsistat xxfi_body(SMFICTX *context, unsigned char *chunk, size_t size) {
-    return dispatch::body(context, chunk, size);
+    return counted(Step::body, dispatch::body(context, chunk, size));
 }
 
-sfsistat xxfi_eom(SMFICTX *context) { return dispatch::eom(context); }
+sfsistat xxfi_eom(SMFICTX *context) { return counted(Step::eom, dispatch::eom(context)); }
 
-sfsistat xxfi_abort(SMFICTX *context) { return dispatch::abort(context); }
+sfsistat xxfi_abort(SMFICTX *context) { return counted(Step::abort, dispatch::abort(context)); }
 
-sfsistat xxfi_close(SMFICTX *context) { return dispatch::close(context); }
+sfsistat xxfi_close(SMFICTX *context) { return counted(Step::close, dispatch::close(context)); }
 
 }  // extern "C"
 

@@ -1,25 +1,16 @@
 // What one SMFICTX owns, from negotiate to close: options agreed, the user's object, failures, edits held back.
 #include "python/connection.hpp"
 
+#include "core/counters.hpp"
 #include "core/libmilter.hpp"
 #include "python/errors.hpp"
 #include "python/gil.hpp"
 
 namespace pymilter {
 
-namespace {
+Connection::Connection(SMFICTX *context) : m_context(context), m_id(counters.connections_opened.fetch_add(1) + 1) {}
 
-std::atomic<std::uint64_t> made_count{0};
-std::atomic<std::uint64_t> freed_count{0};
-
-}  // namespace
-
-std::uint64_t Connection::made() noexcept { return made_count.load(); }
-std::uint64_t Connection::freed() noexcept { return freed_count.load(); }
-
-Connection::Connection(SMFICTX *context) : m_context(context), m_id(made_count.fetch_add(1) + 1) {}
-
-Connection::~Connection() { freed_count.fetch_add(1); }
+Connection::~Connection() { Counters::add(counters.connections_closed); }
 
 Connection &Connection::open(SMFICTX *context) {
     std::shared_ptr<Connection> connection(new Connection(context));
@@ -41,6 +32,7 @@ void Connection::close(SMFICTX *context) noexcept {
         const std::lock_guard<std::mutex> lock(connection->m_mutex);
         connection->m_context.store(nullptr);
     }
+    connection->m_message.clear();
     connection->receiver = py::object();
     connection->priv = py::object();
     connection->handle = py::object();
@@ -140,6 +132,7 @@ const Answer *Connection::failure() const noexcept {
 }
 
 void Connection::reset_message() noexcept {
+    m_message.clear();
     m_message_failure.reset();
     m_body_begun = false;
     m_held_edits.clear();

@@ -18,6 +18,7 @@
 #include "core/negotiation.hpp"
 #include "core/peer_socket.hpp"
 #include "core/stage.hpp"
+#include "core/traffic.hpp"
 #include "python/python.hpp"
 #include "python/receiver.hpp"
 
@@ -63,6 +64,8 @@ public:
     void keep_connection_failure(Answer answer) { m_connection_failure = std::move(answer); }
     void keep_message_failure(Answer answer) { m_message_failure = std::move(answer); }
     const Answer *failure() const noexcept;
+    // A message is under way until reset_message().
+    void begin_message() noexcept { m_message.set(); }
     // Forgets what belonged to the last message.
     void reset_message() noexcept;
 
@@ -75,9 +78,6 @@ public:
     py::object receiver;               // first argument of each handler: the user's object, or the handle
     py::object handle;                 // the Context
     py::object priv;                   // setpriv, getpriv
-
-    static std::uint64_t made() noexcept;
-    static std::uint64_t freed() noexcept;
 
 private:
     explicit Connection(SMFICTX *context);
@@ -92,6 +92,7 @@ private:
     const std::uint64_t m_id;
     std::optional<Answer> m_connection_failure;
     std::optional<Answer> m_message_failure;
+    MessageMark m_message;
     bool m_body_begun = false;
     std::vector<Call> m_held_edits;
 };

@@ -3,6 +3,7 @@
 
 #include <cstring>
 
+#include "core/counters.hpp"
 #include "core/socket_address.hpp"
 #include "python/answers.hpp"
 #include "python/arguments.hpp"
@@ -39,6 +40,9 @@ sfsistat run(SMFICTX *context, Step step, Work &&work) {
     }
     if (step == Step::envfrom) {
         connection->reset_message();
+    }
+    if (!is_connection_step(step) && step != Step::unknown) {
+        connection->begin_message();
     }
     if (const Answer *const failure = connection->failure()) {
         return give(*connection, step, *failure);
@@ -126,6 +130,7 @@ sfsistat header(SMFICTX *context, const char *name, const char *value) {
 }
 
 sfsistat body(SMFICTX *context, const unsigned char *chunk, std::size_t size) {
+    Counters::add(counters.body_bytes, size);
     const sfsistat status = run(context, Step::body, [&](const Filter &filter, Connection &connection) {
         if (!connection.plan->has(Step::body) || connection.skips_body) {
             return nothing_to_say(connection, Step::body);

@@ -7,6 +7,7 @@
 #include "python/context.hpp"
 #include "python/errors.hpp"
 #include "python/gil.hpp"
+#include "python/wakeup.hpp"
 
 namespace pymilter {
 
@@ -141,6 +142,7 @@ void Filter::start(int descriptor, bool with_signals, bool mute_over_tcp) {
     if (with_signals) {
         // First of all: the socket listens already, and who sees it may send a signal.
         m_signals.emplace(m_loop.signal_descriptor());
+        Wakeup::claim(m_loop.signal_descriptor());
     }
     try {
         m_listener.adopt(descriptor);
@@ -170,12 +172,31 @@ int Filter::wait(std::optional<double> seconds) {
     return event;
 }
 
-int Filter::finish() {
+void Filter::refuse() {
     const Release release;
-    const int result = m_loop.finish(m_listener);
-    m_stopped.store(true, std::memory_order_relaxed);
-    m_signals.reset();
+    m_loop.refuse(m_listener);
+}
+
+int Filter::finish() {
+    int result = MI_SUCCESS;
+    {
+        const Release release;
+        result = m_loop.finish();
+        m_stopped.store(true, std::memory_order_relaxed);
+    }
+    if (m_signals) {
+        Wakeup::release(m_loop.signal_descriptor());
+        m_signals.reset();
+    }
     return result;
+}
+
+void Filter::abandon() {
+    m_stopped.store(true, std::memory_order_relaxed);
+    Wakeup::release(m_loop.signal_descriptor());
+    m_signals.reset();
+    m_listener.abandon();
+    Gate::abandon();
 }
 
 }  // namespace pymilter

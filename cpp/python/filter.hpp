@@ -49,7 +49,14 @@ public:
     void request_stop() noexcept { m_loop.request_stop(); }
     // As Loop::wait, but runs the handlers of Python's that a signal asks for, and raises what they raise.
     int wait(std::optional<double> seconds);
+    // Takes no new connection; those that are open go on.
+    void refuse();
+    // From now on TEMPFAIL to whatever comes.
+    void answer_no_more() noexcept { m_stopped.store(true, std::memory_order_relaxed); }
+    int connections() const { return m_listener.connections(); }
     int finish();
+    // In a forked process, which must leave to its parent what is its parent's: signals, socket and connections.
+    void abandon();
 
     bool is_stopped() const { return m_stopped.load(std::memory_order_relaxed); }
     // Finds out what unanswered steps do on this connection, and keeps its socket where it must be told.

@@ -58,6 +58,7 @@ private:
 };
 
 thread_local KeptThreadState kept;
+thread_local bool is_inside = false;
 
 }  // namespace
 
@@ -73,6 +74,8 @@ void Gate::leave() noexcept { gate.fetch_sub(one_inside, std::memory_order_relea
 
 bool Gate::is_shut() noexcept { return (gate.load(std::memory_order_acquire) & shut_bit) != 0; }
 
+std::uint64_t Gate::inside() noexcept { return gate.load(std::memory_order_relaxed) / one_inside; }
+
 bool Gate::shut(std::chrono::milliseconds limit) noexcept {
     using clock = std::chrono::steady_clock;
     const auto deadline = clock::now() + limit;
@@ -86,14 +89,20 @@ bool Gate::shut(std::chrono::milliseconds limit) noexcept {
     return true;
 }
 
+void Gate::abandon() noexcept { gate.store(shut_bit | (Attach::is_here() ? one_inside : 0)); }
+
+bool Attach::is_here() noexcept { return is_inside; }
+
 Attach::Attach() noexcept : m_inside(Gate::enter()) {
     if (m_inside) {
         kept.attach();
+        is_inside = true;
     }
 }
 
 Attach::~Attach() {
     if (m_inside) {
+        is_inside = false;
         kept.detach();
         Gate::leave();
     }

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 
 #include "python/python.hpp"
 
@@ -21,6 +22,11 @@ public:
     // Shuts the gate and waits for the callbacks inside. Returns false if some are still inside at the deadline.
     static bool shut(std::chrono::milliseconds limit) noexcept;
     static bool is_shut() noexcept;
+    // In a forked process: shut, and nobody is inside but perhaps the thread that forked.
+    static void abandon() noexcept;
+
+    // How many callbacks are inside just now.
+    static std::uint64_t inside() noexcept;
 };
 
 // RAII, for the length of one callback: through the gate and attached to Python. Tests false when the gate is shut.
@@ -31,6 +37,9 @@ public:
     Attach(const Attach &) = delete;
     Attach &operator=(const Attach &) = delete;
     explicit operator bool() const { return m_inside; }
+
+    // Whether the calling thread is in a callback.
+    static bool is_here() noexcept;
 
 private:
     bool m_inside;

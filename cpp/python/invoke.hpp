@@ -8,6 +8,7 @@
 #include <cxxabi.h>
 #endif
 
+#include "core/counters.hpp"
 #include "python/answers.hpp"
 #include "python/arguments.hpp"
 #include "python/connection.hpp"
@@ -37,6 +38,7 @@ bool guarded(const Filter &filter, const Connection *connection, Step step, Work
     } catch (...) {
         PyErr_SetString(PyExc_RuntimeError, "unknown C++ exception");
     }
+    Counters::add(counters.failures);
     filter.report(step, connection, take_exception());
     return false;
 }

@@ -4,6 +4,7 @@
 #include <memory>
 #include <string>
 
+#include "core/counters.hpp"
 #include "python/invoke.hpp"
 
 namespace pymilter {
@@ -60,7 +61,9 @@ sfsistat negotiate_with(const Filter &filter, SMFICTX *context, Connection &conn
     } else {
         ask_for_macros(context, plan, agree(wanted, offered, Transport::local));
     }
-    connection.options = agree(wanted, offered, filter.transport_of(connection, context));
+    const Transport transport = filter.transport_of(connection, context);
+    counters.count_transport(transport);
+    connection.options = agree(wanted, offered, transport);
     if (plan.has_methods) {
         connection.receiver.attr(Names::get().actions) = connection.options.actions;
         connection.receiver.attr(Names::get().protocol) = connection.options.protocol;

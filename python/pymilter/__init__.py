@@ -79,6 +79,7 @@ from pymilter._run import (
     run,
     stop,
 )
+from pymilter._stats import Stats, Transports, stats
 from pymilter.errors import (
     DisabledAction,
     MilterError,
@@ -152,8 +153,10 @@ __all__ = [
     "Reply",
     "Server",
     "Stage",
+    "Stats",
     "Status",
     "TempFail",
+    "Transports",
     "__version__",
     "decode",
     "enable_protocols",
@@ -163,6 +166,7 @@ __all__ = [
     "noreply",
     "rejected_recipients",
     "run",
+    "stats",
     "stop",
     "symlist",
     "version",

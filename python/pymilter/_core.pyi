@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 from enum import IntEnum, IntFlag
 from types import FunctionType
-from typing import Any, Final
+from typing import Any, Final, TypedDict, type_check_only
 
 class _pybind11_type(type): ...  # noqa: N801 - its name at run time
 
@@ -174,6 +174,14 @@ class Filter(metaclass=_pybind11_type):
         """Let wait() return; from any thread."""
     def wait(self, seconds: float | None) -> int:
         """Wait for an event: one of the EVENT_ numbers, or those plus a signal."""
+    def refuse(self) -> None:
+        """Take no new connection; those that are open go on."""
+    def answer_no_more(self) -> None:
+        """Answer TEMPFAIL to whatever comes from now on."""
+    def connections(self) -> int:
+        """How many connections are open, silent ones included."""
+    def abandon(self) -> None:
+        """In a forked process: give up signals, socket and connections."""
     def finish(self) -> int:
         """Stop libmilter and wait until its main loop has ended (smfi_stop)."""
 
@@ -198,6 +206,26 @@ def setmaxdatasize(size: int) -> int:
 
 def connections() -> tuple[int, int]:
     """How many connections were made and freed in this process."""
+
+@type_check_only
+class _Counters(TypedDict):
+    connections_opened: int
+    connections_closed: int
+    body_bytes: int
+    failures: int
+    in_flight: int
+    callbacks: dict[str, int]
+    answers: dict[str, dict[int, int]]
+    transports: list[int]
+
+def counters() -> _Counters:
+    """What this process has done until now."""
+
+def messages_under_way() -> int:
+    """How many messages have begun and not ended."""
+
+def is_in_callback() -> bool:
+    """Whether libmilter called the calling thread."""
 
 def shut_gate(seconds: float) -> bool:
     """Let no more callbacks in and wait for those inside; false at the deadline."""

@@ -1,7 +1,9 @@
 """Running a filter: the listening socket, libmilter's loop beside the calling thread, signals, and the end of it."""
 
+import _thread
 import atexit
 import logging
+import os
 import signal
 import socket as sockets
 import threading
@@ -36,7 +38,11 @@ RENEW_EVERY: Final = 0.5
 RENEW_EVERY_AT_START: Final = 0.01
 STARTING: Final = 5.0
 
-atexit.register(_core.shut_gate, EXIT_GRACE)
+# A signal lets messages that are under way go on for this long.
+SIGNAL_GRACE: Final = 5.0
+# At the deadline, what is left has this long to ask for its TEMPFAIL.
+TEMPFAIL_TIME: Final = 1.0
+LOOK_EVERY: Final = 0.005
 
 
 class Server:
@@ -45,7 +51,8 @@ class Server:
     `factory` makes an object derived from `Base` for each connection: a class, a function or a lambda. `socket` is in
     libmilter's notation: inet:PORT@HOST (port 0: any free one), inet6:PORT@HOST, unix:PATH, local:PATH or a path.
     `timeout` is in seconds: how long libmilter waits for the MTA (7210 by default). `exception_policy` is what is
-    answered when a handler fails: TEMPFAIL, REJECT, ACCEPT or CONTINUE. Over TCP, steps are left unanswered only where
+    answered when a handler fails: TEMPFAIL, REJECT, ACCEPT or CONTINUE. `grace` is in seconds: how long messages that
+    are under way may go on after SIGTERM or SIGHUP. Over TCP, steps are left unanswered only where
     the connection can be kept from stalling; with `noreply_over_tcp` false, never.
 
     There is one run of libmilter in a process: a second raises MilterError. Raises ValueError for a bad argument and
@@ -62,6 +69,7 @@ class Server:
         exception_policy: Status = TEMPFAIL,
         backlog: int = BACKLOG,
         noreply_over_tcp: bool = True,
+        grace: float = SIGNAL_GRACE,
     ) -> None:
         if not callable(factory):
             raise TypeError(f"factory must be a class or a function that makes a Base, not {type(factory).__name__}")
@@ -74,7 +82,7 @@ class Server:
             report=report_failure,
         )
         self._filter.use_methods(factory, plan_of)
-        self._loop = RunningLoop(self._filter, noreply_over_tcp=noreply_over_tcp)
+        self._loop = RunningLoop(self._filter, noreply_over_tcp=noreply_over_tcp, signal_grace=grace)
 
     @property
     def address(self) -> str:
@@ -98,11 +106,27 @@ class Server:
 
     def request_stop(self) -> None:
         """Make wait() return; from any thread and from a handler, more than once if need be."""
-        self._filter.request_stop()
+        self._loop.request_stop()
 
-    def stop(self) -> None:
-        """Stop serving and remove a unix socket. Not from a handler: see request_stop()."""
-        self._loop.finish()
+    def stop(self, grace: float = 0.0) -> None:
+        """Stop serving and remove a unix socket; from any thread, more than once.
+
+        No new connection is taken. Messages that are under way go on for at most `grace` seconds; what is left then
+        gets TEMPFAIL. From a handler, stop() only asks and returns at once. Raises MilterError when libmilter's loop
+        had ended with a failure.
+        """
+        if _core.is_in_callback():
+            threading.Thread(target=self._loop.finish, args=(grace,), name="pymilter stop").start()
+        else:
+            self._finish(grace)
+
+    def finish(self) -> None:
+        """After wait(): stop, with the grace that its reason gives. Raises MilterError as stop() does."""
+        self._finish(None)
+
+    def _finish(self, grace: float | None) -> None:
+        if self._loop.finish(grace) != 0:
+            raise MilterError("libmilter's loop ended with a failure: syslog has its reason")
 
     def __enter__(self) -> Self:
         self.start()
@@ -119,9 +143,15 @@ class RunningLoop:
 
     running: "RunningLoop | None" = None
 
-    def __init__(self, core_filter: _core.Filter, *, noreply_over_tcp: bool = True) -> None:
+    def __init__(
+        self, core_filter: _core.Filter, *, noreply_over_tcp: bool = True, signal_grace: float = SIGNAL_GRACE
+    ) -> None:
         self._filter = core_filter
         self._noreply_over_tcp = noreply_over_tcp
+        self._signal_grace = signal_grace
+        self._grace = 0.0
+        self._finishing = threading.RLock()  # a signal handler may call stop() within stop()
+        self._result: int | None = None
         self._address: Address | None = None
         self._inode = 0
 
@@ -152,23 +182,61 @@ class RunningLoop:
             if event in (_core.EVENT_NOTHING, _core.EVENT_INTERRUPTED):
                 continue
             if event > _core.EVENT_ENDED:
+                self._grace = max(self._grace, self._signal_grace)
                 logger.info("stopping on %s", signal.Signals(event - _core.EVENT_ENDED).name)
+            elif event == _core.EVENT_ENDED and self._filter.finish() == 0:
+                # libmilter has a thread that takes these signals too, and does not tell which one it was.
+                logger.info("stopping on a signal that libmilter has taken")
+                _thread.interrupt_main(signal.SIGTERM)
             return
 
-    def request_stop(self) -> None:
-        """Make wait() return; from any thread."""
+    def request_stop(self, grace: float = 0.0) -> None:
+        """Make wait() return, and give finish() its grace; from any thread."""
+        self._grace = max(self._grace, grace)
         self._filter.request_stop()
 
-    def finish(self) -> int:
-        """Stop libmilter's loop; the second time nothing happens. Returns what smfi_main returned."""
-        if RunningLoop.running is not self:
-            return 0
+    def finish(self, grace: float | None = None) -> int:
+        """Stop libmilter's loop; the second time nothing happens. Returns what smfi_main returned.
+
+        Messages that are under way go on for `grace` seconds: by default what request_stop() was told, or what signals
+        are to give.
+        """
+        with self._finishing:
+            if self._result is None and RunningLoop.running is self:
+                try:
+                    self._drain(self._grace if grace is None else grace)
+                finally:
+                    self._result = self._filter.finish()
+                    RunningLoop.running = None
+                    if self.address.family == sockets.AF_UNIX:
+                        remove_socket(self.address, self._inode)
+                    logger.info("stopped listening on %s", self.address)
+            return self._result or 0
+
+    def leave_to_parent(self) -> None:
+        """In the child of a fork: the filter is the parent's."""
         RunningLoop.running = None
-        result = self._filter.finish()
-        if self.address.family == sockets.AF_UNIX:
-            remove_socket(self.address, self._inode)
-        logger.info("stopped listening on %s", self.address)
-        return result
+        self._filter.abandon()
+
+    def _drain(self, grace: float) -> None:
+        if grace <= 0:
+            return
+        self._filter.refuse()
+        if _is_quiet_within(grace):
+            return
+        logger.warning("%d messages are still under way after %g s: TEMPFAIL", _core.messages_under_way(), grace)
+        self._filter.answer_no_more()
+        _is_quiet_within(TEMPFAIL_TIME)
+
+
+def _is_quiet_within(seconds: float) -> bool:
+    """Wait until no message is under way; false when that takes too long."""
+    deadline = time.monotonic() + seconds
+    while _core.messages_under_way() > 0:
+        if time.monotonic() >= deadline:
+            return False
+        time.sleep(LOOK_EVERY)
+    return True
 
 
 def run(
@@ -180,6 +248,7 @@ def run(
     exception_policy: Status = TEMPFAIL,
     backlog: int = BACKLOG,
     noreply_over_tcp: bool = True,
+    grace: float = SIGNAL_GRACE,
 ) -> None:
     """Serve a socket until SIGTERM, SIGHUP, SIGINT or stop(); then return, or raise KeyboardInterrupt after SIGINT.
 
@@ -195,15 +264,36 @@ def run(
         exception_policy=exception_policy,
         backlog=backlog,
         noreply_over_tcp=noreply_over_tcp,
+        grace=grace,
     )
     server.start(signals=True)
     try:
         server.wait()
     finally:
-        server.stop()
+        server.finish()
 
 
-def stop() -> None:
-    """Let the run() of this process return; from any thread and from a handler, any number of times."""
+def stop(grace: float = 0.0) -> None:
+    """Let the run() of this process return; from any thread and from a handler, any number of times.
+
+    No new connection is taken. Messages that are under way go on for at most `grace` seconds; what is left then gets
+    TEMPFAIL.
+    """
     if RunningLoop.running is not None:
-        RunningLoop.running.request_stop()
+        RunningLoop.running.request_stop(grace)
+
+
+def _end() -> None:
+    """At exit: no callback may meet a dead interpreter, and no socket is left behind."""
+    if RunningLoop.running is not None:
+        RunningLoop.running.finish(0.0)
+    _core.shut_gate(EXIT_GRACE)
+
+
+def _leave_to_parent() -> None:
+    if RunningLoop.running is not None:
+        RunningLoop.running.leave_to_parent()
+
+
+atexit.register(_end)
+os.register_at_fork(after_in_child=_leave_to_parent)

@@ -55,7 +55,7 @@ def _checked_port(port: str, text: str) -> int:
         return number
     try:
         return socket.getservbyname(port, "tcp")
-    except (OSError, UnicodeError):
+    except (OSError, ValueError):
         raise ValueError(f"socket is {text!r}: {port!r} is neither a port nor the name of a service") from None
 
 

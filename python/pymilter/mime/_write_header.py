@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
 _BARE_NEWLINE = re.compile(rb"((?>\r\n|\r|\n))(?![ \t]|\Z)")
 _STRUCTURED = frozenset({"content-type", "content-disposition"})
-_FOLDS = re.compile(r"[\r\n]+[ \t]*")
 
 
 def write_header(msg: SourceMessage, piece: Piece | None, sink: Sink, eol: bytes) -> None:
@@ -87,7 +86,7 @@ def fold(name: str, value: object, policy: Policy, eol: bytes) -> bytes:
     try:
         folded = policy.fold_binary(name, value)  # type: ignore[arg-type]
     except (MessageError, ValueError, LookupError):
-        # The stdlib refuses some values, such as surrogates beside other non-ASCII characters.
-        text = _FOLDS.sub(" ", str(value)).encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+        # The stdlib refuses some values, such as one with a line in it that looks like another header.
+        text = " ".join(str(value).split()).encode("utf-8", "surrogateescape").decode("utf-8", "replace")
         folded = f"{name}: {Header(text, header_name=name).encode(linesep=eol.decode())}".encode() + eol
     return _BARE_NEWLINE.sub(rb"\1 ", folded)

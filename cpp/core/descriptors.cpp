@@ -1,0 +1,65 @@
+// Descriptors of sockets: their own address, what they are, and which there are.
+#include "core/descriptors.hpp"
+
+#include <dirent.h>
+
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+#include <system_error>
+
+namespace pymilter {
+
+SocketName::SocketName(int descriptor) {
+    m_length = sizeof m_address;
+    if (::getsockname(descriptor, &m_address.any, &m_length) != 0) {
+        throw std::system_error(errno, std::generic_category(), "cannot read the address of a socket");
+    }
+}
+
+bool SocketName::covers(const SocketName &accepted) const noexcept {
+    if (accepted.family() != family()) {
+        return false;
+    }
+    if (family() == AF_INET) {
+        const auto &ours = m_address.inet;
+        const auto &theirs = accepted.m_address.inet;
+        return theirs.sin_port == ours.sin_port &&
+               (ours.sin_addr.s_addr == htonl(INADDR_ANY) || theirs.sin_addr.s_addr == ours.sin_addr.s_addr);
+    }
+    if (family() == AF_INET6) {
+        const auto &ours = m_address.inet6;
+        const auto &theirs = accepted.m_address.inet6;
+        return theirs.sin6_port == ours.sin6_port &&
+               (IN6_IS_ADDR_UNSPECIFIED(&ours.sin6_addr) || IN6_ARE_ADDR_EQUAL(&theirs.sin6_addr, &ours.sin6_addr));
+    }
+    // A socket without a name has nothing but its family.
+    return family() == AF_UNIX && m_length > sizeof m_address.any.sa_family && accepted.m_length == m_length &&
+           std::memcmp(&accepted.m_address, &m_address, m_length) == 0;
+}
+
+bool is_listening(int descriptor) noexcept {
+    int listening = 0;
+    socklen_t length = sizeof listening;
+    return ::getsockopt(descriptor, SOL_SOCKET, SO_ACCEPTCONN, &listening, &length) == 0 && listening != 0;
+}
+
+std::vector<int> open_descriptors() {
+    std::vector<int> found;
+    DIR *const folder = ::opendir("/dev/fd");
+    if (folder == nullptr) {
+        return found;
+    }
+    const int own = ::dirfd(folder);
+    while (const dirent *const entry = ::readdir(folder)) {
+        char *end = nullptr;
+        const long number = std::strtol(entry->d_name, &end, 10);
+        if (*end == '\0' && number != own) {
+            found.push_back(static_cast<int>(number));
+        }
+    }
+    ::closedir(folder);
+    return found;
+}
+
+}  // namespace pymilter

@@ -1,0 +1,39 @@
+// Descriptors of sockets: their own address, what they are, and which there are. Any thread, never with the GIL.
+#pragma once
+
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include <vector>
+
+namespace pymilter {
+
+// The address that a socket is bound to.
+class SocketName {
+public:
+    SocketName() = default;
+    // Throws std::system_error when the descriptor is no socket.
+    explicit SocketName(int descriptor);
+
+    int family() const { return m_address.any.sa_family; }
+    // Whether a connection whose own name is `accepted` came through the socket with this name.
+    bool covers(const SocketName &accepted) const noexcept;
+
+private:
+    union {
+        sockaddr any;
+        sockaddr_in inet;
+        sockaddr_in6 inet6;
+        sockaddr_un local;
+        sockaddr_storage storage;
+    } m_address{};
+    socklen_t m_length = 0;
+};
+
+bool is_listening(int descriptor) noexcept;
+
+// All that are open in this process; none where the system cannot tell.
+std::vector<int> open_descriptors();
+
+}  // namespace pymilter

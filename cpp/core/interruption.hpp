@@ -1,0 +1,29 @@
+// A signal that makes a system call of one thread return early, and does nothing else. Never with the GIL.
+//
+// libmilter polls its listening socket for 5 s at a time with a lock held. A connection of our own would end the poll
+// too, but where several processes share the socket another one may take it.
+#pragma once
+
+#include <pthread.h>
+
+#include <csignal>
+
+namespace pymilter {
+
+class Interruption {
+public:
+    // Takes a signal that nobody handles, until the end of its life. Throws std::runtime_error when there is none.
+    Interruption();
+    ~Interruption();
+    Interruption(const Interruption &) = delete;
+    Interruption &operator=(const Interruption &) = delete;
+
+    int number() const { return m_number; }
+    void interrupt(pthread_t thread) const noexcept { ::pthread_kill(thread, m_number); }
+
+private:
+    int m_number = 0;
+    struct sigaction m_earlier {};
+};
+
+}  // namespace pymilter

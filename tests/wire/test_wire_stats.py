@@ -1,0 +1,64 @@
+"""stats(): what is counted without Python, and which way unanswered steps take over TCP."""
+
+from __future__ import annotations
+
+import pytest
+
+from pymilter.testing import Client, Protocol, Verdict
+from support.wire import Start, message
+
+PROGRAM = """
+    class Filter(Base):
+        def header(self, name, value) -> None:
+            if value == "boom":
+                raise RuntimeError(value)
+
+        def close(self):
+            now = stats()
+            note("stats", now.connections_opened, now.messages, now.body_bytes, now.failures, now.in_flight)
+            note("headers", now.callbacks["header"], dict(now.answers["header"]))
+            note("eom", dict(now.answers["eom"]))
+            note("transports", now.transports.local, now.transports.acknowledged_tcp, now.transports.plain_tcp)
+"""
+
+
+def test_what_a_connection_did_is_counted(start: Start) -> None:
+    filter_ = start(PROGRAM.replace("def close", "def body(self, chunk):\n            return None\n\n        def close"))
+    with Client(filter_.address) as client:
+        client.connect()
+        assert message(client)["eom"].verdict is Verdict.CONTINUE
+        client.mail("<a@example.org>")
+        client.rcpt("<b@example.org>")
+        client.header("Subject", "boom")
+        assert client.eom().verdict is Verdict.TEMPFAIL
+    assert filter_.wait_for(lambda seen: len(seen) == 4) == [
+        ("stats", 1, 2, len(b"text\r\n"), 1, 1),
+        ("headers", 2, {7: 2}),
+        ("eom", {0: 1, 4: 1}),
+        ("transports", 1, 0, 0),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("kind", "options", "transports", "unanswered"),
+    [
+        ("unix", {}, (1, 0, 0), True),
+        ("unix", {"noreply_over_tcp": False}, (1, 0, 0), True),
+        ("inet", {}, (0, 1, 0), True),
+        ("inet6", {}, (0, 1, 0), True),
+        ("inet", {"noreply_over_tcp": False}, (0, 0, 1), False),
+    ],
+)
+def test_the_way_of_unanswered_steps_is_shown(
+    start: Start, kind: str, options: dict[str, object], transports: tuple[int, int, int], unanswered: bool
+) -> None:
+    filter_ = start(PROGRAM, kind=kind, **options)
+    with Client(filter_.address) as client:
+        asked = client.negotiation.protocol
+        client.connect()
+        message(client)
+    filter_.wait_for(lambda seen: len(seen) == 4)
+    assert filter_.seen("transports") == [("transports", *transports)]
+    assert bool(asked & Protocol.NR_HDR) is unanswered
+    # Over TCP the macros of DATA would travel alone if DATA were left out.
+    assert bool(asked & Protocol.NODATA) is (kind == "unix")
