@@ -142,14 +142,14 @@ def test_threads_do_not_share_a_call() -> None:
         assert other_done.wait(30)
         return mime.check_ext(name)
 
-    msg = read(EXE)
+    msg = read(multipart(leaf("x/y; name=a.txt"), EXE))
     thread = threading.Thread(target=mime.defang, args=(msg, "/mine", slow_check))
     thread.start()
     assert inside.wait(30)
     mime.defang(read(EXE), "/theirs", lambda name: None)
     other_done.set()
     thread.join(30)
-    assert msg.as_bytes() == b"X-Keep: me\n" + warning("a.exe", "/mine")
+    assert msg.as_bytes() == multipart(leaf("x/y; name=a.txt"), b"X-Keep: me\n" + warning("a.exe", "/mine"))
 
 
 # -- check_attachments

@@ -11,6 +11,8 @@ from email.message import Message
 from email.mime.text import MIMEText
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import mime
 from support.mime_messages import base64_leaf, leaf, multipart, read
@@ -96,6 +98,30 @@ def test_a_value_cannot_end_its_header() -> None:
     assert "Z" not in again
     assert again.get_payload(0).as_bytes() == msg.get_payload(0).as_bytes()
     assert events == [("X", "a\n Bcc: evil@y\r\n \r\n body")]
+
+
+VALUES = st.lists(
+    st.sampled_from(["a", "\n", "\r", "\r\n", " ", "\t", "B: c", "é", "\udce9", "\v", "\x85", "\0", "x" * 80])
+)
+
+
+@settings(deadline=None)
+@given(
+    VALUES.map("".join), st.sampled_from(["X", "Content-Type", "Subject"]), st.sampled_from(["set", "raw", "replace"])
+)
+def test_no_value_can_end_its_header(value: str, name: str, how: str) -> None:
+    for raw in (b"X: y\n\nbody", b"X: y\r\n\r\nbody"):
+        msg = read(raw)
+        if how == "set":
+            msg[name] = value
+        elif how == "raw":
+            msg.set_raw(name, value)
+        else:
+            msg.replace_header("X", value)
+        again = read(msg.as_bytes())
+        assert again.keys() == (["X"] if how == "replace" else ["X", name])
+        assert again.get_payload() == "body"
+        assert not again.defects
 
 
 @pytest.mark.parametrize("name", ["", "a b", "a:b", "a\nb", "\xe9"])
