@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import textwrap
 
 import pytest
 
@@ -45,8 +46,8 @@ def send(client: Client, body: bytes, chunk: int = 65535) -> Response:
     return client.eom()
 
 
-def seen_bodies(filter_: WireFilter) -> list[tuple[object, ...]]:
-    return [seen[1:] for seen in filter_.seen("body")]
+def seen_bodies(filter_: WireFilter) -> list[tuple[str, int, str]]:
+    return [(kind, size, sha) for _, kind, size, sha in filter_.seen("body")]
 
 
 @KINDS
@@ -178,15 +179,9 @@ def test_a_view_stays_valid_after_the_connection(start: Start, in_memory: int) -
 
 
 def test_a_body_that_cannot_be_stored_fails_closed(start: Start) -> None:
-    filter_ = start('import os\nos.environ["TMPDIR"] = "/nonexistent"\n' + _dedented(program("in_memory=0")))
+    filter_ = start('import os\nos.environ["TMPDIR"] = "/nonexistent"\n' + textwrap.dedent(program("in_memory=0")))
     with Client(filter_.address) as client:
         client.connect()
         assert send(client, b"text").verdict is Verdict.TEMPFAIL
         assert not filter_.seen("eom")
     assert "temporary file" in filter_.stderr
-
-
-def _dedented(source: str) -> str:
-    import textwrap
-
-    return textwrap.dedent(source)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from pymilter.testing import Client, Protocol, Verdict
@@ -16,14 +18,16 @@ PROGRAM = """
         def close(self):
             now = stats()
             note("stats", now.connections_opened, now.messages, now.body_bytes, now.failures, now.in_flight)
-            note("headers", now.callbacks["header"], dict(now.answers["header"]))
-            note("eom", dict(now.answers["eom"]))
+            note("headers", now.callbacks["header"], {int(status): n for status, n in now.answers["header"].items()})
+            note("eom", {int(status): n for status, n in now.answers["eom"].items()})
             note("transports", now.transports.local, now.transports.acknowledged_tcp, now.transports.plain_tcp)
 """
 
 
 def test_what_a_connection_did_is_counted(start: Start) -> None:
-    filter_ = start(PROGRAM.replace("def close", "def body(self, chunk):\n            return None\n\n        def close"))
+    filter_ = start(
+        PROGRAM.replace("def close", "def body(self, chunk):\n            return None\n\n        def close")
+    )
     with Client(filter_.address) as client:
         client.connect()
         assert message(client)["eom"].verdict is Verdict.CONTINUE
@@ -50,7 +54,7 @@ def test_what_a_connection_did_is_counted(start: Start) -> None:
     ],
 )
 def test_the_way_of_unanswered_steps_is_shown(
-    start: Start, kind: str, options: dict[str, object], transports: tuple[int, int, int], unanswered: bool
+    start: Start, kind: str, options: dict[str, Any], transports: tuple[int, int, int], unanswered: bool
 ) -> None:
     filter_ = start(PROGRAM, kind=kind, **options)
     with Client(filter_.address) as client:
