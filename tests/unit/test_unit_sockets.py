@@ -1,0 +1,71 @@
+"""Addresses in libmilter's notation."""
+
+from __future__ import annotations
+
+import socket
+
+import pytest
+
+from pymilter._sockets import Address, parse_address
+
+
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [
+        ("inet:8890@127.0.0.1", Address(socket.AF_INET, host="127.0.0.1", port=8890)),
+        ("inet:8890", Address(socket.AF_INET, host="", port=8890)),
+        ("inet:0@localhost", Address(socket.AF_INET, host="localhost", port=0)),
+        ("inet:65535@h", Address(socket.AF_INET, host="h", port=65535)),
+        ("INET:1@h", Address(socket.AF_INET, host="h", port=1)),
+        ("inet6:8890@::1", Address(socket.AF_INET6, host="::1", port=8890)),
+        ("inet6:8890@[::1]", Address(socket.AF_INET6, host="::1", port=8890)),
+        ("inet:smtp@h", Address(socket.AF_INET, host="h", port=25)),
+        ("unix:/run/x.sock", Address(socket.AF_UNIX, path="/run/x.sock")),
+        ("local:/run/x.sock", Address(socket.AF_UNIX, path="/run/x.sock")),
+        ("/run/x.sock", Address(socket.AF_UNIX, path="/run/x.sock")),
+        ("x.sock", Address(socket.AF_UNIX, path="x.sock")),
+        (":/run/x.sock", Address(socket.AF_UNIX, path="/run/x.sock")),
+        ("unix:/run/a:b@c", Address(socket.AF_UNIX, path="/run/a:b@c")),
+    ],
+)
+def test_an_address(text: str, address: Address) -> None:
+    assert parse_address(text) == address
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("", "the path is missing"),
+        (":", "the path is missing"),
+        ("unix:", "the path is missing"),
+        ("local:", "the path is missing"),
+        ("tcp:25@h", "'tcp' is no kind of socket"),
+        ("8890@h:x", "is no kind of socket"),
+        ("inet:", "'' is neither a port nor the name of a service"),
+        ("inet:@h", "'' is neither a port"),
+        ("inet:65536@h", "a port is at most 65535"),
+        ("inet:-1@h", "'-1' is neither a port"),
+        ("inet:1.5@h", "'1.5' is neither a port"),
+        ("inet:\u0661@h", "is neither a port"),
+        ("inet:no-such-service@h", "'no-such-service' is neither a port nor the name of a service"),
+        ("inet:a\0b@h", "is neither a port"),
+    ],
+)
+def test_what_is_no_address(text: str, reason: str) -> None:
+    with pytest.raises(ValueError, match=r"socket is .*") as caught:
+        parse_address(text)
+    assert reason in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "again"),
+    [
+        ("inet:8890@127.0.0.1", "inet:8890@127.0.0.1"),
+        ("inet6:8890@[::1]", "inet6:8890@::1"),
+        ("/run/x.sock", "unix:/run/x.sock"),
+        ("local:/run/x.sock", "unix:/run/x.sock"),
+    ],
+)
+def test_an_address_as_text(text: str, again: str) -> None:
+    assert str(parse_address(text)) == again
+    assert parse_address(again) == parse_address(text)
