@@ -9,13 +9,20 @@ from harness.results import Figures, Results, Row, Spread, spread
 
 @dataclass(frozen=True)
 class Verdict:
-    """One goal, what was measured, and whether it is reached; `measured` is None where a side is missing."""
+    """One goal, what was measured, and whether it is reached; `measured` is None where a side is missing.
+
+    `ceiling` is what the best C filter of the run reaches in our place: beyond it no binding on libmilter can come.
+    """
 
     load: str
     what: str
     limit: str
     measured: Spread | None
     reached: bool
+    ceiling: Spread | None = None
+
+
+C_FILTERS = ("c", "c-cures", "c-noreply", "c-noreply-cures")
 
 
 def rate(turn: Figures) -> float:
@@ -38,9 +45,15 @@ class _Goals:
 
     def at_least(self, load: str, transport: str, above: str, below: str, limit: float) -> None:
         measured = self.results.ratio(load, transport, above, below, rate)
-        self._add(
-            load, f"{above} / {below}, {transport}: messages/s", f"≥ {limit:g}", measured, lambda value: value >= limit
-        )
+        best = None if below in C_FILTERS else self._best_c(load, transport)
+        ceiling = self.results.ratio(load, transport, best.side, below, rate) if best else None
+        reached = measured is not None and measured.middle >= limit
+        what = f"{above} / {below}, {transport}: messages/s"
+        self.verdicts.append(Verdict(load, what, f"≥ {limit:g}", measured, reached, ceiling))
+
+    def _best_c(self, load: str, transport: str) -> Row | None:
+        rows: list[Row] = [row for name in C_FILTERS if (row := self.results.row(load, transport, name))]
+        return max(rows, key=lambda row: row.spread(rate).middle, default=None)
 
     def figure(
         self, load: str, transport: str, side: str, what: str, limit: float, figure: Callable[[Figures], float]
@@ -66,12 +79,9 @@ class _Goals:
         what = f"CPU above {floor}: {ours} / {old}, {transport}"
         self._add(load, what, f"≤ {limit:g}", measured, lambda value: value <= limit)
 
-    def best_of(self, load: str, transport: str, side: str, others: tuple[str, ...], limit: float) -> None:
-        rows: list[Row] = [row for name in others if (row := self.results.row(load, transport, name))]
-        measured = None
-        best = max(rows, key=lambda row: row.spread(rate).middle, default=None)
-        if best:
-            measured = self.results.ratio(load, transport, side, best.side, rate)
+    def of_best_c(self, load: str, transport: str, side: str, limit: float) -> None:
+        best = self._best_c(load, transport)
+        measured = self.results.ratio(load, transport, side, best.side, rate) if best else None
         name = best.side if best else "C"
         what = f"{side} / best C filter ({name}), {transport}: messages/s"
         self._add(load, what, f"≥ {limit:g}", measured, lambda value: value >= limit)
@@ -103,12 +113,14 @@ def judge(results: Results) -> list[Verdict]:
         goals.at_least(load, "tcp", "ours-none", "old", 3.0)
         goals.at_least(load, "tcp", "ours-none", "old-noreply", 50.0)
         goals.figure(load, "tcp", "ours-none", "p99, ms (no 40 ms stall)", 20.0, lambda turn: turn.p99_ms)
-    goals.at_least("body5", "unix", "ours-none", "old", 2.5)
-    goals.at_least("body5", "tcp", "ours-none", "old", 1.5)
-    goals.at_least("body5", "unix", "ours-none", "c-noreply", 0.95)
-    goals.at_least("body5", "tcp", "ours-none", "c-noreply", 0.95)
-    goals.at_least("gather5", "unix", "ours-none", "old", 3.0)
-    goals.at_least("gather5", "tcp", "ours-none", "old", 2.0)
+    for load in ("body5", "body5each"):
+        goals.at_least(load, "unix", "ours-none", "old", 2.5)
+        goals.at_least(load, "tcp", "ours-none", "old", 1.5)
+        goals.at_least(load, "unix", "ours-none", "c-noreply", 0.95)
+        goals.at_least(load, "tcp", "ours-none", "c-noreply", 0.95)
+    for load in ("gather5", "gather5each"):
+        goals.at_least(load, "unix", "ours-none", "old", 3.0)
+        goals.at_least(load, "tcp", "ours-none", "old", 2.0)
     for load in ("gather5", "gather50"):
         for transport in ("unix", "tcp"):
             goals.figure(
@@ -121,7 +133,7 @@ def judge(results: Results) -> list[Verdict]:
         goals.at_least("compute8", transport, "ours", "old", 1.0)
     goals.idle_memory()
     for transport in ("unix", "tcp"):
-        goals.best_of("mail", transport, "ours-none", ("c", "c-cures", "c-noreply", "c-noreply-cures"), 0.95)
+        goals.of_best_c("mail", transport, "ours-none", 0.95)
         goals.at_least("mail", transport, "ours-none", "old", 1.0)
         goals.at_least("mail", transport, "ours-none", "old-noreply", 1.0)
     return goals.verdicts

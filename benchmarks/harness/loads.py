@@ -19,6 +19,7 @@ _BOTH = (
     "ours",
     "ours-none",
 )
+_ON_LIBMILTER = ("c", "c-noreply", "c-noreply-cures", "old", "old-noreply", "ours-none")
 _SINKS = ("sink", "sink-noreply")
 
 
@@ -111,6 +112,24 @@ LOADS = {
             ("c", "c-noreply", "c-noreply-cures", "old", "old-noreply", "pylib", "pure", "ours-none", "ours-view"),
             body=5_000_000,
             warm_up=3,
+        ),
+        Load(
+            "body5each",
+            "5 MB body by chunk, one write a command",
+            "body",
+            _ON_LIBMILTER,
+            body=5_000_000,
+            warm_up=3,
+            each=True,
+        ),
+        Load(
+            "gather5each",
+            "whole 5 MB body gathered, one write a command",
+            "gather",
+            _ON_LIBMILTER,
+            body=5_000_000,
+            warm_up=3,
+            each=True,
         ),
         Load(
             "edits",

@@ -76,8 +76,9 @@ def _goals(results: Results) -> str:
     for goal in judge(results):
         measured = _with_spread(goal.measured) if goal.measured else "not measured"
         word = "–" if goal.measured is None else "reached" if goal.reached else "**not reached**"
-        lines.append([goal.load, goal.what, goal.limit, measured, word])
-    return table(["load", "what", "goal", "measured (lowest–highest)", ""], lines)
+        ceiling = number(goal.ceiling.middle) if goal.ceiling else ""
+        lines.append([goal.load, goal.what, goal.limit, measured, ceiling, word])
+    return table(["load", "what", "goal", "measured (lowest–highest)", "best C filter in our place", ""], lines)
 
 
 def _client_limit(results: Results) -> str:
