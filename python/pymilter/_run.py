@@ -154,6 +154,7 @@ class RunningLoop:
         self._result: int | None = None
         self._address: Address | None = None
         self._inode = 0
+        self._mask: set[int] = set()
 
     @property
     def address(self) -> Address:
@@ -167,6 +168,7 @@ class RunningLoop:
         address = bound_address(listener)
         if address.family == sockets.AF_UNIX:
             self._inode = Path(address.path).lstat().st_ino
+        self._mask = signal.pthread_sigmask(signal.SIG_BLOCK, [])
         self._filter.start(listener.fileno(), signals=signals, mute_over_tcp=self._noreply_over_tcp)
         self._address = address
         RunningLoop.running = self
@@ -216,6 +218,9 @@ class RunningLoop:
     def leave_to_parent(self) -> None:
         """In the child of a fork: the filter is the parent's."""
         RunningLoop.running = None
+        if _core.is_in_callback():
+            # libmilter's threads have signals blocked, but here this thread is the only one to take them.
+            signal.pthread_sigmask(signal.SIG_SETMASK, self._mask)
         self._filter.abandon()
 
     def _drain(self, grace: float) -> None:

@@ -1,0 +1,129 @@
+"""Draining: messages that are under way end, new connections are refused, and what is left gets TEMPFAIL."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+from collections.abc import Iterator
+
+import pytest
+
+from pymilter.testing import Client, ClientError, FilterGone, FilterUnreachable, Verdict
+from support.wire import Start, WireFilter, eventually, message
+
+SOURCE = """
+    class Filter(Base):
+        def connect(self, hostname, family, hostaddr): note("connect")
+        def envfrom(self, *args): return CONTINUE
+        def eom(self):
+            self.addheader("X-Seen", "yes")
+            return ACCEPT
+        def close(self): note("close")
+"""
+BY_CALL = """
+    import threading
+    def main(address):
+        with Server(Filter, address) as server:
+            def on_line():
+                import sys, signal
+                signal.sigwait([signal.SIGUSR1])
+                note("draining")
+                server.stop(grace={grace})
+                server.request_stop()
+            import signal
+            signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR1])
+            threading.Thread(target=on_line).start()
+            server.wait()
+        note("ended")
+"""
+
+
+@contextlib.contextmanager
+def under_way(process: WireFilter) -> Iterator[Client]:
+    """A connection with a message that has begun; the filter may be gone at the end."""
+    client = Client(process.address)
+    try:
+        client.connect()
+        client.helo()
+        client.mail("<a@example.org>")
+        client.rcpt("<b@example.org>")
+        yield client
+    finally:
+        with contextlib.suppress(ClientError):
+            client.close()
+
+
+def refuses(process: WireFilter) -> bool:
+    try:
+        Client(process.address).close()
+    except (FilterUnreachable, FilterGone):
+        return True
+    return False
+
+
+def test_a_message_under_way_gets_its_answer(start: Start, kind: str) -> None:
+    process = start(SOURCE, kind=kind, grace=30, keeps_connections=True)
+    with under_way(process) as client:
+        process.send_signal(signal.SIGTERM)
+        eventually(lambda: refuses(process), bool)
+        client.data()
+        client.header("Subject", "x")
+        client.eoh()
+        client.body(b"x")
+        answer = client.eom()
+        assert answer.verdict is Verdict.ACCEPT
+        assert len(answer.edits) == 1
+        assert process.wait() == 0, process.stderr
+    assert "TEMPFAIL" not in process.stderr
+
+
+def test_a_call_drains_as_a_signal_does(start: Start, kind: str) -> None:
+    process = start(SOURCE + BY_CALL.format(grace=30), kind=kind, keeps_connections=True)
+    with under_way(process) as client:
+        process.send_signal(signal.SIGUSR1)
+        process.wait_for(lambda seen: ("draining",) in seen)
+        eventually(lambda: refuses(process), bool)
+        client.data()
+        assert client.eom().verdict is Verdict.ACCEPT
+        assert process.wait() == 0, process.stderr
+
+
+@pytest.mark.parametrize("end", ["abort", "close", "refused"])
+def test_each_way_in_which_a_message_ends(start: Start, end: str) -> None:
+    process = start(
+        """
+        class Filter(Base):
+            def envfrom(self, *args): return CONTINUE
+            def data(self): return REJECT
+        """,
+        grace=60,
+        keeps_connections=True,
+    )
+    with under_way(process) as client:
+        process.send_signal(signal.SIGTERM)
+        eventually(lambda: refuses(process), bool)
+        if end == "abort":
+            client.abort()
+        elif end == "refused":
+            assert client.data().verdict is Verdict.REJECT
+        else:
+            client.close()
+        assert process.wait() == 0, process.stderr
+
+
+def test_an_idle_connection_is_not_waited_for(start: Start) -> None:
+    process = start(SOURCE, grace=60, keeps_connections=True)
+    with under_way(process) as client:
+        client.abort()
+        assert message(client)["eom"].verdict is Verdict.ACCEPT
+        process.send_signal(signal.SIGTERM)
+        assert process.wait() == 0, process.stderr
+
+
+def test_what_is_left_at_the_deadline_gets_tempfail(start: Start, kind: str) -> None:
+    process = start(SOURCE, kind=kind, grace=0.3, keeps_connections=True)
+    with under_way(process) as client:
+        process.send_signal(signal.SIGTERM)
+        eventually(lambda: process.stderr, lambda text: "1 messages are still under way after 0.3 s" in text)
+        assert client.eom().verdict is Verdict.TEMPFAIL
+        assert process.wait() == 0, process.stderr

@@ -1,0 +1,221 @@
+"""Stopping: how soon, from where, on whose signal, and what the process is like afterwards."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import platform
+import signal
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from pymilter.testing import Client, FilterGone, Verdict
+from support.require import missing
+from support.wire import Script, Start, WireFilter, eventually, free_address, prepared
+
+SOON = 0.3  # seconds from the signal to the return of run()
+TRIES = 3  # other programs may have the processors for a while
+
+RUNS = {
+    "run": "run(Base, address)",
+    "main": "import milter; milter.register('x'); milter.setconn(address); milter.main()",
+    "runmilter": "import Milter; Milter.factory = Milter.Base; Milter.runmilter('x', address)",
+}
+
+
+def seconds_to_end(process: WireFilter, number: signal.Signals) -> float:
+    begun = time.monotonic()
+    process.send_signal(number)
+    assert process.wait() == 0, process.stderr
+    [(_, ended)] = process.seen("ended")
+    return float(ended) - begun
+
+
+@pytest.mark.parametrize("how", RUNS)
+def test_an_idle_filter_is_gone_at_once(start: Start, kind: str, how: str) -> None:
+    """libmilter alone takes up to five seconds."""
+    source = f"""
+        import time
+        def main(address):
+            {RUNS[how]}
+            note("ended", time.monotonic())
+    """
+    assert min(seconds_to_end(start(source, kind=kind), signal.SIGTERM) for _ in range(TRIES)) < SOON
+
+
+def test_stop_in_a_thread_is_as_quick(script: Script) -> None:
+    done = script("""
+        import threading, time
+        def main(address):
+            with Server(Base, address) as server:
+                threading.Timer(0.05, lambda: (note("asked", time.monotonic()), stop())).start()
+                server.wait()
+            note("ended", time.monotonic())
+    """)
+    (_, asked), (_, ended) = done.seen
+    assert ended - asked < SOON
+
+
+def test_server_stop_from_a_handler_and_from_many_threads(start: Start) -> None:
+    """From a handler it cannot wait for itself; from threads each call returns when it is over."""
+    process = start(
+        """
+        import os, threading
+        class Filter(Base):
+            def hello(self, hostname):
+                server.stop(grace=20)
+                server.stop()
+                note("asked")
+                return ACCEPT
+        def main(address):
+            global server
+            server = Server(Filter, address)
+            server.start()
+            ended = threading.Event()
+            server.wait()
+            threads = [threading.Thread(target=lambda: (server.stop(), note(os.path.exists(address[5:]))))
+                       for _ in range(5)]
+            for thread in threads: thread.start()
+            for thread in threads: thread.join()
+    """,
+        keeps_connections=True,
+    )
+    client = Client(process.address)
+    client.connect()
+    assert client.helo().verdict is Verdict.ACCEPT
+    assert process.wait() == 0, process.stderr
+    with suppress(FilterGone):
+        client.close()
+    assert process.seen("asked") == [("asked",)]
+    assert process.seen(True, False) == [(False,)] * 5
+
+
+def send_to_thread(pid: int, thread: int, number: signal.Signals) -> None:
+    numbers = {"x86_64": 234, "aarch64": 131}
+    if platform.system() != "Linux" or platform.machine() not in numbers:
+        missing(f"the number of tgkill on {platform.system()} {platform.machine()} is not known here")
+    assert ctypes.CDLL(None).syscall(numbers[platform.machine()], pid, thread, int(number)) == 0
+
+
+def thread_that_takes(pid: int, number: signal.Signals) -> int:
+    """The thread, not the main one, that has `number` unblocked: libmilter's own, which waits for signals."""
+
+    def look() -> list[int]:
+        found = []
+        for folder in Path(f"/proc/{pid}/task").iterdir():
+            status = dict(
+                line.split(":\t", 1) for line in (folder / "status").read_text().splitlines() if ":\t" in line
+            )
+            if int(folder.name) != pid and not int(status["SigBlk"], 16) >> (number - 1) & 1:
+                found.append(int(folder.name))
+        return found
+
+    [thread] = eventually(look, lambda found: len(found) == 1)
+    return thread
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+def test_libmilters_thread_takes_the_signal(start: Start, kind: str, number: signal.Signals) -> None:
+    """The loop ends by itself then: the same end, and the program's handler of SIGTERM runs."""
+    process = start(
+        """
+        import os, signal
+        def main(address):
+            signal.signal(signal.SIGTERM, lambda number, frame: note("handler"))
+            run(Base, address)
+            note("ended", os.path.exists(address[5:]))
+    """,
+        kind=kind,
+    )
+    send_to_thread(process.pid, thread_that_takes(process.pid, number), number)
+    assert process.wait() == 0, process.stderr
+    assert process.seen("handler", "ended") == [("handler",), ("ended", False)]
+
+
+def test_a_handler_that_is_installed_while_it_runs(start: Start) -> None:
+    """Python's own handler takes the place of ours then; the filter stops all the same."""
+    process = start("""
+        import signal, threading
+        def main(address):
+            runner = threading.Thread(target=run, args=(Base, address))
+            runner.start()
+            threading.Event().wait(0.2)
+            for _ in range(100):
+                signal.signal(signal.SIGTERM, lambda number, frame: note("handler"))
+            note("installed")
+            runner.join()
+    """)
+    process.wait_for(lambda seen: ("installed",) in seen)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait() == 0, process.stderr
+    assert process.seen("handler") == [("handler",)]
+
+
+def test_what_signals_do_is_as_before(script: Script) -> None:
+    done = script("""
+        import os, signal, threading
+        WATCHED = signal.SIGTERM, signal.SIGHUP, signal.SIGINT
+        def state():
+            wakeup = signal.set_wakeup_fd(-1)
+            lines = open("/proc/self/status").read().splitlines()
+            masks = [int(line[8:], 16) for line in lines if line.startswith(("SigBlk", "SigIgn", "SigCgt"))]
+            threads = 3 << 31  # 32 and 33, which glibc handles for its threads
+            return (signal.pthread_sigmask(signal.SIG_BLOCK, []), [signal.getsignal(number) for number in WATCHED],
+                    wakeup, [mask & ~threads for mask in masks])
+        def main(address):
+            signal.signal(signal.SIGHUP, print)
+            before = state()
+            threading.Timer(0.1, stop).start()
+            run(Base, address)
+            note(state() == before, str(state()), str(before))
+    """)
+    assert done.seen[0][0], done.seen
+    assert done.returncode == 0
+
+
+def test_a_second_signal_ends_it_while_a_message_is_under_way(tmp_path: Path) -> None:
+    with free_address("unix") as address, contextlib.ExitStack() as stack:
+        process = prepared("Filter = Base", tmp_path, address, {"grace": 60})
+        stack.enter_context(process)
+        eventually(lambda: process.stderr, lambda text: "listening on" in text)
+        client = Client(address)
+        client.connect()
+        client.helo()
+        client.mail("<a@example.org>")
+        process.send_signal(signal.SIGTERM)
+        eventually(lambda: process.stderr, lambda text: "stopping on SIGTERM" in text)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait() == -signal.SIGTERM
+        with suppress(FilterGone):
+            client.close()
+
+
+def test_a_loop_that_fails_is_told(script: Script) -> None:
+    """run() must not look as if all were well when libmilter gives up: here its socket has become a dead pipe."""
+    done = script("""
+        import os, socket
+        from contextlib import suppress
+        def main(address):
+            server = Server(Base, address)
+            server.start()
+            reader, writer = os.pipe()
+            os.close(writer)
+            for entry in os.listdir("/proc/self/fd"):
+                with suppress(OSError):
+                    if os.readlink("/proc/self/fd/" + entry).startswith("socket:"):
+                        client = socket.socket(socket.AF_UNIX)
+                        os.dup2(reader, int(entry), inheritable=False)
+                        with suppress(OSError):
+                            client.connect(address[5:])
+                        break
+            server.wait()
+            try:
+                server.stop()
+            except MilterError as error:
+                note(str(error), os.path.exists(address[5:]))
+    """)
+    assert done.returncode == 0, done.stderr
+    assert done.seen == [("libmilter's loop ended with a failure: syslog has its reason", False)]
