@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import mime
-from support.mime_messages import base64_leaf, leaf, multipart, read
+from support.mime_messages import BROKEN, base64_leaf, leaf, multipart, read
 
 RAW = multipart(leaf("text/plain; name=t.txt", b"hi\n"), leaf("x/y; name=a.bin", b"AAAA", "base64"))
 Event = tuple[str, str | None]
@@ -193,6 +193,13 @@ def test_part_added_to_one_that_is_not_closed() -> None:
     assert msg.as_bytes() == raw + b"\n--B\n\nnew\n--B--\n"
 
 
+def test_part_deleted_from_one_that_is_not_closed() -> None:
+    raw = RAW[: RAW.index(b"\n--B--")]
+    msg = read(raw)
+    del msg.get_payload()[0]
+    assert msg.as_bytes() == raw.replace(b"--B\nContent-Type: text/plain; name=t.txt\n\nhi\n\n", b"")
+
+
 def test_header_deleted_with_the_boundary_leaves_the_body() -> None:
     msg = read(RAW)
     del msg["content-type"]
@@ -285,6 +292,22 @@ def test_get_payload_without_parts() -> None:
         read(b"\nx").get_payload(0)
     with pytest.raises(IndexError):
         read(RAW).get_payload(9)
+
+
+# -- parts that the email package does not find
+
+
+@pytest.mark.parametrize("name", ["8-bit boundary", "folded boundary", "RFC 2231 boundary"])
+def test_odd_boundaries(name: str) -> None:
+    """1.0.5 took the parts for text, and checked nothing in them."""
+    assert [part.get_payload() for part in read(BROKEN[name]).get_payload()] == ["x"]
+
+
+def test_blank_before_a_colon() -> None:
+    """RFC 5322, 4.5. 1.0.5 took such a line, and all behind it, for the body."""
+    msg = read(b"From : x@y\nContent-Disposition\t: attachment; filename=a.exe\n\nx")
+    assert msg.keys() == ["From", "Content-Disposition"]
+    assert msg.get_filename() == "a.exe"
 
 
 # -- messages in messages

@@ -23,7 +23,7 @@ def test_good_extension(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["a.exe ", "a.exe.", "a.exe. .", 'a.exe"', "a.exe'", "a.vbs\x00.txt", "a.exe\n", "a.exe\t"]
+    "name", ["a.exe ", "a.exe.", "a.exe. .", 'a.exe"', "a.exe'", "a.vbs\x00.txt", "a.txt\0.exe.", "a.exe\n", "a.exe\t"]
 )
 def test_what_windows_does_not_take_into_the_name(name: str) -> None:
     """1.0.5 let these through."""

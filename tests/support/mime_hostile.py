@@ -33,7 +33,7 @@ HOSTILE: dict[str, Callable[[], bytes]] = {
     "comments": lambda: _HTML + b"<!--" * (_SIZE // 4),
     "declarations": lambda: _HTML + b"<!" * (_SIZE // 2),
     "end tags": lambda: _HTML + b"</a " * (_SIZE // 4),
-    "less than": lambda: _HTML + b"<" * _SIZE,
+    "less than": lambda: _HTML + b"<" * (3 * _SIZE),
     "ampersands": lambda: _HTML + b"&" * _SIZE,
     "attributes": lambda: _HTML + b"<a" + b" =" * (_SIZE // 2) + b">",
     "scripts": lambda: _HTML + b"<script>" * (_SIZE // 8),
