@@ -4,12 +4,14 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 SOURCES := pyproject.toml CMakeLists.txt $(wildcard cmake/*) $(wildcard cpp/*/*)
 
-.PHONY: help demo test lint bench clean
+.PHONY: help demo test test-all lint check-native bench clean
 
 help:
 	@echo 'make demo   build, and run an example filter on a real message'
 	@echo 'make test   build, check and test everything, with a private Postfix and Sendmail'
 	@echo 'make lint   style, warnings and types'
+	@echo 'make check-native  sanitizers, fuzzing and leaks for the C++ half'
+	@echo 'make test-all  demo and tests on CPython 3.11, 3.12 and 3.13 (PYTHONS names others)'
 	@echo 'make bench  measure against a C filter, pymilter 1.0.5 and others'
 	@echo 'make clean  remove what was built'
 
@@ -36,13 +38,21 @@ demo: $(VENV)/.built
 test: $(VENV)/.tests
 	$(BIN)/python -m pytest
 
+# Each with an environment of its own, so that they do not disturb each other.
+PYTHONS ?= python3.11 python3.12 python3.13
+test-all:
+	for python in $(PYTHONS); do \
+	    $(MAKE) PYTHON=$$python VENV=.venv-$$(basename $$python) demo test || exit 1; \
+	done
+
 lint: $(VENV)/.tests
-	$(BIN)/ruff format --check .
-	$(BIN)/ruff check .
-	$(BIN)/mypy
+	BIN=$(CURDIR)/$(BIN) scripts/lint
+
+check-native: $(VENV)/.tests
+	scripts/check-native
 
 bench: $(VENV)/.built
 	$(BIN)/python benchmarks/run.py
 
 clean:
-	rm -rf build $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf build $(VENV) .venv-* .mypy_cache .pytest_cache .ruff_cache .hypothesis
