@@ -51,8 +51,10 @@ def test_the_tables_are_libmilters() -> None:
     assert {name: Protocol[bit] for name, bit in SKIP_NAMES.items()} == dict(SKIP_BITS)
     assert {name: Protocol[bit] for name, bit in MUTE_NAMES.items()} == dict(MUTE_BITS)
     assert {name: Stage[stage] for name, stage in STAGE_NAMES.items()} == dict(MACRO_STAGES)
-    assert (SKIP_BODY, RCPT_REJ, HDR_LEADSPC) == tuple(
-        int(bit) for bit in (Protocol.SKIP, Protocol.RCPT_REJ, Protocol.HDR_LEADSPC)
+    assert tuple(int(bit) for bit in (Protocol.SKIP, Protocol.RCPT_REJ, Protocol.HDR_LEADSPC)) == (
+        SKIP_BODY,
+        RCPT_REJ,
+        HDR_LEADSPC,
     )
     assert set(OPTIONAL_METHODS) == set(SKIP_BITS)
 

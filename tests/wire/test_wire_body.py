@@ -104,6 +104,7 @@ def test_skip_ends_with_rset(start: Start) -> None:
         ("replacebody(memoryview(b'xnewx')[1:4])", [b"new"]),
         ("replacebody(__import__('array').array('B', b'new'))", [b"new"]),
         ("replacebody(b'a\\0b')", [b"a\0b"]),
+        ("replacebody('caf\u00e9 \\udce9')", [b"caf\xc3\xa9 \xe9"]),
         ("replacebody(b'')", [b""]),
         ("replacebody(bytearray())", [b""]),
         ("replacebody(memoryview(b''))", [b""]),

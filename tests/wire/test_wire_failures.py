@@ -157,11 +157,10 @@ def test_logging_that_fails_changes_no_answer(start: Start) -> None:
         class Broken(logging.Handler):
             def emit(self, record):
                 raise SystemExit(3)
-        logging.getLogger("pymilter").addHandler(Broken())
-        logging.getLogger("pymilter").propagate = False
-        logging.getLogger("pymilter").setLevel(logging.ERROR)
         class Filter(Base):
             def connect(self, hostname, family, hostaddr):
+                logger = logging.getLogger("pymilter")
+                logger.handlers, logger.propagate = [Broken(logging.ERROR)], False
                 raise LookupError
     """)
     for _ in range(3):

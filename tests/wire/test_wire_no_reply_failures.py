@@ -41,9 +41,12 @@ FAILURES = {
 }
 
 
-def mute_filter(start: Start, *fails: tuple[str, int], how: str = "raise LookupError", **options: object) -> WireFilter:
+def mute_filter(
+    start: Start, *fails: tuple[str, int], how: str = "raise LookupError", kind: str = "unix", policy: str = "TEMPFAIL"
+) -> WireFilter:
     """A filter whose steps are all unanswered but eom; `fails` are steps, and of which message."""
-    return start(ALL_MUTE.replace("FAIL", repr(list(fails))).replace("HOW", how), **options)
+    source = ALL_MUTE.replace("FAIL", repr(list(fails))).replace("HOW", how)
+    return start(source, kind=kind, exception_policy=int(Status[policy]))
 
 
 def greet(client: Client) -> list[Response]:
@@ -138,7 +141,7 @@ def test_an_unknown_command_that_fails_is_logged_and_over(start: Start) -> None:
 )
 @pytest.mark.parametrize("step", ["connect", *MESSAGE_STEPS])
 def test_each_policy(start: Start, step: str, policy: str, verdict: Verdict, code: int | None) -> None:
-    process = mute_filter(start, (step, 1), exception_policy=int(Status[policy]))
+    process = mute_filter(start, (step, 1), policy=policy)
     with Client(process.address) as client:
         greet(client)
         answer = message(client)["eom"]

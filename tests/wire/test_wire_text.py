@@ -62,6 +62,8 @@ def test_header_names_may_hold_any_byte(start: Start) -> None:
     with Client(process.address) as client:
         client.connect()
         client.mail("<>")
+        client.rcpt("<b@x>")
+        client.data()
         client.header(b"X-\xa6", b"\xa6")
     assert process.seen("header") == [("header", "X-\udca6", "\udca6")]
 
@@ -70,7 +72,7 @@ def test_header_names_may_hold_any_byte(start: Start) -> None:
     ("mode", "first", "second"),
     [
         ("ignore", "a", "<a>"),
-        ("replace", "a\ufffd\ufffd\ufffd", "<a\ufffd\ufffd\ufffd>"),
+        ("replace", "a\ufffd\ufffd", "<a\ufffd\ufffd>"),
         ("bytes", BAD, b"<" + BAD + b">"),
     ],
 )
