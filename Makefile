@@ -39,7 +39,7 @@ test: $(VENV)/.tests
 	$(BIN)/python -m pytest
 
 # Each with an environment of its own, so that they do not disturb each other.
-PYTHONS ?= python3.11 python3.12 python3.13
+PYTHONS ?= $(or $(wildcard $(HOME)/.pyenv/versions/3.1[123].*/bin/python3.1[123]),python3.11 python3.12 python3.13)
 test-all:
 	for python in $(PYTHONS); do \
 	    $(MAKE) PYTHON=$$python VENV=.venv-$$(basename $$python) demo test || exit 1; \
