@@ -207,11 +207,10 @@ class _Program:
         if self.factory is not None:
             core_filter.use_methods(self.factory, plan_of)
         loop = RunningLoop(core_filter)
-        # Opened as late as can be: who sees the socket may send the first signal.
-        with self.listener or self.open(rmsock) as listener:
+        with loop.starting(signals=True), self.listener or self.open(rmsock) as listener:
             core_filter.register(timeout=self.timeout)
             self.filter = core_filter
-            loop.start(listener, signals=True)
+            loop.start(listener)
         self.listener = None
         try:
             loop.wait()

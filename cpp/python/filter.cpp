@@ -137,20 +137,22 @@ Transport Filter::transport_of(Connection &connection, SMFICTX *context) const {
     return m_mute_over_tcp && connection.socket ? Transport::acknowledged_tcp : Transport::plain_tcp;
 }
 
-void Filter::start(int descriptor, bool with_signals, bool mute_over_tcp) {
-    m_mute_over_tcp = mute_over_tcp;
-    if (with_signals) {
-        // First of all: the socket listens already, and who sees it may send a signal.
-        m_signals.emplace(m_loop.signal_descriptor());
-        Wakeup::claim(m_loop.signal_descriptor());
-    }
-    try {
-        m_listener.adopt(descriptor);
-        m_loop.start();
-    } catch (...) {
+void Filter::watch_signals() {
+    m_signals.emplace(m_loop.signal_descriptor());
+    Wakeup::claim(m_loop.signal_descriptor());
+}
+
+void Filter::leave_signals() {
+    if (m_signals) {
+        Wakeup::release(m_loop.signal_descriptor());
         m_signals.reset();
-        throw;
     }
+}
+
+void Filter::start(int descriptor, bool mute_over_tcp) {
+    m_mute_over_tcp = mute_over_tcp;
+    m_listener.adopt(descriptor);
+    m_loop.start();
 }
 
 int Filter::wait(std::optional<double> seconds) {
@@ -184,17 +186,13 @@ int Filter::finish() {
         result = m_loop.finish();
         m_stopped.store(true, std::memory_order_relaxed);
     }
-    if (m_signals) {
-        Wakeup::release(m_loop.signal_descriptor());
-        m_signals.reset();
-    }
+    leave_signals();
     return result;
 }
 
 void Filter::abandon() {
     m_stopped.store(true, std::memory_order_relaxed);
-    Wakeup::release(m_loop.signal_descriptor());
-    m_signals.reset();
+    leave_signals();
     m_listener.abandon();
     Gate::abandon();
 }

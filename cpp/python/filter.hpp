@@ -44,8 +44,11 @@ public:
 
     // Calls smfi_register, smfi_settimeout and smfi_setbacklog. `timeout` in seconds.
     void register_filter(std::optional<int> timeout);
+    // SIGTERM, SIGHUP and SIGINT end wait(): before the socket listens, because who sees it may send the first one.
+    void watch_signals();
+    void leave_signals();
     // `mute_over_tcp`: leave steps unanswered over TCP too, on connections where that can be made safe.
-    void start(int descriptor, bool with_signals, bool mute_over_tcp);
+    void start(int descriptor, bool mute_over_tcp);
     void request_stop() noexcept { m_loop.request_stop(); }
     // As Loop::wait, but runs the handlers of Python's that a signal asks for, and raises what they raise.
     int wait(std::optional<double> seconds);

@@ -168,7 +168,11 @@ class Filter(metaclass=_pybind11_type):
         """What is answered when a handler fails: TEMPFAIL, REJECT, ACCEPT or CONTINUE."""
     def register(self, *, timeout: int | None) -> None:
         """Make this the filter of the process; timeout in seconds (smfi_register, smfi_settimeout)."""
-    def start(self, descriptor: int, *, signals: bool, mute_over_tcp: bool) -> None:
+    def watch_signals(self) -> None:
+        """Let SIGTERM, SIGHUP and SIGINT end wait()."""
+    def leave_signals(self) -> None:
+        """The opposite; where they are not watched, nothing happens."""
+    def start(self, descriptor: int, *, mute_over_tcp: bool) -> None:
         """Serve a listening socket in threads of libmilter's (smfi_opensocket, smfi_main)."""
     def request_stop(self) -> None:
         """Let wait() return; from any thread."""
