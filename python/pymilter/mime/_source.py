@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import enum
 import re
-from collections.abc import Iterator
 from email.message import Message
 from typing import IO, Any, Self, cast
 
@@ -252,9 +251,3 @@ class SourceMessage(LenientMessage):
     def dump(self, file: IO[bytes], unixfrom: bool = False) -> None:
         """Write the message to a binary file; `unixfrom` asks for a "From " line before it."""
         write_message(self, file.write, unixfrom)
-
-    def walk_sources(self) -> Iterator[SourceMessage]:
-        """Walk over the message and its parts, those of other classes left out."""
-        for part in self.walk():
-            if isinstance(part, SourceMessage):
-                yield part
