@@ -9,7 +9,6 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdlib>
-#include <cstring>
 #include <new>
 #include <string>
 #include <system_error>
@@ -17,6 +16,9 @@
 namespace pymilter {
 
 namespace {
+
+constexpr std::size_t smallest = std::size_t{64} * 1024;
+constexpr std::size_t mapped_from = std::size_t{512} * 1024;
 
 [[noreturn]] void fail(const char *what) { throw std::system_error(errno, std::generic_category(), what); }
 
@@ -32,6 +34,22 @@ void write_all(int file, const void *data, std::size_t size) {
         }
         from += written;
         size -= static_cast<std::size_t>(written);
+    }
+}
+
+void read_all(int file, char *to, std::size_t size) {
+    off_t from = 0;
+    while (size > 0) {
+        const ssize_t got = ::pread(file, to, size, from);
+        if (got < 0 && errno == EINTR) {
+            continue;
+        }
+        if (got <= 0) {
+            fail("cannot read a body from its temporary file");
+        }
+        to += got;
+        from += got;
+        size -= static_cast<std::size_t>(got);
     }
 }
 
@@ -51,25 +69,80 @@ int open_nameless_file() {
 
 }  // namespace
 
-BodyBytes::~BodyBytes() {
-    if (m_is_mapped) {
-        ::munmap(m_data, m_size);
+BodyMemory::BodyMemory(BodyMemory &&other) noexcept
+    : m_data(std::exchange(other.m_data, nullptr)), m_capacity(std::exchange(other.m_capacity, 0)),
+      m_is_mapped(other.m_is_mapped) {}
+
+BodyMemory &BodyMemory::operator=(BodyMemory &&other) noexcept {
+    release();
+    m_data = std::exchange(other.m_data, nullptr);
+    m_capacity = std::exchange(other.m_capacity, 0);
+    m_is_mapped = other.m_is_mapped;
+    return *this;
+}
+
+void BodyMemory::release() noexcept {
+    if (m_is_mapped && m_data != nullptr) {
+        ::munmap(m_data, m_capacity);
     } else {
         std::free(m_data);
     }
+    m_data = nullptr;
+    m_capacity = 0;
+    m_is_mapped = false;
 }
 
-BodyBuffer::~BodyBuffer() { release(); }
+void BodyMemory::reserve(std::size_t size) {
+    if (size <= m_capacity) {
+        return;
+    }
+    const std::size_t capacity = std::max({size, m_capacity * 2, smallest});
+#ifdef MREMAP_MAYMOVE
+    if (capacity >= mapped_from) {
+        void *const data = m_is_mapped ? ::mremap(m_data, m_capacity, capacity, MREMAP_MAYMOVE)
+                                       : ::mmap(nullptr, capacity, PROT_READ | PROT_WRITE,
+                                                MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        if (data == MAP_FAILED) {
+            throw std::bad_alloc();
+        }
+        if (!m_is_mapped) {
+            std::copy_n(m_data, m_capacity, static_cast<char *>(data));
+            std::free(m_data);
+        }
+        m_data = static_cast<char *>(data);
+        m_capacity = capacity;
+        m_is_mapped = true;
+        return;
+    }
+#endif
+    void *const data = std::realloc(m_data, capacity);
+    if (data == nullptr) {
+        throw std::bad_alloc();
+    }
+    m_data = static_cast<char *>(data);
+    m_capacity = capacity;
+}
+
+void BodyMemory::map(int file, std::size_t size) {
+    void *const data = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, file, 0);
+    if (data == MAP_FAILED) {
+        fail("cannot map the temporary file of a body");
+    }
+    release();
+    m_data = static_cast<char *>(data);
+    m_capacity = size;
+    m_is_mapped = true;
+}
+
+BodyBuffer::~BodyBuffer() { begin_next(); }
 
 void BodyBuffer::clear() noexcept {
-    release();
+    begin_next();
     m_taken = 0;
 }
 
-void BodyBuffer::release() noexcept {
-    std::free(m_memory);
-    m_memory = nullptr;
-    m_capacity = 0;
+void BodyBuffer::begin_next() noexcept {
+    m_memory.release();
     m_size = 0;
     if (m_file >= 0) {
         ::close(m_file);
@@ -79,7 +152,7 @@ void BodyBuffer::release() noexcept {
 
 bool BodyBuffer::append(const unsigned char *chunk, std::size_t size, const BodyLimits &limits) {
     if (size > limits.most - std::min(limits.most, m_taken + m_size)) {
-        release();
+        begin_next();
         return false;
     }
     if (m_file < 0 && m_size + size > limits.in_memory) {
@@ -88,50 +161,37 @@ bool BodyBuffer::append(const unsigned char *chunk, std::size_t size, const Body
     if (m_file >= 0) {
         write_all(m_file, chunk, size);
     } else {
-        append_to_memory(chunk, size);
+        m_memory.reserve(m_size + size);
+        std::copy_n(chunk, size, m_memory.data() + m_size);
     }
     m_size += size;
     return true;
 }
 
-void BodyBuffer::append_to_memory(const unsigned char *chunk, std::size_t size) {
-    if (m_size + size > m_capacity) {
-        const std::size_t capacity = std::max({m_size + size, m_capacity * 2, std::size_t{65536}});
-        auto *const memory = static_cast<char *>(std::realloc(m_memory, capacity));
-        if (memory == nullptr) {
-            throw std::bad_alloc();
-        }
-        m_memory = memory;
-        m_capacity = capacity;
-    }
-    if (size > 0) {  // memcpy must not see a null pointer, even for no bytes
-        std::memcpy(m_memory + m_size, chunk, size);
-    }
-}
-
 void BodyBuffer::move_to_file() {
     m_file = open_nameless_file();
-    write_all(m_file, m_memory, m_size);
-    std::free(m_memory);
-    m_memory = nullptr;
-    m_capacity = 0;
+    write_all(m_file, m_memory.data(), m_size);
+    m_memory.release();
 }
 
 std::shared_ptr<const BodyBytes> BodyBuffer::take() {
-    std::shared_ptr<const BodyBytes> bytes;
     if (m_file >= 0) {
-        void *const data = ::mmap(nullptr, m_size, PROT_READ, MAP_PRIVATE, m_file, 0);
-        if (data == MAP_FAILED) {
-            fail("cannot map the temporary file of a body");
-        }
-        bytes = std::make_shared<const BodyBytes>(data, m_size, true);
+        m_memory.map(m_file, m_size);
+    }
+    auto bytes = std::make_shared<const BodyBytes>(BodyBytes{std::move(m_memory), m_size});
+    m_taken += m_size;
+    begin_next();
+    return bytes;
+}
+
+void BodyBuffer::take_into(char *to) {
+    if (m_file >= 0) {
+        read_all(m_file, to, m_size);
     } else {
-        bytes = std::make_shared<const BodyBytes>(m_memory, m_size, false);
-        m_memory = nullptr;
+        std::copy_n(m_memory.data(), m_size, to);
     }
     m_taken += m_size;
-    release();
-    return bytes;
+    begin_next();
 }
 
 }  // namespace pymilter

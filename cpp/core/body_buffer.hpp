@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <memory>
+#include <utility>
 
 namespace pymilter {
 
@@ -12,21 +13,33 @@ struct BodyLimits {
     std::size_t in_memory; // bytes kept in memory; what is larger goes to a file that has no name
 };
 
-// Bytes that nobody changes any more, in memory or mapped from the file; freed with the last holder.
-class BodyBytes {
+// Memory of a body. What is large is mapped, so that it grows without being copied and goes back to the system at once.
+class BodyMemory {
 public:
-    BodyBytes(void *data, std::size_t size, bool is_mapped) : m_data(data), m_size(size), m_is_mapped(is_mapped) {}
-    ~BodyBytes();
-    BodyBytes(const BodyBytes &) = delete;
-    BodyBytes &operator=(const BodyBytes &) = delete;
+    BodyMemory() = default;
+    ~BodyMemory() { release(); }
+    BodyMemory(BodyMemory &&other) noexcept;
+    BodyMemory &operator=(BodyMemory &&other) noexcept;
 
-    const char *data() const { return static_cast<const char *>(m_data); }
-    std::size_t size() const { return m_size; }
+    // Throws std::bad_alloc.
+    void reserve(std::size_t size);
+    // Maps a file, to be read only. Throws std::system_error.
+    void map(int file, std::size_t size);
+    void release() noexcept;
+
+    char *data() const { return m_data; }
+    std::size_t capacity() const { return m_capacity; }
 
 private:
-    void *m_data;
-    std::size_t m_size;
-    bool m_is_mapped;
+    char *m_data = nullptr;
+    std::size_t m_capacity = 0;
+    bool m_is_mapped = false;
+};
+
+// A body that nobody changes any more; freed with its last holder.
+struct BodyBytes {
+    BodyMemory memory;
+    std::size_t size;
 };
 
 class BodyBuffer {
@@ -42,18 +55,18 @@ public:
 
     std::size_t size() const { return m_size; }
 
-    // Hands over what was gathered since the last time. Throws std::system_error when the file cannot be mapped.
+    // Two ways to hand over what was gathered since the last time: as it is, or copied to size() bytes at `to`. They
+    // throw std::system_error when the file cannot be read.
     std::shared_ptr<const BodyBytes> take();
+    void take_into(char *to);
     // Begins anew, for another message.
     void clear() noexcept;
 
 private:
-    void release() noexcept;
-    void append_to_memory(const unsigned char *chunk, std::size_t size);
+    void begin_next() noexcept;
     void move_to_file();
 
-    char *m_memory = nullptr;  // from malloc, so that realloc can move large blocks without copying
-    std::size_t m_capacity = 0;
+    BodyMemory m_memory;
     std::size_t m_size = 0;
     std::size_t m_taken = 0;
     int m_file = -1;

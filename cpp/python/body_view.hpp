@@ -19,7 +19,7 @@ private:
     std::shared_ptr<const BodyBytes> m_bytes;
 };
 
-// A new reference; null with an exception set when there is no memory.
-PyObject *to_python(std::shared_ptr<const BodyBytes> bytes, bool as_view);
+// Takes what was gathered, as a new reference. Throws what Python raises, and std::system_error.
+PyObject *take_body(BodyBuffer &body, bool as_view);
 
 }  // namespace pymilter

@@ -26,11 +26,14 @@ Connection *Connection::find(SMFICTX *context) noexcept {
 void Connection::close(SMFICTX *context) noexcept {
     Connection *const connection = find(context);
     ::smfi_setpriv(context, nullptr);
-    {
-        // A thread of the user's may be inside a call that it makes through its handle.
-        const Release release;
-        const std::lock_guard<std::mutex> lock(connection->m_mutex);
+    if (std::unique_lock<std::mutex> lock(connection->m_mutex, std::try_to_lock); lock.owns_lock()) {
         connection->m_context.store(nullptr);
+    } else {
+        // A thread of the user's is inside a call that it makes through its handle.
+        const Release release;
+        lock.lock();
+        connection->m_context.store(nullptr);
+        lock.unlock();
     }
     connection->m_message.clear();
     connection->receiver = py::object();
@@ -137,6 +140,7 @@ void Connection::reset_message() noexcept {
     m_body_begun = false;
     m_held_edits.clear();
     skips_body = false;
+    plain_steps = 0;
     body.clear();
 }
 

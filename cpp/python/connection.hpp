@@ -72,6 +72,7 @@ public:
     Options options;                   // agreed in negotiation
     PeerSocket socket;                 // over TCP only, and only where it could be found
     bool is_negotiated = false;        // false after a QUIT_NC: libmilter keeps to itself what was agreed before
+    std::uint32_t plain_steps = 0;     // steps of this message that were seen to have no bytes hook of their own
     BodyBuffer body;                   // where the plan gathers
     bool skips_body = false;           // SKIP was answered; no more chunks go to the handler
     std::shared_ptr<const Plan> plan;  // null until the receiver is made

@@ -14,7 +14,7 @@ namespace {
 // Adds what was gathered to the arguments of the handler.
 auto gathered(Connection &connection) {
     return [&](Arguments &arguments, TextMode) {
-        arguments.add(to_python(connection.body.take(), connection.plan->gather->as_view));
+        arguments.add(take_body(connection.body, connection.plan->gather->as_view));
     };
 }
 

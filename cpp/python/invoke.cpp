@@ -3,10 +3,10 @@
 
 namespace pymilter {
 
-py::object own_hook(const Connection &connection, Step step) {
+py::object own_hook(Connection &connection, Step step) {
     const auto index = static_cast<std::size_t>(step);
     const py::object &inherited = connection.plan->inherited_hook[index];
-    if (!inherited) {
+    if (!inherited || (connection.plain_steps & bit(step)) != 0) {
         return {};
     }
     auto hook = py::reinterpret_steal<py::object>(
@@ -15,7 +15,11 @@ py::object own_hook(const Connection &connection, Step step) {
         throw py::error_already_set();
     }
     const bool is_inherited = PyMethod_Check(hook.ptr()) && PyMethod_GET_FUNCTION(hook.ptr()) == inherited.ptr();
-    return is_inherited ? py::object() : hook;
+    if (!is_inherited) {
+        return hook;
+    }
+    connection.plain_steps |= bit(step);  // looked up once a message: it is a tenth of the cost of a callback
+    return {};
 }
 
 }  // namespace pymilter

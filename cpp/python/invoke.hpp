@@ -44,11 +44,11 @@ bool guarded(const Filter &filter, const Connection *connection, Step step, Work
 }
 
 // A classic bytes hook that is not the inherited one, or null. Needs the GIL; throws what Python raises.
-py::object own_hook(const Connection &connection, Step step);
+py::object own_hook(Connection &connection, Step step);
 
 // `fill(arguments, mode)` adds the arguments after the receiver. Needs the GIL; throws what Python raises.
 template <typename Fill>
-py::object call_handler(const Filter &filter, const Connection &connection, Step step, Fill &&fill) {
+py::object call_handler(const Filter &filter, Connection &connection, Step step, Fill &&fill) {
     const Plan &plan = *connection.plan;
     Arguments arguments(connection.receiver);
     PyObject *result = nullptr;
