@@ -69,9 +69,11 @@ def test_server_as_a_context_manager(script: Script) -> None:
 def test_server_is_stopped_when_its_block_fails(script: Script) -> None:
     done = script("""
         import os
+        from pymilter.testing import send_message
         def main(address):
             try:
                 with Server(Base, address):
+                    send_message(address, b"A: b\\r\\n\\r\\nx\\r\\n")
                     raise LookupError
             except LookupError:
                 note(os.path.exists(address[5:]))
@@ -217,8 +219,10 @@ def test_a_stale_socket_is_replaced(script: Script) -> None:
 def test_the_socket_of_another_filter_is_left_alone_at_the_end(script: Script) -> None:
     done = script("""
         import os, socket
+        from pymilter.testing import send_message
         def main(address):
             with Server(Base, address):
+                send_message(address, b"A: b\\r\\n\\r\\nx\\r\\n")
                 os.unlink(address[5:])
                 other = socket.socket(socket.AF_UNIX)
                 other.bind(address[5:])
@@ -242,8 +246,10 @@ def test_the_mode_of_the_socket_is_the_umasks(script: Script) -> None:
 def test_no_process_started_meanwhile_holds_the_socket(script: Script) -> None:
     done = script("""
         import socket, subprocess
+        from pymilter.testing import send_message
         def main(address):
             with Server(Base, "inet:0@127.0.0.1") as server:
+                send_message(server.address, b"A: b\\r\\n\\r\\nx\\r\\n")
                 port = int(server.address[5:].partition("@")[0])
                 child = subprocess.Popen(["sleep", "20"], close_fds=False)
             again = socket.create_server(("127.0.0.1", port), reuse_port=False)
