@@ -1,5 +1,6 @@
 """Running a filter: `Server`, `run` and `stop`."""
 
+import os
 import threading
 from collections.abc import Callable
 from types import TracebackType
@@ -9,8 +10,18 @@ from pymilter import _core
 from pymilter._base import Base, plan_of
 from pymilter._constants import TEMPFAIL, Status
 from pymilter._loop import SIGNAL_GRACE, RunningLoop
+from pymilter._privileges import drop_privileges
 from pymilter._report import report_failure
-from pymilter._sockets import discard_listener, open_listener, parse_address
+from pymilter._sockets import (
+    discard_listener,
+    group_number,
+    open_listener,
+    parse_access,
+    parse_address,
+    user_number,
+)
+from pymilter._systemd import notify, watchdog
+from pymilter._workers import RETIRE_GRACE, Supervisor, Worker, keep_pid_file
 from pymilter.errors import MilterError
 
 BACKLOG: Final = 128
@@ -20,7 +31,9 @@ class Server:
     """A filter that serves one socket; a context manager that starts it and stops it.
 
     `factory` makes an object derived from `Base` for each connection: a class, a function or a lambda. `socket` is in
-    libmilter's notation: inet:PORT@HOST (port 0: any free one), inet6:PORT@HOST, unix:PATH, local:PATH or a path.
+    libmilter's notation: inet:PORT@HOST (port 0: any free one), inet6:PORT@HOST, unix:PATH, local:PATH or a path; or
+    one that is open already: fd:NUMBER, systemd: or systemd:NAME. A unix socket gets `socket_mode`, `socket_owner` and
+    `socket_group` before anybody can connect. Once the socket is open, the process becomes `user` and `group`.
     `timeout` is in seconds: how long libmilter waits for the MTA (7210 by default). `exception_policy` is what is
     answered when a handler fails: TEMPFAIL, REJECT, ACCEPT or CONTINUE. `grace` is in seconds: how long messages that
     are under way may go on after SIGTERM or SIGHUP. Over TCP, steps are left unanswered only where
@@ -41,12 +54,21 @@ class Server:
         backlog: int = BACKLOG,
         noreply_over_tcp: bool = True,
         grace: float = SIGNAL_GRACE,
+        socket_mode: int | None = None,
+        socket_owner: str | int | None = None,
+        socket_group: str | int | None = None,
+        user: str | int | None = None,
+        group: str | int | None = None,
     ) -> None:
         if not callable(factory):
             raise TypeError(f"factory must be a class or a function that makes a Base, not {type(factory).__name__}")
         self._timeout = timeout
+        self._grace = grace
         self._backlog = backlog
         self._wanted_address = parse_address(socket)
+        self._access = parse_access(socket_mode, socket_owner, socket_group)
+        self._user = user_number(user)
+        self._group = group_number(group)
         self._filter = _core.Filter(
             name=name if name is not None else getattr(factory, "__name__", "pymilter"),
             exception_policy=exception_policy,
@@ -64,9 +86,10 @@ class Server:
         """Open the socket and begin to serve it; with `signals`, SIGTERM, SIGHUP and SIGINT make wait() return."""
         with (
             self._loop.starting(signals=signals),
-            open_listener(self._wanted_address, backlog=self._backlog) as listener,
+            open_listener(self._wanted_address, backlog=self._backlog, access=self._access) as listener,
         ):
             try:
+                drop_privileges(self._user, self._group)
                 self._filter.register(timeout=self._timeout)
                 self._loop.start(listener)
             except BaseException:
@@ -101,6 +124,37 @@ class Server:
         if self._loop.finish(grace) != 0:
             raise MilterError("libmilter's loop ended with a failure: syslog has its reason")
 
+    def run(self) -> None:
+        """Start, wait for a signal or stop(), and stop."""
+        self.start(signals=True)
+        try:
+            notify("READY=1")
+            with watchdog():
+                self.wait()
+        finally:
+            notify("STOPPING=1")
+            self.finish()
+
+    def supervise(self, workers: int) -> None:
+        """Open the socket, and keep `workers` processes that run this program again and serve it."""
+        with open_listener(self._wanted_address, backlog=self._backlog, access=self._access) as listener:
+            try:
+                Supervisor(listener, workers, grace=self._grace).run()
+            finally:
+                discard_listener(listener)
+
+    def serve_as(self, worker: Worker) -> None:
+        """Serve the supervisor's socket until it says that it is enough, or has gone."""
+        with self._loop.starting(signals=True), worker.listener() as listener:
+            drop_privileges(self._user, self._group)
+            self._filter.register(timeout=self._timeout)
+            self._loop.start(listener)
+        worker.watch(lambda retire: self._loop.request_stop(RETIRE_GRACE if retire else self._grace, retire))
+        try:
+            self.wait()
+        finally:
+            self.finish()
+
     def __enter__(self) -> Self:
         self.start()
         return self
@@ -121,10 +175,20 @@ def run(
     backlog: int = BACKLOG,
     noreply_over_tcp: bool = True,
     grace: float = SIGNAL_GRACE,
+    socket_mode: int | None = None,
+    socket_owner: str | int | None = None,
+    socket_group: str | int | None = None,
+    user: str | int | None = None,
+    group: str | int | None = None,
+    workers: int = 0,
+    pid_file: str | os.PathLike[str] | None = None,
 ) -> None:
     """Serve a socket until SIGTERM, SIGHUP, SIGINT or stop(); then return, or raise KeyboardInterrupt after SIGINT.
 
-    The arguments are those of `Server`. libmilter's loop runs in threads of its own, so that the program's signal
+    With `workers`, this process opens the socket and keeps so many others that run the same program and serve it, and
+    SIGHUP replaces them one by one; see docs/operating.md. `pid_file` gets the number of this process.
+
+    The other arguments are those of `Server`. libmilter's loop runs in threads of its own, so that the program's signal
     handlers run as ever; those that are installed for the three signals run as well. A second signal of a kind ends the
     process at once.
     """
@@ -137,12 +201,22 @@ def run(
         backlog=backlog,
         noreply_over_tcp=noreply_over_tcp,
         grace=grace,
+        socket_mode=socket_mode,
+        socket_owner=socket_owner,
+        socket_group=socket_group,
+        user=user,
+        group=group,
     )
-    server.start(signals=True)
-    try:
-        server.wait()
-    finally:
-        server.finish()
+    if workers < 0:
+        raise ValueError(f"workers is {workers}: it must be at least 0")
+    if (worker := Worker.of_this_process()) is not None:
+        server.serve_as(worker)
+        return
+    with keep_pid_file(pid_file):
+        if workers > 0:
+            server.supervise(workers)
+        else:
+            server.run()
 
 
 def stop(grace: float = 0.0) -> None:

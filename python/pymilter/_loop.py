@@ -1,0 +1,168 @@
+"""libmilter's loop beside the calling thread: signals, draining, and the end of it at exit and in forked processes."""
+
+import _thread
+import atexit
+import logging
+import os
+import signal
+import socket as sockets
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from pymilter import _core
+from pymilter._sockets import Address, bound_address, is_ours, remove_socket
+from pymilter.errors import MilterError
+
+logger = logging.getLogger("pymilter")
+
+# At exit, callbacks that are still inside get this long to end.
+EXIT_GRACE: Final = 5.0
+# Python replaces our C handlers when signal.signal() is called while a filter runs beside the main thread: mostly while
+# the program starts, so it is looked at often then.
+RENEW_EVERY: Final = 0.5
+RENEW_EVERY_AT_START: Final = 0.01
+STARTING: Final = 5.0
+
+# A signal lets messages that are under way go on for this long.
+SIGNAL_GRACE: Final = 5.0
+# At the deadline, what is left has this long to ask for its TEMPFAIL.
+TEMPFAIL_TIME: Final = 1.0
+LOOK_EVERY: Final = 0.005
+
+
+class RunningLoop:
+    """libmilter's loop for one filter, from its listening socket to its end."""
+
+    running: "RunningLoop | None" = None
+
+    def __init__(
+        self, core_filter: _core.Filter, *, noreply_over_tcp: bool = True, signal_grace: float = SIGNAL_GRACE
+    ) -> None:
+        self._filter = core_filter
+        self._noreply_over_tcp = noreply_over_tcp
+        self._signal_grace = signal_grace
+        self._grace = 0.0
+        self._for_connections = False
+        self._finishing = threading.RLock()  # a signal handler may call stop() within stop()
+        self._result: int | None = None
+        self._address: Address | None = None
+        self._inode = 0
+        self._mask: set[int] = set()
+
+    @property
+    def address(self) -> Address:
+        """Where it listens. Raises MilterError before start()."""
+        if self._address is None:
+            raise MilterError("the filter has not been started")
+        return self._address
+
+    @contextmanager
+    def starting(self, *, signals: bool) -> Iterator[None]:
+        """Around the opening of the socket and start(): who sees the socket may send the first signal."""
+        if signals:
+            self._filter.watch_signals()
+        try:
+            yield
+        except BaseException:
+            self._filter.leave_signals()
+            raise
+
+    def start(self, listener: sockets.socket) -> None:
+        """Serve `listener`, which the caller may close afterwards."""
+        address = bound_address(listener)
+        if is_ours(listener):
+            self._inode = Path(address.path).lstat().st_ino
+        self._mask = signal.pthread_sigmask(signal.SIG_BLOCK, [])
+        self._filter.start(listener.fileno(), mute_over_tcp=self._noreply_over_tcp)
+        self._address = address
+        RunningLoop.running = self
+        logger.info("listening on %s", address)
+
+    def wait(self) -> None:
+        """Wait for the end or for a reason to end."""
+        is_main = threading.current_thread() is threading.main_thread()
+        started = time.monotonic() + STARTING
+        while True:
+            seconds = RENEW_EVERY_AT_START if time.monotonic() < started else RENEW_EVERY
+            event = self._filter.wait(None if is_main else seconds)
+            if event in (_core.EVENT_NOTHING, _core.EVENT_INTERRUPTED):
+                continue
+            if event > _core.EVENT_ENDED:
+                self._grace = max(self._grace, self._signal_grace)
+                logger.info("stopping on %s", signal.Signals(event - _core.EVENT_ENDED).name)
+            elif event == _core.EVENT_ENDED and self._filter.finish() == 0:
+                # libmilter has a thread that takes these signals too, and does not tell which one it was.
+                logger.info("stopping on a signal that libmilter has taken")
+                _thread.interrupt_main(signal.SIGTERM)
+            return
+
+    def request_stop(self, grace: float = 0.0, for_connections: bool = False) -> None:
+        """Make wait() return, and give finish() its grace: for messages or for whole connections. From any thread."""
+        self._grace = max(self._grace, grace)
+        self._for_connections = self._for_connections or for_connections
+        self._filter.request_stop()
+
+    def finish(self, grace: float | None = None) -> int:
+        """Stop libmilter's loop; the second time nothing happens. Returns what smfi_main returned.
+
+        Messages that are under way go on for `grace` seconds: by default what request_stop() was told, or what signals
+        are to give.
+        """
+        with self._finishing:
+            if self._result is None and RunningLoop.running is self:
+                try:
+                    self._drain(self._grace if grace is None else grace)
+                finally:
+                    self._result = self._filter.finish()
+                    RunningLoop.running = None
+                    if self._inode:
+                        remove_socket(self.address, self._inode)
+                    logger.info("stopped listening on %s", self.address)
+            return self._result or 0
+
+    def leave_to_parent(self) -> None:
+        """In the child of a fork: the filter is the parent's."""
+        RunningLoop.running = None
+        if _core.is_in_callback():
+            # libmilter's threads have signals blocked, but here this thread is the only one to take them.
+            signal.pthread_sigmask(signal.SIG_SETMASK, self._mask)
+        self._filter.abandon()
+
+    def _drain(self, grace: float) -> None:
+        if grace <= 0:
+            return
+        self._filter.refuse()
+        if self._is_quiet_within(grace):
+            return
+        logger.warning("%d messages are still under way after %g s: TEMPFAIL", _core.messages_under_way(), grace)
+        self._filter.answer_no_more()
+        self._is_quiet_within(TEMPFAIL_TIME)
+
+    def _is_quiet_within(self, seconds: float) -> bool:
+        """Wait until nothing is under way any more that is to be waited for; false when that takes too long."""
+        deadline = time.monotonic() + seconds
+        while _core.messages_under_way() > 0 or (self._for_connections and self._filter.connections() > 0):
+            if time.monotonic() >= deadline:
+                return False
+            time.sleep(LOOK_EVERY)
+        return True
+
+
+def end() -> None:
+    """At exit: no callback may meet a dead interpreter, and no socket is left behind."""
+    if RunningLoop.running is not None:
+        RunningLoop.running.finish(0.0)
+    _core.shut_gate(EXIT_GRACE)
+
+
+def _leave_to_parent() -> None:
+    if RunningLoop.running is not None:
+        RunningLoop.running.leave_to_parent()
+
+
+atexit.register(end)
+os.register_at_fork(after_in_child=_leave_to_parent)
