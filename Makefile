@@ -51,7 +51,7 @@ lint: $(VENV)/.tests
 check-native: $(VENV)/.tests
 	scripts/check-native
 
-bench: $(VENV)/.built
+bench: $(VENV)/.tests
 	$(BIN)/python benchmarks/run.py
 
 clean:

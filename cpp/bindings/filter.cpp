@@ -8,6 +8,7 @@
 
 #include "bindings/bindings.hpp"
 #include "core/traffic.hpp"
+#include "python/errors.hpp"
 #include "python/gil.hpp"
 
 namespace pymilter {
@@ -73,6 +74,15 @@ void check_library_version() {
     }
 }
 
+std::size_t set_max_data_size(std::size_t size) {
+#if PYMILTER_HAVE_SETMAXDATASIZE
+    return ::smfi_setmaxdatasize(size);
+#else
+    raise_milter_error("this libmilter has no smfi_setmaxdatasize, so the limit of one packet cannot be set to " +
+                       std::to_string(size));
+#endif
+}
+
 }  // namespace
 
 void bind_filter(py::module_ &module) {
@@ -121,10 +131,8 @@ void bind_filter(py::module_ &module) {
     module.def("version", &library_version, "Version of the libmilter in use: major, minor, patch (smfi_version).");
     module.def("setdbg", [](int level) { ::smfi_setdbg(level); }, py::arg("level"),
                "Level of libmilter's own debug output, 0 for none (smfi_setdbg).");
-#if PYMILTER_HAVE_SETMAXDATASIZE
-    module.def("setmaxdatasize", &::smfi_setmaxdatasize, py::arg("size"),
+    module.def("setmaxdatasize", &set_max_data_size, py::arg("size"),
                "Limit of one packet in bytes; returns the one before (smfi_setmaxdatasize).");
-#endif
     module.def("messages_under_way", [] { return messages_under_way.load(); },
                "How many messages have begun and not ended.");
     module.def("is_in_callback", &Attach::is_here, "Whether libmilter called the calling thread.");

@@ -62,6 +62,8 @@ from pymilter._constants import (
 )
 from pymilter._core import (
     Context,
+    setdbg,
+    setmaxdatasize,
     version,
 )
 from pymilter._decorators import (
@@ -166,6 +168,8 @@ __all__ = [
     "noreply",
     "rejected_recipients",
     "run",
+    "setdbg",
+    "setmaxdatasize",
     "stats",
     "stop",
     "symlist",
