@@ -87,7 +87,12 @@ def test_both_serve_and_sigterm_ends_all(crew: Crew) -> None:
     assert len(workers) == 2
     assert crew.pid_file.read_text() == f"{crew.process.pid}\n"
     seen: set[int] = set()
-    eventually(lambda: seen.add(crew.ask()[0]) or seen, lambda found: found == workers)
+
+    def ask() -> set[int]:
+        seen.add(crew.ask()[0])
+        return seen
+
+    eventually(ask, lambda found: found == workers)
     assert crew.process.stop() == 0, crew.process.stderr
     assert gone(workers)()
     assert not crew.pid_file.exists()
