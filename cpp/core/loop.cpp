@@ -117,6 +117,7 @@ int Loop::finish() {
     if (m_thread.joinable()) {
         // smfi_stop waits for the lock that the polling listener holds for up to 5 s, so it gets a thread of its own
         // while the poll is interrupted. An interruption that comes between two polls is lost: hence again.
+        const bool was_running = m_result.wait_for(0ms) != std::future_status::ready;
         std::thread stopper([] { ::smfi_stop(); });
         while (m_result.wait_for(5ms) != std::future_status::ready) {
             m_interruption->interrupt(m_thread.native_handle());
@@ -124,8 +125,10 @@ int Loop::finish() {
         stopper.join();
         m_thread.join();
         m_interruption.reset();
+        // smfi_main calls it a failure when it is stopped before it has begun.
+        m_code = was_running ? MI_SUCCESS : m_result.get();
     }
-    return m_result.valid() ? m_result.get() : MI_SUCCESS;
+    return m_code;
 }
 
 }  // namespace pymilter

@@ -53,6 +53,7 @@ private:
     std::optional<Interruption> m_interruption;
     std::thread m_thread;
     std::shared_future<int> m_result;
+    int m_code = 0;
 };
 
 }  // namespace pymilter

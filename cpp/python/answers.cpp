@@ -56,7 +56,9 @@ void end_message_after(SMFICTX *context, Step step, sfsistat status) {
     if (!is_final || is_connection_step(step) || step == Step::envrcpt || step == Step::unknown) {
         return;
     }
-    if (Connection *const connection = Connection::find(context)) {
+    Connection *const connection = Connection::find(context);
+    // After a QUIT_NC libmilter may drop the answer for a no-reply that it agreed to before: then a failure stays.
+    if (connection != nullptr && (connection->is_negotiated || connection->failure() == nullptr)) {
         connection->reset_message();
     }
 }

@@ -56,10 +56,14 @@ int Connection::locked_call(const Call &function) {
     return context == nullptr || step() == Step::idle ? MI_FAILURE : function(context);
 }
 
-void Connection::check_usable(const char *what) const {
+void Connection::check_open(const char *what) const {
     if (m_context.load() == nullptr) {
         raise_milter_error(std::string{what} + " is not possible: the connection is closed");
     }
+}
+
+void Connection::check_usable(const char *what) const {
+    check_open(what);
     if (step() == Step::idle) {
         raise_milter_error(std::string{what} + " is not possible between two callbacks");
     }
@@ -90,20 +94,25 @@ bool Connection::call_unattached(const Call &function) noexcept {
     return locked_call(function) == MI_SUCCESS;
 }
 
-void Connection::check_at_eom(const char *what) const {
+void Connection::check_at(Step wanted, const char *what) const {
     check_usable(what);
-    if (step() != Step::eom) {
-        raise_milter_error(std::string{what} + " is possible only at eom, not at " + traits(step()).name);
+    if (step() != wanted) {
+        raise_milter_error(std::string{what} + " is possible only at " + traits(wanted).name + ", not at " +
+                           traits(step()).name);
     }
 }
 
 void Connection::edit(std::uint32_t action, const char *what, Call function) {
-    check_at_eom(what);
+    check_at(Step::eom, what);
     if (!options.has_action(action)) {
         raise_disabled_action(action, what);
     }
     if (m_body_begun) {
-        m_held_edits.push_back(std::move(function));
+        // Under the lock, like a call: flush_edits must not find it half done by a thread of the user's.
+        call(what, [&](SMFICTX *) {
+            m_held_edits.push_back(std::move(function));
+            return MI_SUCCESS;
+        });
     } else {
         socket.cork();
         call(what, function, true);
@@ -111,7 +120,7 @@ void Connection::edit(std::uint32_t action, const char *what, Call function) {
 }
 
 void Connection::replace_body(const Call &function) {
-    check_at_eom("replacebody");
+    check_at(Step::eom, "replacebody");
     if (!options.has_action(SMFIF_CHGBODY)) {
         raise_disabled_action(SMFIF_CHGBODY, "replacebody");
     }
@@ -121,9 +130,10 @@ void Connection::replace_body(const Call &function) {
 }
 
 bool Connection::flush_edits() noexcept {
+    const std::lock_guard<std::mutex> lock(m_mutex);
     bool sent = true;
     for (const auto &function : m_held_edits) {
-        sent = sent && call_unattached(function);
+        sent = sent && function(m_context.load()) == MI_SUCCESS;
     }
     m_held_edits.clear();
     return sent;

@@ -45,6 +45,9 @@ public:
     void enter(Step step) noexcept;
     void leave() noexcept;
 
+    // Throws MilterError when libmilter's context is gone.
+    void check_open(const char *what) const;
+
     // Calls libmilter. Needs the GIL and gives it up while it waits; also during the call where it `may_block`. Throws
     // MilterError when the connection is closed or between two callbacks, or when libmilter refuses.
     void call(const char *what, const Call &function, bool may_block = false);
@@ -55,8 +58,8 @@ public:
     // Postfix wants the chunks of a body in one run, so what is edited after the first chunk waits for flush_edits.
     void edit(std::uint32_t action, const char *what, Call function);
     void replace_body(const Call &function);
-    // Throws unless the step is eom, as the rule of xxfi_eom is; `what` names the call.
-    void check_at_eom(const char *what) const;
+    // Throws MilterError unless the step is `wanted`; `what` names the call.
+    void check_at(Step wanted, const char *what) const;
     // Without the GIL, when eom is over. False when libmilter could not send an edit.
     bool flush_edits() noexcept;
 

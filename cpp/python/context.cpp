@@ -81,9 +81,13 @@ private:
 
 }  // namespace
 
-py::object Context::getpriv() const { return m_connection->priv ? m_connection->priv : py::none(); }
+py::object Context::getpriv() const {
+    m_connection->check_open("getpriv");
+    return m_connection->priv ? m_connection->priv : py::none();
+}
 
 py::object Context::setpriv(py::object priv) {
+    m_connection->check_open("setpriv");  // after close nobody would let the object go
     py::object earlier = getpriv();
     m_connection->priv = std::move(priv);
     return earlier;
@@ -120,6 +124,7 @@ void Context::setsymlist(int stage, const py::args &macros) {
         names += to_bytes("macro name", macro);
     }
     check_parameters(names);
+    m_connection->check_at(Step::negotiate, "setsymlist");
     m_connection->call("setsymlist",
                        [&](SMFICTX *context) { return ::smfi_setsymlist(context, stage, names.data()); });
 }
@@ -214,7 +219,7 @@ void Context::quarantine(const py::object &reason) {
 }
 
 void Context::progress() {
-    m_connection->check_at_eom("progress");
+    m_connection->check_at(Step::eom, "progress");
     m_connection->socket.uncork();  // it is meant to arrive now
     m_connection->call("progress", [](SMFICTX *context) { return ::smfi_progress(context); }, true);
 }

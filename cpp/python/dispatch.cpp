@@ -159,11 +159,9 @@ sfsistat eom(SMFICTX *context) {
         return status;
     }
     if (status == SMFIS_CONTINUE || status == SMFIS_ACCEPT) {
-        connection->enter(Step::eom);
         if (!connection->flush_edits()) {
             status = SMFIS_TEMPFAIL;
         }
-        connection->leave();
     }
     connection->socket.uncork();
     connection->reset_message();

@@ -69,6 +69,11 @@ void Filter::remake_function_plan() {
             plan->wanted.protocol |= traits(step).skip;
         }
     }
+    if (plan->has(Step::unknown) && !plan->has(Step::data)) {
+        // After an unknown command libmilter ignores a header that comes before DATA, and the MTA would wait for ever.
+        plan->wanted.protocol &= ~traits(Step::data).skip;
+        plan->wanted.protocol |= traits(Step::data).mute;
+    }
     plan->negotiates = plan->has(Step::negotiate);
     m_function_plan = plan;
 }

@@ -34,6 +34,11 @@ bool is_allowed(long status, Step step) {
     throw py::error_already_set();
 }
 
+// `_wire` of a Reply; another object may have anything there.
+bool is_wire_form(PyObject *wire) {
+    return PyTuple_CheckExact(wire) && PyTuple_GET_SIZE(wire) == 4 && PyTuple_CheckExact(PyTuple_GET_ITEM(wire, 3));
+}
+
 int read_status(const py::object &result, Connection &connection, Step step, bool is_due) {
     if (result.is_none()) {
         return SMFIS_CONTINUE;
@@ -47,11 +52,14 @@ int read_status(const py::object &result, Connection &connection, Step step, boo
         return static_cast<int>(status);
     }
     const auto wire = py::reinterpret_steal<py::object>(PyObject_GetAttr(result.ptr(), Names::get().wire));
-    if (!wire || !PyTuple_CheckExact(wire.ptr()) || PyTuple_GET_SIZE(wire.ptr()) != 4) {
+    if (!wire || !is_wire_form(wire.ptr())) {
         PyErr_Clear();
         refuse_result(PyExc_TypeError, result, step, "allowed are a Status, a Reply (Reject, TempFail) and None");
     }
     const Answer answer = to_answer(wire);
+    if (answer.status != SMFIS_REJECT && answer.status != SMFIS_TEMPFAIL) {
+        refuse_result(PyExc_ValueError, result, step, "a reply goes with REJECT or TEMPFAIL");
+    }
     if (is_due) {  // else the text must not stay behind in libmilter, for a later refusal to find
         connection.call("setreply", [&](SMFICTX *context) { return send_reply(context, answer.text); });
     }
