@@ -100,9 +100,9 @@ class Server:
         """Wait until stop() is called, a signal came or libmilter ended. Python's signal handlers run meanwhile."""
         self._loop.wait()
 
-    def request_stop(self) -> None:
-        """Make wait() return; from any thread and from a handler, more than once if need be."""
-        self._loop.request_stop()
+    def request_stop(self, grace: float = 0.0) -> None:
+        """Make wait() return, and give finish() its grace; from any thread and from a handler, more than once."""
+        self._loop.request_stop(grace)
 
     def stop(self, grace: float = 0.0) -> None:
         """Stop serving and remove a unix socket; from any thread, more than once.
