@@ -5,7 +5,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import IO, Any, cast
 
-from pymilter import CONTINUE, Base
+from pymilter import CONTINUE, Base, Stage
 
 from .testctx import TestCtx
 
@@ -115,19 +115,19 @@ class TestBase:
         """Set the reply."""
         self._testctx.setreply(rcode, xcode, *msg)
 
-    def setsymlist(self, stage: int, *macros: str) -> None:
+    def setsymlist(self, stage: Stage | int | str, *macros: str) -> None:
         """Remember the macros asked for."""
         self._testctx.setsymlist(stage, *macros)
 
-    def addheader(self, field: str, value: str, idx: int = -1) -> None:
+    def addheader(self, field: str, value: str | bytes, idx: int = -1) -> None:
         """Add a header."""
         self._testctx.addheader(field, value, idx)
-        self.log(f"addheader: {field}={value}")
+        self.log(f"addheader: {field}={value!s}")
 
-    def chgheader(self, field: str, idx: int, value: str | None) -> None:
+    def chgheader(self, field: str, idx: int, value: str | bytes | None) -> None:
         """Change a header."""
         self._testctx.chgheader(field, idx, value)
-        self.log(f"chgheader: {field}[{idx}]={value}")
+        self.log(f"chgheader: {field}[{idx}]={value!s}")
 
     def addrcpt(self, rcpt: str, params: str | Iterable[str] | None = None) -> None:
         """Add a recipient."""

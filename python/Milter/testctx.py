@@ -1,8 +1,7 @@
 """TestCtx: a context that plays the MTA for the unit tests of a program, without libmilter and without a socket."""
 
 import re
-import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
 from socket import AF_INET, AF_INET6, AF_UNIX
@@ -15,37 +14,21 @@ from pymilter import (
     SKIP,
     Action,
     Base,
-    DisabledAction,
     MilterError,
     Protocol,
-    Reject,
     Reply,
     Stage,
-    TempFail,
 )
 from pymilter._negotiate import MUTE_BITS, SKIP_BITS
 
-from ._testmessage import TestMessage, change_header
+from ._testmessage import TestMessage
+from ._testrequests import TestRequests, encoded
 
 CHUNK: Final = 65535
 CLIENT_PORT: Final = 1234
 
-_HEADER_BREAK: Final = re.compile(r"[\0\r]|\n(?![ \t])")
 
-
-def _encoded(text: str | bytes) -> bytes:
-    return text if isinstance(text, bytes) else text.encode("utf-8", "surrogateescape")
-
-
-def _decoded(text: str | bytes) -> str:
-    return text.decode("utf-8", "surrogateescape") if isinstance(text, bytes) else text
-
-
-def _joined(params: str | Iterable[str] | None) -> str | None:
-    return params if params is None or isinstance(params, str) else " ".join(params) or None
-
-
-class TestCtx:
+class TestCtx(TestRequests):
     """Make one, `_connect()`, feed it messages, and look at what the filter did to them.
 
     The object under test is made by `Milter.factory`, negotiates as with an MTA, and is called for the steps that it
@@ -65,131 +48,11 @@ class TestCtx:
     default_opts: ClassVar[list[int]] = [sum(Action), sum(Protocol), 0, 0]
 
     def __init__(self, logfile: str = "test/milter.log") -> None:
-        self._priv: Any = None
+        super().__init__()
         self._is_open = False
-        self._macros: dict[str, str] = {}
-        self._symlist: list[str | None] = [None] * len(Stage)
         self._opts = list(self.default_opts)
         self._protocol = 0
-        self._actions = 0
-        self._stage: str | None = None
-        self._activity = time.time()
         self._verdict: int = CONTINUE
-        self._reply: tuple[str | None, ...] | None = None
-        self._sender: str | None = None
-        self._begin_message()
-
-    def _begin_message(self) -> None:
-        self._addrcpt: list[tuple[str, str | None]] = []
-        self._delrcpt: list[str] = []
-        self._body: BytesIO | None = None
-        self._bodyreplaced = False
-        self._msg: Any = None
-        self._headerschanged = False
-        self._envfromchanged = False
-        self._quarantine: str | None = None
-        self._head = b""
-        self._chunks: list[bytes] = []
-
-    # ------------------------------------------------------------------------------ what a filter may ask of a context
-
-    def getpriv(self) -> Any:
-        """The object under test."""
-        return self._priv
-
-    def setpriv(self, priv: object) -> Any:
-        """Store the object under test; returns the one before."""
-        earlier, self._priv = self._priv, priv
-        return earlier
-
-    def getsymval(self, name: str) -> str | None:
-        """A macro that `_setsymval` set, or None; braces around a name may be left out."""
-        return self._macros.get(name, self._macros.get(f"{{{name}}}", self._macros.get(name.strip("{}"))))
-
-    def _setsymval(self, name: str, val: str) -> None:
-        self._macros[name] = val
-
-    def setsymlist(self, stage: int, *macros: str) -> None:
-        """Remember the macros asked for; in negotiate only, once a stage."""
-        if self._stage != "negotiate":
-            raise MilterError("setsymlist is possible only in negotiate")
-        if self._symlist[stage] is not None:
-            raise MilterError(f"setsymlist was called before for the stage {Stage(stage).name}")
-        self._symlist[stage] = " ".join(macros)
-
-    def setreply(self, rcode: str, xcode: str | None = None, *msg: str | None) -> None:
-        """Set the reply; raises ValueError for what libmilter would not take."""
-        lines = [line for line in msg if line is not None]
-        kind = Reject if str(rcode).startswith("5") else TempFail
-        kind(int(rcode) if rcode.isdigit() else 0, xcode, *lines)
-        self._reply = (rcode, xcode, *lines)
-
-    def _check_edit(self, action: Action, what: str) -> None:
-        if self._stage != "eom":
-            raise MilterError(f"{what} is possible only at eom")
-        if not self._actions & action:
-            raise DisabledAction(f"{what} needs the action {action.name}, which was not granted")
-
-    def _check_header(self, field: str, value: str) -> None:
-        if not re.fullmatch(r"[!-9;-~]+", field) or _HEADER_BREAK.search(value):
-            raise ValueError(f"{field!r}: {value!r} cannot be a header: it has a NUL, a CR or a LF that is no fold")
-
-    def _message(self) -> Any:
-        if self._msg is None:
-            self._msg = TestMessage.read(self._head).parsed
-        return self._msg
-
-    def addheader(self, field: str, value: str, idx: int = -1) -> None:
-        """Add a header to `_msg`; its place is not looked at."""
-        self._check_edit(Action.ADDHDRS, "addheader")
-        self._check_header(field, _decoded(value))
-        self._message()[field] = _decoded(value)
-        self._headerschanged = True
-
-    def chgheader(self, field: str, idx: int, value: str | None) -> None:
-        """Change a header of `_msg`."""
-        self._check_edit(Action.CHGHDRS, "chgheader")
-        self._check_header(field, _decoded(value or ""))
-        change_header(self._message(), field, idx, _decoded(value or ""))
-        self._headerschanged = True
-
-    def addrcpt(self, rcpt: str, params: str | Iterable[str] | None = None) -> None:
-        """Add a recipient to `_addrcpt`."""
-        joined = _joined(params)
-        self._check_edit(Action.ADDRCPT_PAR if joined else Action.ADDRCPT, "addrcpt")
-        self._addrcpt.append((rcpt, joined))
-
-    def delrcpt(self, rcpt: str) -> None:
-        """Add a recipient to `_delrcpt`."""
-        self._check_edit(Action.DELRCPT, "delrcpt")
-        self._delrcpt.append(rcpt)
-
-    def chgfrom(self, sender: str, params: str | Iterable[str] | None = None) -> None:
-        """Change `_sender`."""
-        self._check_edit(Action.CHGFROM, "chgfrom")
-        self._sender = sender
-        self._envfromchanged = True
-
-    def replacebody(self, chunk: str | bytes | bytearray | memoryview) -> None:
-        """Replace the body of `_body`; further calls append."""
-        self._check_edit(Action.CHGBODY, "replacebody")
-        if not self._bodyreplaced:
-            self._chunks.clear()
-            self._bodyreplaced = True
-        self._chunks.append(_encoded(chunk) if isinstance(chunk, str) else bytes(chunk))
-
-    def quarantine(self, reason: str) -> None:
-        """Keep the reason in `_quarantine`."""
-        self._check_edit(Action.QUARANTINE, "quarantine")
-        self._quarantine = reason
-
-    def progress(self) -> None:
-        """Keep the time in `_activity`."""
-        if self._stage != "eom":
-            raise MilterError("progress is possible only at eom")
-        self._activity = time.time()
-
-    # ------------------------------------------------------------------------------ steps, as the MTA takes them
 
     def _call(self, step: str, method: str, *args: Any) -> int:
         """Call a handler where its step was negotiated, and read its result as the filter's status."""
@@ -218,7 +81,7 @@ class TestCtx:
         return cast("Callable[..., Any]", getattr(self._priv, method))
 
     def _text(self, method: str, text: str | bytes) -> Any:
-        (value,) = cast(Base, self._priv)._decoded(method, (_encoded(text),))
+        (value,) = cast(Base, self._priv)._decoded(method, (encoded(text),))
         return value
 
     def _negotiate(self) -> int:
@@ -264,17 +127,17 @@ class TestCtx:
         self._begin_message()
         self._reply = None
         self._sender = s[0]
-        return self._call("envfrom", "envfrom_bytes", *map(_encoded, s))
+        return self._call("envfrom", "envfrom_bytes", *map(encoded, s))
 
     def _envrcpt(self, *s: str) -> int:
-        return self._call("envrcpt", "envrcpt_bytes", *map(_encoded, s))
+        return self._call("envrcpt", "envrcpt_bytes", *map(encoded, s))
 
     def _data(self) -> int:
         return self._call("data", "data")
 
     def _header(self, fld: str, val: str | bytes) -> int:
-        self._head += b"%b: %b\n" % (_encoded(fld), _encoded(val))
-        return self._call("header", "header_bytes", fld, _encoded(val))
+        self._head += b"%b: %b\n" % (encoded(fld), encoded(val))
+        return self._call("header", "header_bytes", fld, encoded(val))
 
     def _eoh(self) -> int:
         self._head += b"\n"

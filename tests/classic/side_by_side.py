@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,7 +24,7 @@ class Transcript:
 
 
 def play(
-    python: str | Path, program: str, scripts: list[Script], *args: str, client_timeout: float = 10.0
+    python: str | Path, program: str, scripts: Sequence[Script], *args: str, client_timeout: float = 10.0
 ) -> Transcript:
     """Run `program`, play each script on a connection of its own, and stop it by SIGTERM.
 

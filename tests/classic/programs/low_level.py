@@ -6,6 +6,9 @@ import sys
 
 import milter
 
+# What the context has besides since 1.9.
+NEW = ("actions", "id", "protocol")
+
 
 def say(*items):
     print(*items, flush=True)
@@ -13,6 +16,7 @@ def say(*items):
 
 def connect(ctx, hostname, family, hostaddr):
     ctx.setpriv([])
+    say([name for name in dir(ctx) if not name.startswith("_") and name not in NEW])
     say("connect", hostname, int(family), hostaddr, ctx.getsymval("j"), ctx.getsymval("{no_such}"))
     return milter.REJECT if hostname == "refused.example" else milter.CONTINUE
 

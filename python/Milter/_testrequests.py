@@ -1,0 +1,154 @@
+"""What a filter may ask of the context in a test: requests are checked as with an MTA, and kept to be looked at."""
+
+import re
+import time
+from collections.abc import Iterable
+from io import BytesIO
+from typing import Any, Final
+
+import Milter
+from pymilter import Action, DisabledAction, MilterError, Reject, Stage, TempFail
+
+from ._testmessage import TestMessage, change_header
+
+_HEADER_BREAK: Final = re.compile(r"[\0\r]|\n(?![ \t])")
+
+
+def encoded(text: str | bytes) -> bytes:
+    """Bytes as they go over the wire."""
+    return text if isinstance(text, bytes) else text.encode("utf-8", "surrogateescape")
+
+
+def decoded(text: str | bytes) -> str:
+    """The opposite of `encoded`."""
+    return text.decode("utf-8", "surrogateescape") if isinstance(text, bytes) else text
+
+
+def _joined(params: str | Iterable[str] | None) -> str | None:
+    return params if params is None or isinstance(params, str) else " ".join(params) or None
+
+
+class TestRequests:
+    """The part of TestCtx that the filter sees, and its results."""
+
+    __test__ = False
+
+    def __init__(self) -> None:
+        self._priv: Any = None
+        self._macros: dict[str, str] = {}
+        self._symlist: list[str | None] = [None] * len(Stage)
+        self._actions = 0
+        self._stage: str | None = None
+        self._activity = time.time()
+        self._reply: tuple[str | None, ...] | None = None
+        self._sender: str | None = None
+        self._begin_message()
+
+    def _begin_message(self) -> None:
+        self._addrcpt: list[tuple[str, str | None]] = []
+        self._delrcpt: list[str] = []
+        self._body: BytesIO | None = None
+        self._bodyreplaced = False
+        self._msg: Any = None
+        self._headerschanged = False
+        self._envfromchanged = False
+        self._quarantine: str | None = None
+        self._head = b""
+        self._chunks: list[bytes] = []
+
+    def getpriv(self) -> Any:
+        """The object under test."""
+        return self._priv
+
+    def setpriv(self, priv: object) -> Any:
+        """Store the object under test; returns the one before."""
+        earlier, self._priv = self._priv, priv
+        return earlier
+
+    def getsymval(self, name: str) -> str | None:
+        """A macro that `_setsymval` set, or None; braces around a name may be left out."""
+        return self._macros.get(name, self._macros.get(f"{{{name}}}", self._macros.get(name.strip("{}"))))
+
+    def _setsymval(self, name: str, val: str) -> None:
+        self._macros[name] = val
+
+    def setsymlist(self, stage: Stage | int | str, *macros: str) -> None:
+        """Remember the macros asked for; in negotiate only, once a stage."""
+        if self._stage != "negotiate":
+            raise MilterError("setsymlist is possible only in negotiate")
+        number = Milter.MACRO_CALLBACKS[stage] if isinstance(stage, str) else Stage(stage)
+        if self._symlist[number] is not None:
+            raise MilterError(f"setsymlist was called before for the stage {number.name}")
+        self._symlist[number] = " ".join(macros)
+
+    def setreply(self, rcode: str, xcode: str | None = None, *msg: str | None) -> None:
+        """Set the reply; raises ValueError for what libmilter would not take."""
+        lines = [line for line in msg if line is not None]
+        kind = Reject if str(rcode).startswith("5") else TempFail
+        kind(int(rcode) if rcode.isdigit() else 0, xcode, *lines)
+        self._reply = (rcode, xcode, *lines)
+
+    def _check_edit(self, action: Action, what: str) -> None:
+        if self._stage != "eom":
+            raise MilterError(f"{what} is possible only at eom")
+        if not self._actions & action:
+            raise DisabledAction(f"{what} needs the action {action.name}, which was not granted")
+
+    def _check_header(self, field: str, value: str) -> None:
+        if not re.fullmatch(r"[!-9;-~]+", field) or _HEADER_BREAK.search(value):
+            raise ValueError(f"{field!r}: {value!r} cannot be a header: it has a NUL, a CR or a LF that is no fold")
+
+    def _message(self) -> Any:
+        if self._msg is None:
+            self._msg = TestMessage.read(self._head).parsed
+        return self._msg
+
+    def addheader(self, field: str, value: str | bytes, idx: int = -1) -> None:
+        """Add a header to `_msg`; its place is not looked at."""
+        self._check_edit(Action.ADDHDRS, "addheader")
+        self._check_header(field, decoded(value))
+        self._message()[field] = decoded(value)
+        self._headerschanged = True
+
+    def chgheader(self, field: str, idx: int, value: str | bytes | None) -> None:
+        """Change a header of `_msg`."""
+        self._check_edit(Action.CHGHDRS, "chgheader")
+        self._check_header(field, decoded(value or ""))
+        change_header(self._message(), field, idx, decoded(value or ""))
+        self._headerschanged = True
+
+    def addrcpt(self, rcpt: str, params: str | Iterable[str] | None = None) -> None:
+        """Add a recipient to `_addrcpt`."""
+        joined = _joined(params)
+        self._check_edit(Action.ADDRCPT_PAR if joined else Action.ADDRCPT, "addrcpt")
+        self._addrcpt.append((rcpt, joined))
+
+    def delrcpt(self, rcpt: str) -> None:
+        """Add a recipient to `_delrcpt`."""
+        self._check_edit(Action.DELRCPT, "delrcpt")
+        self._delrcpt.append(rcpt)
+
+    def chgfrom(self, sender: str, params: str | Iterable[str] | None = None) -> None:
+        """Change `_sender`."""
+        self._check_edit(Action.CHGFROM, "chgfrom")
+        self._sender = sender
+        self._envfromchanged = True
+
+    def replacebody(self, chunk: str | bytes | bytearray | memoryview) -> None:
+        """Replace the body of `_body`; further calls append."""
+        self._check_edit(Action.CHGBODY, "replacebody")
+        if not self._bodyreplaced:
+            self._chunks.clear()
+            self._bodyreplaced = True
+        self._chunks.append(encoded(chunk) if isinstance(chunk, str) else bytes(chunk))
+
+    def quarantine(self, reason: str) -> None:
+        """Keep the reason in `_quarantine`."""
+        self._check_edit(Action.QUARANTINE, "quarantine")
+        self._quarantine = reason
+
+    def progress(self) -> None:
+        """Keep the time in `_activity`."""
+        if self._stage != "eom":
+            raise MilterError("progress is possible only at eom")
+        self._activity = time.time()

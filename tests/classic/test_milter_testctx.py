@@ -1,0 +1,302 @@
+"""TestCtx and TestBase: a program's own unit tests, the real negotiation, and no state from one to the next."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import Milter
+from Milter.test import TestBase
+from Milter.testctx import TestCtx
+from pymilter import Base, Outcome, Reject
+
+UNIT = Path(__file__).with_name("programs") / "unit"
+MESSAGE = (
+    b"From mbox Mon Jan  1 00:00:00 2024\nSubject: one\nX-Fold: a\n\tb\nX-8bit: caf\xe9\nX-Many: 1\nX-Many: 2\n\nbody\n"
+)
+
+
+@pytest.mark.parametrize("which", ["1.0.5", "ours"])
+def test_unit_tests_of_a_classic_program(old_python: Path, tmp_path: Path, which: str) -> None:
+    python = old_python if which == "1.0.5" else sys.executable
+    done = subprocess.run(
+        [python, "-W", "ignore", "tests.py", tmp_path / "milter.log"],
+        cwd=UNIT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "Ran 8 tests" in done.stderr
+
+
+@pytest.fixture(autouse=True)
+def factory() -> Iterator[None]:
+    earlier = Milter.factory
+    yield
+    Milter.factory = earlier
+
+
+class Recording(Base):
+    """Writes down its events; answers what `results` has for them."""
+
+    results: dict[str, Any] = {}  # noqa: RUF012 - set by each test
+
+    def __init__(self) -> None:
+        self.events: list[tuple[str, Any]] = []
+
+    def _note(self, event: str, value: Any) -> Outcome:
+        self.events.append((event, value))
+        result: Outcome = self.results.get(event, Milter.CONTINUE)
+        return result
+
+    def connect(self, hostname: str, family: int, hostaddr: Any, /) -> Outcome:
+        return self._note("connect", (hostname, int(family), hostaddr))
+
+    def envfrom(self, mailfrom: str, /, *params: str) -> Outcome:
+        return self._note("envfrom", (mailfrom, *params))
+
+    def header(self, name: str, value: str, /) -> Outcome:
+        return self._note("header", (name, value))
+
+    def body(self, chunk: bytes, /) -> Outcome:
+        return self._note("body", chunk)
+
+    def eom(self) -> Outcome:
+        return self._note("eom", None)
+
+    def close(self) -> Outcome:
+        return self._note("close", None)
+
+
+def _recorded(**results: Any) -> TestCtx:
+    Milter.factory = type("Recorded", (Recording,), {"results": results})
+    return TestCtx()
+
+
+def test_steps_are_those_that_the_class_negotiates() -> None:
+    ctx = _recorded()
+    assert ctx._connect("host", "helo", "192.0.2.7") == Milter.CONTINUE
+    events = ctx.getpriv().events
+    assert ctx._feedFile(BytesIO(MESSAGE)) == Milter.CONTINUE
+    ctx._close()
+    assert events == [
+        ("connect", ("host", 2, ("192.0.2.7", 1234))),
+        ("envfrom", ("<spam@adv.com>",)),
+        ("header", ("Subject", "one")),
+        ("header", ("X-Fold", "a\n\tb")),
+        ("header", ("X-8bit", "caf\udce9")),
+        ("header", ("X-Many", "1")),
+        ("header", ("X-Many", "2")),
+        ("body", b"body\n"),
+        ("eom", None),
+        ("close", None),
+    ]
+    assert ctx._protocol & Milter.P_NOHELO
+    assert not ctx._protocol & Milter.P_NOHDRS
+
+
+@pytest.mark.parametrize(
+    ("ip", "family", "hostaddr"),
+    [
+        ("192.0.2.7", 2, ("192.0.2.7", 1234)),
+        ("2001:db8::1", 10, ("2001:db8::1", 1234, 0, 0)),
+        ("/run/x", 1, "/run/x"),
+        (None, 0, None),
+    ],
+)
+def test_addresses_are_what_libmilter_gives(ip: str | None, family: int, hostaddr: object) -> None:
+    ctx = _recorded()
+    ctx._connect("host", "helo", ip)
+    assert ctx.getpriv().events == [("connect", ("host", family, hostaddr))]
+
+
+def test_an_address_that_is_none() -> None:
+    with pytest.raises(ValueError, match="allowed are an IPv4 or IPv6 address"):
+        _recorded()._connect(ip="nowhere")
+
+
+def test_no_state_between_contexts() -> None:
+    first = _recorded()
+    first._connect()
+    assert TestCtx.default_opts == [511, 0x1FFFFF, 0, 0]
+    second = _recorded()
+    second._connect()
+    assert first._opts == second._opts
+    assert (second._reply, second._msg, second._addrcpt) == (None, None, [])
+
+
+def test_each_message_begins_anew() -> None:
+    class Adds(Base):
+        def eom(self) -> Outcome:
+            self.addrcpt("<more@example.net>")
+            self.replacebody(b"new")
+            return Reject(550, "5.7.1", "no")
+
+    Milter.factory = Adds
+    ctx = TestCtx()
+    ctx._connect()
+    for _ in range(2):
+        assert ctx._feedFile(BytesIO(MESSAGE)) == Milter.REJECT
+        assert ctx._addrcpt == [("<more@example.net>", None)]
+        assert ctx._reply == ("550", "5.7.1", "no")
+        assert ctx._body is not None
+        assert ctx._body.getvalue().endswith(b"\n\nnew")
+    ctx._envfrom("<a@example.org>")
+    assert (ctx._addrcpt, ctx._reply, ctx._bodyreplaced) == ([], None, False)
+
+
+@pytest.mark.parametrize("status", [Milter.ACCEPT, Milter.REJECT, Milter.TEMPFAIL])
+def test_a_connection_that_was_answered_gets_no_message(status: int) -> None:
+    ctx = _recorded(connect=status)
+    assert ctx._connect() == status
+    assert ctx._feedFile(BytesIO(MESSAGE)) == status
+    assert [event for event, _ in ctx.getpriv().events] == ["connect", "close"]
+    with pytest.raises(Milter.error, match="there is no connection"):
+        ctx._envfrom("<a@example.org>")
+
+
+def test_skip_ends_the_body_and_not_the_message() -> None:
+    ctx = _recorded(body=Milter.SKIP)
+    ctx._connect()
+    assert ctx._feedFile(BytesIO(MESSAGE + b"x" * 200_000)) == Milter.CONTINUE
+    events = [event for event, _ in ctx.getpriv().events]
+    assert (events.count("body"), events[-1]) == (1, "eom")
+    assert ctx._body is not None
+    assert len(ctx._body.getvalue()) > 200_000
+
+
+def test_header_edits_of_msg() -> None:
+    class Edits(Base):
+        def eom(self) -> Outcome:
+            self.chgheader("Subject", 1, "changed")
+            self.chgheader("X-Many", 2, "second")
+            self.chgheader("X-Fold", 1, None)
+            self.chgheader("X-New", 1, "added")
+            self.addheader("X-Top", "top", 0)
+            return Milter.CONTINUE
+
+    Milter.factory = Edits
+    ctx = TestCtx()
+    ctx._connect()
+    ctx._feedFile(BytesIO(MESSAGE))
+    assert ctx._msg["subject"] == "changed"
+    assert ctx._msg.get_all("x-many") == ["1", "second"]
+    assert (ctx._msg["x-fold"], ctx._msg["x-new"], ctx._msg["x-top"]) == (None, "added", "top")
+
+
+def test_edits_have_their_place_and_their_action() -> None:
+    class Wrong(Base):
+        def envfrom(self, mailfrom: str, /, *params: str) -> Outcome:
+            self.addheader("X-A", "b")
+            return Milter.CONTINUE
+
+        def negotiate(self, opts: list[int], /) -> Any:
+            status = super().negotiate(opts)
+            opts[0] &= ~Milter.CHGBODY
+            return status
+
+        def eom(self) -> Outcome:
+            self.replacebody(b"x")
+            return Milter.CONTINUE
+
+    Milter.factory = Wrong
+    ctx = TestCtx()
+    ctx._connect()
+    with pytest.raises(Milter.error, match="only at eom"):
+        ctx._envfrom("<a@example.org>")
+    with pytest.raises(Milter.DisabledAction, match="CHGBODY"):
+        ctx._eom()
+
+
+@pytest.mark.parametrize(
+    ("edit", "reason"),
+    [
+        (lambda self: self.addheader("X A", "b"), "cannot be a header"),
+        (lambda self: self.addheader("X-A", "b\nX-B: c"), "cannot be a header"),
+        (lambda self: self.chgheader("X-A", 1, "a\r\n b"), "cannot be a header"),
+        (lambda self: self.setreply("250", None, "fine"), "250"),
+        (lambda self: self.setreply("550", "4.7.1", "x"), r"4\.7\.1"),
+    ],
+)
+def test_what_libmilter_would_not_take(edit: Any, reason: str) -> None:
+    Milter.factory = type("Edits", (Base,), {"eom": edit})
+    ctx = TestCtx()
+    ctx._connect()
+    with pytest.raises(ValueError, match=reason):
+        ctx._eom()
+
+
+def test_a_verdict_without_an_answer_is_an_error() -> None:
+    class Mute(Base):
+        @Milter.noreply
+        def header(self, name: str, value: str, /) -> Outcome:
+            return Milter.REJECT
+
+    Milter.factory = Mute
+    ctx = TestCtx()
+    ctx._connect()
+    with pytest.raises(ValueError, match="declared to give no verdict"):
+        ctx._header("A", "b")
+
+
+def test_what_a_handler_raises_comes_out() -> None:
+    class Fails(Base):
+        def eom(self) -> Outcome:
+            raise KeyError("from the handler")
+
+    Milter.factory = Fails
+    ctx = TestCtx()
+    ctx._connect()
+    with pytest.raises(KeyError, match="from the handler"):
+        ctx._feedFile(BytesIO(MESSAGE))
+
+
+def test_symlist_and_setsymlist_are_kept() -> None:
+    class Asks(Base):
+        @Milter.symlist("i", "{auth_authen}")
+        def envfrom(self, mailfrom: str, /, *params: str) -> Outcome:
+            return Milter.CONTINUE
+
+    Milter.factory = Asks
+    ctx = TestCtx()
+    ctx._connect()
+    assert ctx._symlist[Milter.M_ENVFROM] == "i {auth_authen}"
+    with pytest.raises(Milter.error, match="only in negotiate"):
+        ctx.setsymlist(0, "j")
+
+
+def test_messages_without_headers_or_without_anything() -> None:
+    for data, expected in ((b"\nbody", [b"body"]), (b"", []), (b"no header\n", [b"no header\n"])):
+        ctx = _recorded()
+        ctx._connect()
+        assert ctx._feedFile(BytesIO(data)) == Milter.CONTINUE
+        assert [value for event, value in ctx.getpriv().events if event == "body"] == expected
+
+
+def test_feed_msg_reads_the_folder_test(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "test").mkdir()
+    (tmp_path / "test" / "one").write_bytes(MESSAGE)
+    monkeypatch.chdir(tmp_path)
+
+    class Mixed(TestBase, Recording):  # type: ignore[misc]  # its connect is the MTA's part
+        def __init__(self) -> None:
+            TestBase.__init__(self)
+            Recording.__init__(self)
+
+    mixed = Mixed()
+    assert mixed.connect("host", "helo", "192.0.2.7") == Milter.CONTINUE
+    assert mixed.feedMsg("one", "a@example.org", "b@example.net") == Milter.CONTINUE
+    assert mixed.events[0] == ("connect", ("host", 2, ("192.0.2.7", 1234)))
+    assert mixed.events[-1] == ("close", None)
+    assert mixed._sender == "<a@example.org>"
+    ctx = _recorded()
+    ctx._connect()
+    assert ctx._feedMsg("one") == Milter.CONTINUE
