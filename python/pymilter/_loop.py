@@ -38,6 +38,7 @@ class RunningLoop:
     """libmilter's loop for one filter, from its listening socket to its end."""
 
     running: "RunningLoop | None" = None
+    _starting = threading.RLock()
 
     def __init__(
         self, core_filter: _core.Filter, *, noreply_over_tcp: bool = True, signal_grace: float = SIGNAL_GRACE
@@ -63,13 +64,17 @@ class RunningLoop:
     @contextmanager
     def starting(self, *, signals: bool) -> Iterator[None]:
         """Around the opening of the socket and start(): who sees the socket may send the first signal."""
-        if signals:
-            self._filter.watch_signals()
-        try:
-            yield
-        except BaseException:
-            self._filter.leave_signals()
-            raise
+        with RunningLoop._starting:
+            if RunningLoop.running is not None:
+                # Before anything is touched that belongs to the filter that runs: its signals, its socket.
+                raise MilterError("a filter is registered already: there is one filter in a process")
+            if signals:
+                self._filter.watch_signals()
+            try:
+                yield
+            except BaseException:
+                self._filter.leave_signals()
+                raise
 
     def start(self, listener: sockets.socket) -> None:
         """Serve `listener`, which the caller may close afterwards."""

@@ -219,3 +219,21 @@ def test_a_loop_that_fails_is_told(script: Script) -> None:
     """)
     assert done.returncode == 0, done.stderr
     assert done.seen == [("libmilter's loop ended with a failure: syslog has its reason", False)]
+
+
+def test_a_second_run_leaves_the_first_its_signals(start: Start) -> None:
+    process = start("""
+        class Filter(Base):
+            def hello(self, hostname):
+                try:
+                    run(Base, "inet:0@127.0.0.1")
+                except MilterError as error:
+                    note(str(error))
+    """)
+    with Client(process.address) as client:
+        client.connect()
+        client.helo()
+        assert process.wait_for(bool) == [("a filter is registered already: there is one filter in a process",)]
+    process.send_signal(signal.SIGTERM)
+    assert process.wait() == 0, process.stderr
+    assert "stopping on SIGTERM" in process.stderr
