@@ -62,7 +62,8 @@ from pymilter._constants import (
 )
 from pymilter._core import Context
 from pymilter._report import report_failure
-from pymilter._run import BACKLOG, RunningLoop, stop
+from pymilter._loop import RunningLoop
+from pymilter._run import BACKLOG, stop
 from pymilter._sockets import open_listener, parse_address
 from pymilter.errors import MilterError
 

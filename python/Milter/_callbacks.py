@@ -5,7 +5,7 @@ from typing import Protocol, cast
 import Milter
 from pymilter import CONTINUE, P_NR_CONN, Base, Outcome
 from pymilter._base import Hostaddr
-from pymilter._core import Context
+from pymilter import Context
 
 
 class PrivateData(Protocol):

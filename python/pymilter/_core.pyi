@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 from enum import IntEnum, IntFlag
 from types import FunctionType
-from typing import Any, Final, TypedDict, type_check_only
+from typing import Any, Final
 
 class _pybind11_type(type): ...  # noqa: N801 - its name at run time
 
@@ -119,8 +119,6 @@ class BodyView(metaclass=_pybind11_type):
     """The memory behind a gathered body."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None: ...
-    def __buffer__(self, flags: int, /) -> memoryview: ...
-    def __release_buffer__(self, buffer: memoryview, /) -> None: ...
 
 class Gather(metaclass=_pybind11_type):
     """How the chunks of a body are gathered."""
@@ -211,18 +209,7 @@ def setmaxdatasize(size: int) -> int:
 def connections() -> tuple[int, int]:
     """How many connections were made and freed in this process."""
 
-@type_check_only
-class _Counters(TypedDict):
-    connections_opened: int
-    connections_closed: int
-    body_bytes: int
-    failures: int
-    in_flight: int
-    callbacks: dict[str, int]
-    answers: dict[str, dict[int, int]]
-    transports: list[int]
-
-def counters() -> _Counters:
+def counters() -> dict[str, Any]:
     """What this process has done until now."""
 
 def messages_under_way() -> int:

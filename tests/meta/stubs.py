@@ -153,7 +153,7 @@ def _type_faults(what: str, told: ast.expr | None, true: ast.expr | None, *, is_
     if told is None or true is None:
         yield f"{what}: has no type on one side"
         return
-    told_text, true_text = ast.unparse(told), ast.unparse(true)
+    told_text, true_text = ast.unparse(told), ast.unparse(true).replace("pymilter._core.", "")
     for form, plain in ARGUMENT_FORMS.items() if is_argument else ():
         true_text = true_text.replace(form, plain)
     if not _fits(told_text, true_text, is_argument=is_argument):
