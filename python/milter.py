@@ -61,8 +61,8 @@ from pymilter._constants import (
     Action,
 )
 from pymilter._core import Context
-from pymilter._report import report_failure
 from pymilter._loop import RunningLoop
+from pymilter._report import report_failure
 from pymilter._run import BACKLOG, stop
 from pymilter._sockets import open_listener, parse_address
 from pymilter.errors import MilterError

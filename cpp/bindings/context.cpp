@@ -8,12 +8,14 @@
 namespace pymilter {
 
 void bind_context(py::module_ &module) {
-    py::class_<Context>(module, "Context", "A connection from the MTA. Valid until close; then every call raises MilterError.")
+    py::class_<Context>(module, "Context",
+                        "A connection from the MTA. Valid until close; then every call raises MilterError.")
         .def_property_readonly("id", &Context::id, "Number of the connection, counted from 1 in this process.")
         .def_property_readonly("actions", &Context::actions, "Actions agreed in negotiation (SMFIF_*), as an int.")
         .def_property_readonly("protocol", &Context::protocol, "Protocol options agreed (SMFIP_*), as an int.")
         .def("getpriv", &Context::getpriv, "The object that setpriv() stored, or None (smfi_getpriv).")
-        .def("setpriv", &Context::setpriv, py::arg("priv"), "Store an object until close; returns the one before (smfi_setpriv).")
+        .def("setpriv", &Context::setpriv, py::arg("priv"),
+             "Store an object until close; returns the one before (smfi_setpriv).")
         .def("getsymval", &Context::getsymval, py::arg("name"),
              "The value of a macro, or None; braces around a long name may be left out (smfi_getsymval).")
         .def("setsymlist", &Context::setsymlist, py::arg("stage"),

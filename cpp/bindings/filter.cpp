@@ -98,25 +98,33 @@ void bind_filter(py::module_ &module) {
              py::arg("report"))
         .def("use_methods", &Filter::use_methods, py::arg("make"), py::arg("plan_of"),
              "Call methods of an object that make() gives for each connection.")
-        .def("set_function", [](Filter &self, const std::string &step,
-                                py::object callback) { return self.set_function(to_step(step), std::move(callback)); },
-             py::arg("step"), py::arg("callback"), "Call a function, context first, or nothing for None. Returns the last one.")
-        .def("set_actions", [](Filter &self, std::uint32_t actions) { self.set_wanted({actions, SMFIP_SKIP}); },
-             py::arg("actions"), "Actions to ask for where functions are called (SMFIF_*).")
+        .def(
+            "set_function",
+            [](Filter &self, const std::string &step, py::object callback) {
+                return self.set_function(to_step(step), std::move(callback));
+            },
+            py::arg("step"), py::arg("callback"),
+            "Call a function, context first, or nothing for None. Returns the last one.")
+        .def(
+            "set_actions", [](Filter &self, std::uint32_t actions) { self.set_wanted({actions, SMFIP_SKIP}); },
+            py::arg("actions"), "Actions to ask for where functions are called (SMFIF_*).")
         .def("set_exception_policy", &Filter::set_exception_policy, py::arg("status"),
              "What is answered when a handler fails: TEMPFAIL, REJECT, ACCEPT or CONTINUE.")
-        .def("register", [](const py::object &self, std::optional<int> timeout) {
-                 py::cast<Filter &>(self).register_filter(timeout);
-                 self.inc_ref();  // libmilter's threads may come back to it at any time, so it is never freed
-             },
-             py::kw_only(), py::arg("timeout"),
-             "Make this the filter of the process; timeout in seconds (smfi_register, smfi_settimeout).")
+        .def(
+            "register",
+            [](const py::object &self, std::optional<int> timeout) {
+                py::cast<Filter &>(self).register_filter(timeout);
+                self.inc_ref();  // libmilter's threads may come back to it at any time, so it is never freed
+            },
+            py::kw_only(), py::arg("timeout"),
+            "Make this the filter of the process; timeout in seconds (smfi_register, smfi_settimeout).")
         .def("watch_signals", &Filter::watch_signals, "Let SIGTERM, SIGHUP and SIGINT end wait().")
         .def("leave_signals", &Filter::leave_signals, "The opposite; where they are not watched, nothing happens.")
         .def("start", &Filter::start, py::arg("descriptor"), py::kw_only(), py::arg("mute_over_tcp"),
              "Serve a listening socket in threads of libmilter's (smfi_opensocket, smfi_main).")
         .def("request_stop", &Filter::request_stop, "Let wait() return; from any thread.")
-        .def("wait", &Filter::wait, py::arg("seconds"), "Wait for an event: one of the EVENT_ numbers, or those plus a signal.")
+        .def("wait", &Filter::wait, py::arg("seconds"),
+             "Wait for an event: one of the EVENT_ numbers, or those plus a signal.")
         .def("refuse", &Filter::refuse, "Take no new connection; those that are open go on.")
         .def("answer_no_more", &Filter::answer_no_more, "Answer TEMPFAIL to whatever comes from now on.")
         .def("connections", &Filter::connections, "How many connections are open, silent ones included.")
@@ -129,18 +137,21 @@ void bind_filter(py::module_ &module) {
     module.attr("EVENT_ENDED") = static_cast<int>(Loop::ended);
 
     module.def("version", &library_version, "Version of the libmilter in use: major, minor, patch (smfi_version).");
-    module.def("setdbg", [](int level) { ::smfi_setdbg(level); }, py::arg("level"),
-               "Level of libmilter's own debug output, 0 for none (smfi_setdbg).");
+    module.def(
+        "setdbg", [](int level) { ::smfi_setdbg(level); }, py::arg("level"),
+        "Level of libmilter's own debug output, 0 for none (smfi_setdbg).");
     module.def("setmaxdatasize", &set_max_data_size, py::arg("size"),
                "Limit of one packet in bytes; returns the one before (smfi_setmaxdatasize).");
-    module.def("messages_under_way", [] { return messages_under_way.load(); },
-               "How many messages have begun and not ended.");
+    module.def(
+        "messages_under_way", [] { return messages_under_way.load(); }, "How many messages have begun and not ended.");
     module.def("is_in_callback", &Attach::is_here, "Whether libmilter called the calling thread.");
-    module.def("shut_gate", [](double seconds) {
-                   const Release release;
-                   return Gate::shut(std::chrono::milliseconds{static_cast<std::int64_t>(seconds * 1000)});
-               },
-               py::arg("seconds"), "Let no more callbacks in and wait for those inside; false at the deadline.");
+    module.def(
+        "shut_gate",
+        [](double seconds) {
+            const Release release;
+            return Gate::shut(std::chrono::milliseconds{static_cast<std::int64_t>(seconds * 1000)});
+        },
+        py::arg("seconds"), "Let no more callbacks in and wait for those inside; false at the deadline.");
 }
 
 }  // namespace pymilter

@@ -56,8 +56,8 @@ void read_all(int file, char *to, std::size_t size) {
 // A file that has no name, so that it goes when it is closed, however the process ends.
 int open_nameless_file() {
     const char *folder = std::getenv("TMPDIR");
-    std::string path = (folder != nullptr && *folder != '\0' ? std::string{folder} : std::string{"/tmp"}) +
-                       "/pymilter-body-XXXXXX";
+    std::string path =
+        (folder != nullptr && *folder != '\0' ? std::string{folder} : std::string{"/tmp"}) + "/pymilter-body-XXXXXX";
     const int file = ::mkstemp(path.data());
     if (file < 0) {
         fail("cannot make a temporary file for a body");
@@ -70,7 +70,8 @@ int open_nameless_file() {
 }  // namespace
 
 BodyMemory::BodyMemory(BodyMemory &&other) noexcept
-    : m_data(std::exchange(other.m_data, nullptr)), m_capacity(std::exchange(other.m_capacity, 0)),
+    : m_data(std::exchange(other.m_data, nullptr)),
+      m_capacity(std::exchange(other.m_capacity, 0)),
       m_is_mapped(other.m_is_mapped) {}
 
 BodyMemory &BodyMemory::operator=(BodyMemory &&other) noexcept {
@@ -99,9 +100,9 @@ void BodyMemory::reserve(std::size_t size) {
     const std::size_t capacity = std::max({size, m_capacity * 2, smallest});
 #ifdef MREMAP_MAYMOVE
     if (capacity >= mapped_from) {
-        void *const data = m_is_mapped ? ::mremap(m_data, m_capacity, capacity, MREMAP_MAYMOVE)
-                                       : ::mmap(nullptr, capacity, PROT_READ | PROT_WRITE,
-                                                MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        void *const data = m_is_mapped
+                               ? ::mremap(m_data, m_capacity, capacity, MREMAP_MAYMOVE)
+                               : ::mmap(nullptr, capacity, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
         if (data == MAP_FAILED) {
             throw std::bad_alloc();
         }

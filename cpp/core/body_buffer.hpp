@@ -9,8 +9,8 @@
 namespace pymilter {
 
 struct BodyLimits {
-    std::size_t most;      // bytes a message may have
-    std::size_t in_memory; // bytes kept in memory; what is larger goes to a file that has no name
+    std::size_t most;       // bytes a message may have
+    std::size_t in_memory;  // bytes kept in memory; what is larger goes to a file that has no name
 };
 
 // Memory of a body. What is large is mapped, so that it grows without being copied and goes back to the system at once.
@@ -49,8 +49,8 @@ public:
     BodyBuffer(const BodyBuffer &) = delete;
     BodyBuffer &operator=(const BodyBuffer &) = delete;
 
-    // False when the message would pass the limit, what was taken counted too; what was gathered is given back at once. Throws std::system_error when a
-    // file cannot be written, std::bad_alloc when there is no memory.
+    // False when the message would pass the limit, what was taken counted too; what was gathered is given back at once.
+    // Throws std::system_error when a file cannot be written, std::bad_alloc when there is no memory.
     bool append(const unsigned char *chunk, std::size_t size, const BodyLimits &limits);
 
     std::size_t size() const { return m_size; }

@@ -21,7 +21,7 @@ int lowest() { return SIGUSR1; }
 }  // namespace
 
 Interruption::Interruption() {
-    struct sigaction ours {};
+    struct sigaction ours{};
     ours.sa_handler = on_interruption;  // without SA_RESTART
     sigemptyset(&ours.sa_mask);
     for (int number = highest(); number >= lowest(); --number) {
@@ -35,7 +35,7 @@ Interruption::Interruption() {
 }
 
 Interruption::~Interruption() {
-    struct sigaction current {};
+    struct sigaction current{};
     ::sigaction(m_number, nullptr, &current);
     if (current.sa_handler == on_interruption) {
         ::sigaction(m_number, &m_earlier, nullptr);

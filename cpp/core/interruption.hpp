@@ -23,7 +23,7 @@ public:
 
 private:
     int m_number = 0;
-    struct sigaction m_earlier {};
+    struct sigaction m_earlier{};
 };
 
 }  // namespace pymilter

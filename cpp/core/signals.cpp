@@ -56,9 +56,7 @@ void on_signal(int number) {
 
 }  // namespace
 
-bool is_watched(int number) noexcept {
-    return std::find(watched.begin(), watched.end(), number) != watched.end();
-}
+bool is_watched(int number) noexcept { return std::find(watched.begin(), watched.end(), number) != watched.end(); }
 
 SignalChain::SignalChain(int descriptor) {
     target.store(descriptor);
@@ -74,7 +72,7 @@ SignalChain::~SignalChain() {
         if (!installed[index]) {
             continue;
         }
-        struct sigaction current {};
+        struct sigaction current{};
         ::sigaction(watched[index], nullptr, &current);
         if (current.sa_handler == on_signal) {
             ::sigaction(watched[index], &saved[index], nullptr);
@@ -91,7 +89,7 @@ void SignalChain::renew() noexcept {
 }
 
 void SignalChain::install(std::size_t index) noexcept {
-    struct sigaction current {};
+    struct sigaction current{};
     ::sigaction(watched[index], nullptr, &current);
     const bool ignored = current.sa_handler == SIG_IGN;  // as nohup does: the user's wish
     if (ignored || current.sa_handler == on_signal || (current.sa_flags & SA_SIGINFO) != 0) {
@@ -100,7 +98,7 @@ void SignalChain::install(std::size_t index) noexcept {
     earlier[index].store(current.sa_handler == SIG_DFL ? nullptr : current.sa_handler);
     saved[index] = current;
     installed[index] = true;
-    struct sigaction ours {};
+    struct sigaction ours{};
     ours.sa_handler = on_signal;
     sigfillset(&ours.sa_mask);
     ::sigaction(watched[index], &ours, nullptr);

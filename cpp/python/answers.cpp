@@ -51,8 +51,8 @@ sfsistat fail(Connection &connection, Step step, int policy) {
 }
 
 void end_message_after(SMFICTX *context, Step step, sfsistat status) {
-    const bool is_final = status == SMFIS_REJECT || status == SMFIS_TEMPFAIL || status == SMFIS_ACCEPT ||
-                          status == SMFIS_DISCARD;
+    const bool is_final =
+        status == SMFIS_REJECT || status == SMFIS_TEMPFAIL || status == SMFIS_ACCEPT || status == SMFIS_DISCARD;
     if (!is_final || is_connection_step(step) || step == Step::envrcpt || step == Step::unknown) {
         return;
     }

@@ -42,7 +42,9 @@ public:
     PyObject *call_method(PyObject *name) {
         return PyObject_VectorcallMethod(name, begin() + 1, flags(m_size - 1), nullptr);
     }
-    PyObject *call(PyObject *callable) { return PyObject_Vectorcall(callable, begin() + 1, flags(m_size - 1), nullptr); }
+    PyObject *call(PyObject *callable) {
+        return PyObject_Vectorcall(callable, begin() + 1, flags(m_size - 1), nullptr);
+    }
     // Without the receiver, for what is bound to it already.
     PyObject *call_bound(PyObject *callable) {
         return PyObject_Vectorcall(callable, begin() + 2, flags(m_size - 2), nullptr);

@@ -17,8 +17,8 @@ PyObject *take_body(BodyBuffer &body, bool as_view) {
         const py::object owner = py::cast(BodyView(body.take()));
         return PyMemoryView_FromObject(owner.ptr());
     }
-    auto bytes = py::reinterpret_steal<py::object>(
-        PyBytes_FromStringAndSize(nullptr, static_cast<Py_ssize_t>(body.size())));
+    auto bytes =
+        py::reinterpret_steal<py::object>(PyBytes_FromStringAndSize(nullptr, static_cast<Py_ssize_t>(body.size())));
     if (!bytes) {
         throw py::error_already_set();
     }

@@ -33,7 +33,9 @@ sfsistat xxfi_connect(SMFICTX *context, char *hostname, sockaddr *address) {
     return counted(Step::connect, dispatch::connect(context, hostname, address));
 }
 
-sfsistat xxfi_helo(SMFICTX *context, char *hostname) { return counted(Step::helo, dispatch::text(context, Step::helo, hostname)); }
+sfsistat xxfi_helo(SMFICTX *context, char *hostname) {
+    return counted(Step::helo, dispatch::text(context, Step::helo, hostname));
+}
 
 sfsistat xxfi_envfrom(SMFICTX *context, char **arguments) {
     return counted(Step::envfrom, dispatch::envelope(context, Step::envfrom, arguments));
@@ -45,9 +47,13 @@ sfsistat xxfi_envrcpt(SMFICTX *context, char **arguments) {
 
 sfsistat xxfi_data(SMFICTX *context) { return counted(Step::data, dispatch::plain(context, Step::data)); }
 
-sfsistat xxfi_unknown(SMFICTX *context, const char *command) { return counted(Step::unknown, dispatch::text(context, Step::unknown, command)); }
+sfsistat xxfi_unknown(SMFICTX *context, const char *command) {
+    return counted(Step::unknown, dispatch::text(context, Step::unknown, command));
+}
 
-sfsistat xxfi_header(SMFICTX *context, char *name, char *value) { return counted(Step::header, dispatch::header(context, name, value)); }
+sfsistat xxfi_header(SMFICTX *context, char *name, char *value) {
+    return counted(Step::header, dispatch::header(context, name, value));
+}
 
 sfsistat xxfi_eoh(SMFICTX *context) { return counted(Step::eoh, dispatch::plain(context, Step::eoh)); }
 

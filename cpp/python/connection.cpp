@@ -19,9 +19,7 @@ Connection &Connection::open(SMFICTX *context) {
     return *connection;
 }
 
-Connection *Connection::find(SMFICTX *context) noexcept {
-    return static_cast<Connection *>(::smfi_getpriv(context));
-}
+Connection *Connection::find(SMFICTX *context) noexcept { return static_cast<Connection *>(::smfi_getpriv(context)); }
 
 void Connection::close(SMFICTX *context) noexcept {
     Connection *const connection = find(context);

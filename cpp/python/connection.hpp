@@ -31,7 +31,8 @@ public:
     // Bound to `context` as its private data until close(). Throws std::bad_alloc.
     static Connection &open(SMFICTX *context);
     static Connection *find(SMFICTX *context) noexcept;
-    // libmilter's context is about to die: drops the user's objects, and every handle raises from now on. Needs the GIL.
+    // libmilter's context is about to die: drops the user's objects, and every handle raises from now on. Needs the
+    // GIL.
     static void close(SMFICTX *context) noexcept;
 
     ~Connection();

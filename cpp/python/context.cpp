@@ -23,8 +23,8 @@ std::string to_bytes(const char *what, py::handle text) {
     if (!PyUnicode_Check(text.ptr())) {
         throw py::type_error(std::string{what} + " must be str or bytes, not " + Py_TYPE(text.ptr())->tp_name);
     }
-    const auto encoded = py::reinterpret_steal<py::bytes>(
-        PyUnicode_AsEncodedString(text.ptr(), "utf-8", "surrogateescape"));
+    const auto encoded =
+        py::reinterpret_steal<py::bytes>(PyUnicode_AsEncodedString(text.ptr(), "utf-8", "surrogateescape"));
     if (!encoded) {
         throw py::error_already_set();
     }
@@ -125,8 +125,7 @@ void Context::setsymlist(int stage, const py::args &macros) {
     }
     check_parameters(names);
     m_connection->check_at(Step::negotiate, "setsymlist");
-    m_connection->call("setsymlist",
-                       [&](SMFICTX *context) { return ::smfi_setsymlist(context, stage, names.data()); });
+    m_connection->call("setsymlist", [&](SMFICTX *context) { return ::smfi_setsymlist(context, stage, names.data()); });
 }
 
 void Context::setreply(const py::object &code, const py::object &xcode, const py::object &text, const py::args &more) {
@@ -151,11 +150,10 @@ void Context::addheader(const py::object &name, const py::object &value, int ind
     if (index < -1) {
         throw std::invalid_argument("index is " + std::to_string(index) + ": allowed are 0 and up, or -1 to append");
     }
-    m_connection->edit(SMFIF_ADDHDRS, index < 0 ? "addheader" : "insheader",
-                       [=](SMFICTX *context) mutable {
-                           return index < 0 ? ::smfi_addheader(context, field.data(), content.data())
-                                            : ::smfi_insheader(context, index, field.data(), content.data());
-                       });
+    m_connection->edit(SMFIF_ADDHDRS, index < 0 ? "addheader" : "insheader", [=](SMFICTX *context) mutable {
+        return index < 0 ? ::smfi_addheader(context, field.data(), content.data())
+                         : ::smfi_insheader(context, index, field.data(), content.data());
+    });
 }
 
 void Context::chgheader(const py::object &name, int index, const py::object &value) {

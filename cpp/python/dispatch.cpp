@@ -66,8 +66,7 @@ void run_unanswered(Connection &connection, Filter &filter, Step step) {
         return;
     }
     connection.enter(step);
-    guarded(filter, &connection, step,
-            [&] { call_handler(filter, connection, step, [](Arguments &, TextMode) {}); });
+    guarded(filter, &connection, step, [&] { call_handler(filter, connection, step, [](Arguments &, TextMode) {}); });
     connection.leave();
 }
 
@@ -106,8 +105,7 @@ sfsistat connect(SMFICTX *context, const char *hostname, const sockaddr *address
 }
 
 sfsistat text(SMFICTX *context, Step step, const char *argument) {
-    return run_step(context, step,
-                    [&](Arguments &arguments, TextMode mode) { add_text(arguments, argument, mode); });
+    return run_step(context, step, [&](Arguments &arguments, TextMode mode) { add_text(arguments, argument, mode); });
 }
 
 sfsistat envelope(SMFICTX *context, Step step, char **list) {

@@ -99,8 +99,8 @@ void Filter::furnish(Connection &connection) {
         m_plans[type] = m_plan_of(type);
     }
     const auto plan = py::cast<std::shared_ptr<const Plan>>(py::object(m_plans[type]));
-    py::reinterpret_steal<py::object>(PyObject_CallMethodOneArg(receiver.ptr(), Names::get().set_context,
-                                                                connection.handle.ptr()));
+    py::reinterpret_steal<py::object>(
+        PyObject_CallMethodOneArg(receiver.ptr(), Names::get().set_context, connection.handle.ptr()));
     if (PyErr_Occurred() != nullptr) {
         throw py::error_already_set();
     }

@@ -1,8 +1,8 @@
 // Thread states: how a thread of libmilter's enters Python, how it leaves for a while, and when it may no longer.
 //
 // A PyThreadState belongs to the OS thread, never to a connection: libmilter's worker pool runs one connection on many
-// threads. It is made by PyGILState_Ensure, so that ctypes or sqlite3 in a handler find the same one, and kept until the
-// thread ends, because making it costs eight times as much as attaching it.
+// threads. It is made by PyGILState_Ensure, so that ctypes or sqlite3 in a handler find the same one, and kept until
+// the thread ends, because making it costs eight times as much as attaching it.
 #pragma once
 
 #include <chrono>

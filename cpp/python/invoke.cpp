@@ -9,8 +9,8 @@ py::object own_hook(Connection &connection, Step step) {
     if (!inherited || (connection.plain_steps & bit(step)) != 0) {
         return {};
     }
-    auto hook = py::reinterpret_steal<py::object>(
-        PyObject_GetAttr(connection.receiver.ptr(), Names::get().bytes_hook[index]));
+    auto hook =
+        py::reinterpret_steal<py::object>(PyObject_GetAttr(connection.receiver.ptr(), Names::get().bytes_hook[index]));
     if (!hook) {
         throw py::error_already_set();
     }

@@ -12,8 +12,8 @@ namespace pymilter {
 // that is renewed. In between, Python's handler still writes the signal to the wakeup descriptor.
 class Wakeup {
 public:
-    // The main thread alone may set it, so it is asked to, and does before it runs any more of the program. `descriptor`
-    // must not block and must stay open. Where somebody else has set one (asyncio), that stays.
+    // The main thread alone may set it, so it is asked to, and does before it runs any more of the program.
+    // `descriptor` must not block and must stay open. Where somebody else has set one (asyncio), that stays.
     static void claim(int descriptor) {
         Py_AddPendingCall(&set, reinterpret_cast<void *>(static_cast<std::intptr_t>(descriptor)));
     }

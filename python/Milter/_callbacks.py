@@ -3,9 +3,8 @@
 from typing import Protocol, cast
 
 import Milter
-from pymilter import CONTINUE, P_NR_CONN, Base, Outcome
+from pymilter import CONTINUE, P_NR_CONN, Base, Context, Outcome
 from pymilter._base import Hostaddr
-from pymilter import Context
 
 
 class PrivateData(Protocol):

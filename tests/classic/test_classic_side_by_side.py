@@ -131,4 +131,8 @@ def test_template_with_a_logging_thread(old_python: Path, tmp_path: Path) -> Non
     # Mended: a thread that was there before runmilter took the signal, which ended the process at once.
     assert (expected.output, expected.status) == (["startup"], -signal.SIGTERM)
     ours = replace(expected, output=["startup", "shutdown"], status=0)
-    assert _template(sys.executable, tmp_path / "new.log", "thread") == (ours, log)
+    transcript, our_log = _template(sys.executable, tmp_path / "new.log", "thread")
+    assert transcript == ours
+    # 1.0.5 may have died before its thread had written the rest.
+    assert our_log[: len(log)] == log
+    assert our_log[-1] == "[2] close"
