@@ -60,7 +60,10 @@ def socket_folder() -> Path:
 
 def _ended(process: subprocess.Popen[bytes]) -> bool:
     """Tell whether ``process`` has ended; it stays unreaped, so that its number is taken until its group is gone."""
-    return os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+    try:
+        return os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+    except ChildProcessError:  # its end was noticed before, when it was looked whether it runs
+        return True
 
 
 class Mta(ABC):

@@ -122,7 +122,7 @@ class _defang:  # noqa: N801 - programs make their own one: mime._defang(scan_ht
         return msg.ismodified()
 
 
-defang = _defang()
+defang: _defang = _defang()
 
 
 def _replace(msg: MimeMessage, name: object, savname: str | None) -> None:

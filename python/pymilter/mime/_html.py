@@ -84,7 +84,10 @@ class SGMLFilter(SGMLParser):
 class HTMLScriptFilter(SGMLFilter):
     """Writes `msg` in the place of each script element; `modified` then is true."""
 
-    raw_text: ClassVar = {
+    modified: bool
+    ignoring: int
+
+    raw_text: ClassVar[dict[str, re.Pattern[str]]] = {
         **{tag: re.compile(rf"</{tag}(?=[\t\n\r\f />])|{_SCRIPT.pattern}", re.IGNORECASE) for tag in _RAW_ELEMENTS},
         "script": re.compile(r"</script(?=[\t\n\r\f />])", re.IGNORECASE),
     }

@@ -16,7 +16,7 @@ extlist = (
     "ocx,pcd,pif,reg,scr,sct,shs,url,vb,vbe,vbs,wsc,wsf,wsh"
 )
 #: The same with their dots. A program may change the list, or set another one in pymilter.mime (or mime).
-bad_extensions = ["." + extension for extension in extlist.split(",")]
+bad_extensions: list[str] = ["." + extension for extension in extlist.split(",")]
 
 _ZIP_TYPES = frozenset({"application/zip", "application/x-zip", "application/x-zip-compressed"})
 #: What Windows drops at the end of a file name, and quotes that a mail client may drop.

@@ -20,7 +20,7 @@ class SGMLParser(TokenParser):
     attribute values without quotes and with references replaced; an attribute without a value has its name as value.
     """
 
-    entitydefs: ClassVar = {"lt": "<", "gt": ">", "amp": "&", "quot": '"', "apos": "'"}
+    entitydefs: ClassVar[dict[str, str]] = {"lt": "<", "gt": ">", "amp": "&", "quot": '"', "apos": "'"}
 
     def __init__(self, verbose: int = 0) -> None:
         self.verbose = verbose

@@ -30,7 +30,14 @@ Attributes = list[tuple[str, str]]
 class TokenParser:
     """Feeds a text's tokens to methods that subclasses override."""
 
-    entity_or_charref = re.compile("&(?:([a-zA-Z][-.a-zA-Z0-9]*)|#([0-9]+))(;?)")
+    rawdata: str
+    lasttag: str
+    nomoretags: int
+    literal: int
+    lineno: int
+    offset: int
+
+    entity_or_charref: ClassVar[re.Pattern[str]] = re.compile("&(?:([a-zA-Z][-.a-zA-Z0-9]*)|#([0-9]+))(;?)")
     #: Elements with no markup in them: for each what ends its text.
     raw_text: ClassVar[dict[str, re.Pattern[str]]] = {}
 

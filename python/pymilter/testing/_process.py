@@ -46,7 +46,7 @@ class FilterProcess:
         cwd: str | os.PathLike[str] | None = None,
         stop_signal: signal.Signals = signal.SIGTERM,
     ) -> None:
-        self.argv = tuple(os.fspath(arg) for arg in argv)
+        self.argv: tuple[str, ...] = tuple(os.fspath(arg) for arg in argv)
         self.address = address
         self.timeout = timeout
         self.stop_signal = stop_signal
