@@ -95,13 +95,19 @@ void SignalChain::install(std::size_t index) noexcept {
     if (ignored || current.sa_handler == on_signal || (current.sa_flags & SA_SIGINFO) != 0) {
         return;
     }
-    earlier[index].store(current.sa_handler == SIG_DFL ? nullptr : current.sa_handler);
-    saved[index] = current;
-    installed[index] = true;
     struct sigaction ours{};
     ours.sa_handler = on_signal;
     sigfillset(&ours.sa_mask);
-    ::sigaction(watched[index], &ours, nullptr);
+    // What is replaced counts, not what was seen above: another thread may install its handler just now.
+    struct sigaction replaced{};
+    ::sigaction(watched[index], &ours, &replaced);
+    if (replaced.sa_handler == on_signal) {
+        return;
+    }
+    earlier[index].store(replaced.sa_handler == SIG_DFL || replaced.sa_handler == SIG_IGN ? nullptr
+                                                                                          : replaced.sa_handler);
+    saved[index] = replaced;
+    installed[index] = true;
 }
 
 }  // namespace pymilter
