@@ -2,6 +2,7 @@
 #include "python/filter.hpp"
 
 #include <stdexcept>
+#include <utility>
 
 #include "python/callbacks.hpp"
 #include "python/context.hpp"
@@ -44,14 +45,20 @@ py::object Filter::set_function(Step step, py::object callback) {
         throw py::type_error(std::string{"the callback for "} + traits(step).name + " must be callable or None, not " +
                              Py_TYPE(callback.ptr())->tp_name);
     }
-    auto &place = m_functions[static_cast<std::size_t>(step)];
-    py::object earlier = place ? place : py::none();
-    place = callback.is_none() ? py::object() : std::move(callback);
+    py::object earlier = callback.is_none() ? py::object() : std::move(callback);
+    const std::lock_guard<std::mutex> lock(m_functions_mutex);
+    std::swap(m_functions[static_cast<std::size_t>(step)], earlier);
     remake_function_plan();
-    return earlier;
+    return earlier ? earlier : py::none();
+}
+
+py::object Filter::function(Step step) const {
+    const std::lock_guard<std::mutex> lock(m_functions_mutex);
+    return m_functions[static_cast<std::size_t>(step)];
 }
 
 void Filter::set_wanted(Options wanted) {
+    const std::lock_guard<std::mutex> lock(m_functions_mutex);
     m_wanted = wanted;
     remake_function_plan();
 }
@@ -90,6 +97,7 @@ void Filter::furnish(Connection &connection) {
     connection.handle = py::cast(Context(connection.share()));
     if (!m_make) {
         connection.receiver = connection.handle;
+        const std::lock_guard<std::mutex> lock(m_functions_mutex);
         connection.plan = m_function_plan;
         return;
     }

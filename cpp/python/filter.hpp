@@ -6,6 +6,7 @@
 
 #include <atomic>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 
@@ -38,7 +39,7 @@ public:
     // Gives a new connection its receiver, its handle and its plan. Throws what the user's code raises.
     void furnish(Connection &connection);
     // The function for a step; null where there is none any more.
-    py::object function(Step step) const { return m_functions[static_cast<std::size_t>(step)]; }
+    py::object function(Step step) const;
     // Logs `exception`; what the report itself raises goes to sys.unraisablehook.
     void report(Step step, const Connection *connection, const py::object &exception) const noexcept;
 
@@ -66,7 +67,7 @@ public:
     Transport transport_of(Connection &connection, SMFICTX *context) const;
 
 private:
-    void remake_function_plan();
+    void remake_function_plan();  // with the mutex held
 
     std::string m_name;
     std::atomic<int> m_exception_policy;
@@ -76,6 +77,7 @@ private:
     py::object m_plan_of;
     py::dict m_plans;  // type -> Plan, so that each class is looked at once
 
+    mutable std::mutex m_functions_mutex;  // held for moments in which no code of Python's runs
     std::array<py::object, step_count> m_functions;
     Options m_wanted;
     std::shared_ptr<const Plan> m_function_plan;
