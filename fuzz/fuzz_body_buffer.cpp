@@ -1,44 +1,65 @@
-// Fuzzes the gathering of bodies against the simplest model of it, a string, in memory and in the file.
+// Fuzzes the gathering of bodies against the simplest model of it, a string: in memory, in mapped memory, in the file.
+#include <memory>
+#include <utility>
 #include <vector>
 
 #include "core/body_buffer.hpp"
 #include "input.hpp"
 
+namespace {
+
+constexpr std::size_t most_bytes = std::size_t{3} << 20;
+
+pymilter::BodyLimits limits_of(fuzz::Input &input) {
+    const std::size_t most = input.number<std::uint32_t>() % most_bytes;
+    return {most, input.number<std::uint32_t>() % most_bytes};
+}
+
+// Small ones byte for byte, large ones of one byte that is repeated.
+std::string chunk_of(fuzz::Input &input, bool is_large) {
+    if (!is_large) {
+        return input.text(input.number<std::uint8_t>());
+    }
+    const std::size_t size = std::size_t{input.number<std::uint16_t>()} * 8;
+    return std::string(size, static_cast<char>(input.number<std::uint8_t>()));
+}
+
+}  // namespace
+
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t *data, std::size_t size) {
     using fuzz::expect;
     fuzz::Input input(data, size);
-    const pymilter::BodyLimits limits{input.number<std::uint16_t>(), input.number<std::uint8_t>()};
+    const pymilter::BodyLimits limits = limits_of(input);
     pymilter::BodyBuffer buffer;
     std::string gathered;
     std::size_t taken = 0;
     std::vector<std::pair<std::shared_ptr<const pymilter::BodyBytes>, std::string>> pieces;
-    while (!input.empty()) {
-        switch (input.number<std::uint8_t>() % 8) {
-        case 0: {
-            const auto bytes = buffer.take();
-            pieces.emplace_back(bytes, gathered);
-            taken += gathered.size();
-            gathered.clear();
-            break;
-        }
-        case 1:
+    for (int steps = 0; !input.empty() && steps < 50; ++steps) {
+        const auto step = input.number<std::uint8_t>() % 8;
+        if (step == 0) {
+            pieces.emplace_back(buffer.take(), gathered);
+        } else if (step == 1) {
+            std::string copy(buffer.size(), '\0');
+            buffer.take_into(copy.data());
+            expect(copy == gathered);
+        } else if (step == 2) {
             buffer.clear();
-            gathered.clear();
-            taken = 0;
-            break;
-        default: {
-            const std::string chunk = input.text(input.number<std::uint8_t>());
+        } else {
+            const std::string chunk = chunk_of(input, step > 5);
             const bool fits = taken + gathered.size() + chunk.size() <= limits.most;
             expect(buffer.append(reinterpret_cast<const unsigned char *>(chunk.data()), chunk.size(), limits) == fits);
             gathered = fits ? gathered + chunk : std::string{};
         }
+        if (step < 3) {
+            taken = step == 2 ? 0 : taken + gathered.size();
+            gathered.clear();
         }
         expect(buffer.size() == gathered.size());
     }
     // What was handed over stays as it was, whatever the buffer did afterwards.
     for (const auto &[bytes, expected] : pieces) {
-        expect(bytes->size() == expected.size());
-        expect(expected.empty() || std::memcmp(bytes->data(), expected.data(), expected.size()) == 0);
+        expect(bytes->size == expected.size());
+        expect(expected.empty() || std::memcmp(bytes->memory.data(), expected.data(), expected.size()) == 0);
     }
     return 0;
 }
