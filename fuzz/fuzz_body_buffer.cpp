@@ -8,11 +8,15 @@
 
 namespace {
 
-constexpr std::size_t most_bytes = std::size_t{3} << 20;
+// From a few bytes to 4 MiB, each size as likely as its double.
+std::size_t limit_of(fuzz::Input &input) {
+    const std::size_t magnitude = std::size_t{1} << (input.number<std::uint8_t>() % 23);
+    return input.number<std::uint32_t>() % magnitude;
+}
 
 pymilter::BodyLimits limits_of(fuzz::Input &input) {
-    const std::size_t most = input.number<std::uint32_t>() % most_bytes;
-    return {most, input.number<std::uint32_t>() % most_bytes};
+    const std::size_t most = limit_of(input);
+    return {most, limit_of(input)};
 }
 
 // Small ones byte for byte, large ones of one byte that is repeated.
