@@ -25,7 +25,7 @@ std::string printable(char character) {
     return text.data();
 }
 
-[[noreturn]] void refuse(std::string message) { throw std::invalid_argument(std::move(message)); }
+[[noreturn]] void refuse(const std::string &message) { throw std::invalid_argument(message); }
 
 void check_no_line_break(std::string_view what, std::string_view text) {
     const auto bad = text.find_first_of(std::string_view{"\0\r\n", 3});

@@ -25,7 +25,7 @@ namespace pymilter::dispatch {
 sfsistat negotiate(SMFICTX *context, Options offered, Options &agreed);
 sfsistat connect(SMFICTX *context, const char *hostname, const sockaddr *address);
 sfsistat text(SMFICTX *context, Step step, const char *argument);  // helo, unknown
-sfsistat envelope(SMFICTX *context, Step step, char **arguments);  // envfrom, envrcpt
+sfsistat envelope(SMFICTX *context, Step step, char **list);       // envfrom, envrcpt
 sfsistat plain(SMFICTX *context, Step step);                       // data, eoh
 sfsistat header(SMFICTX *context, const char *name, const char *value);
 sfsistat body(SMFICTX *context, const unsigned char *chunk, std::size_t size);

@@ -113,7 +113,7 @@ void Filter::furnish(Connection &connection) {
         throw py::error_already_set();
     }
     connection.receiver = receiver;
-    connection.priv = receiver;
+    connection.priv = std::move(receiver);
     connection.plan = plan;
 }
 
