@@ -1,4 +1,4 @@
-"""Builds what the benchmark needs under benchmarks/build: C programs, bodies, a virtual environment for each peer."""
+"""Builds what the benchmark needs: C programs and bodies in benchmarks/build, a virtual environment for each peer."""
 
 import os
 import random
@@ -9,6 +9,8 @@ from pathlib import Path
 BENCHMARKS = Path(__file__).resolve().parent.parent
 ROOT = BENCHMARKS.parent
 BUILD = BENCHMARKS / "build"
+# Outside the tree: one peer is GPL, and no search in our sources may come upon its files.
+ENVIRONMENTS = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "pymilter-benchmarks"
 
 PEERS = {
     "pymilter105": ("pymilter==1.0.5", "Milter"),
@@ -59,7 +61,7 @@ def _pip_install(python: Path, *requirements: str) -> None:
 
 def environment(name: str, module: str, *requirements: str) -> Path:
     """Return the interpreter of the virtual environment `name`, made now if it cannot import `module` yet."""
-    folder = BUILD / "venvs" / name
+    folder = ENVIRONMENTS / name
     python = folder / "bin" / "python"
     if not _imports(python, module):
         subprocess.run([sys.executable, "-m", "venv", "--clear", folder], check=True)
