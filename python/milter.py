@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Final
 
 from pymilter import _core
+from pymilter._address import parse_address
 from pymilter._base import Base, plan_of
 from pymilter._constants import (
     ACCEPT,
@@ -64,7 +65,7 @@ from pymilter._core import Context
 from pymilter._loop import RunningLoop
 from pymilter._report import report_failure
 from pymilter._run import BACKLOG, stop
-from pymilter._sockets import open_listener, parse_address
+from pymilter._sockets import open_listener
 from pymilter.errors import MilterError
 
 __all__ = [

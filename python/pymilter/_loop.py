@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Final
 
 from pymilter import _core
-from pymilter._sockets import Address, bound_address, is_ours, remove_socket
+from pymilter._address import Address, bound_address
+from pymilter._sockets import is_ours, remove_socket
 from pymilter.errors import MilterError
 
 logger = logging.getLogger("pymilter")

@@ -7,21 +7,18 @@ from types import TracebackType
 from typing import Final, Self
 
 from pymilter import _core
+from pymilter._access import group_number, parse_access, user_number
+from pymilter._address import parse_address
 from pymilter._base import Base, plan_of
 from pymilter._constants import TEMPFAIL, Status
 from pymilter._loop import SIGNAL_GRACE, RunningLoop
+from pymilter._pid_file import keep_pid_file
 from pymilter._privileges import drop_privileges
 from pymilter._report import report_failure
-from pymilter._sockets import (
-    discard_listener,
-    group_number,
-    open_listener,
-    parse_access,
-    parse_address,
-    user_number,
-)
+from pymilter._sockets import discard_listener, open_listener
+from pymilter._supervisor import Supervisor
 from pymilter._systemd import notify, watchdog
-from pymilter._workers import RETIRE_GRACE, Supervisor, Worker, keep_pid_file
+from pymilter._worker import RETIRE_GRACE, Worker
 from pymilter.errors import MilterError
 
 BACKLOG: Final = 128

@@ -1,32 +1,21 @@
-"""Many processes on one socket: a supervisor opens it and keeps workers, which run the same program again."""
+"""Many processes on one socket: the supervisor opens it and keeps workers, which run the same program again."""
 
-import contextlib
 import logging
-import os
 import select
 import signal
 import socket
 import subprocess
-import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
 from types import FrameType
 from typing import Final
 
-from pymilter._sockets import InheritedSocket
+from pymilter._child import Child
 from pymilter._systemd import notify, notify_reloading, watchdog
 from pymilter.errors import MilterError
 
 logger = logging.getLogger("pymilter")
 
-# Tells a worker its descriptors: the listening socket, where it says that it is ready, and the supervisor's life line.
-VARIABLE: Final = "PYMILTER_WORKER"
-# On the life line: no new connections, end when the last is closed. The end of the line: stop.
-RETIRE: Final = b"r"
-# How long the connections of a worker that has been replaced may last, in seconds.
-RETIRE_GRACE: Final = 300.0
 # A worker that ended sooner than this after its start has failed; after so many such in a row there is no hope.
 QUICK: Final = 2.0
 HOPELESS: Final = 6
@@ -34,100 +23,6 @@ FIRST_PAUSE: Final = 0.1
 LONGEST_PAUSE: Final = 10.0
 # Beyond their grace, workers get this long to end before they are killed.
 KILL_AFTER: Final = 8.0
-
-# The program may change these before it calls run().
-_FOLDER: Final = os.getcwd()  # noqa: PTH109
-
-
-class Worker:
-    """What a worker process has from its supervisor."""
-
-    def __init__(self, listener: int, ready: int, life_line: int) -> None:
-        self._listener = listener
-        self._ready = ready
-        self._life_line = life_line
-
-    @classmethod
-    def of_this_process(cls) -> "Worker | None":
-        """None where there is no supervisor above. Processes that the worker starts are no workers."""
-        text = os.environ.pop(VARIABLE, None)
-        if text is None:
-            return None
-        listener, ready, life_line = map(int, text.split(","))
-        for descriptor in (listener, ready, life_line):
-            os.set_inheritable(descriptor, False)
-        return cls(listener, ready, life_line)
-
-    def listener(self) -> InheritedSocket:
-        """The socket to serve."""
-        return InheritedSocket(fileno=self._listener)
-
-    def watch(self, stop: Callable[[bool], None]) -> None:
-        """Say that it serves, and call `stop` when it shall end: with True when it has been replaced."""
-        os.write(self._ready, b"1")
-        os.close(self._ready)
-
-        def wait() -> None:
-            while word := os.read(self._life_line, 1):
-                stop(word == RETIRE)
-            stop(False)
-
-        threading.Thread(target=wait, name="pymilter life line", daemon=True).start()
-
-
-class Child:
-    """The supervisor's side of a worker."""
-
-    def __init__(self, listener: socket.socket) -> None:
-        self.started = time.monotonic()
-        self.is_wanted = True
-        self.is_ready = False
-        self.ready, ready_there = os.pipe()
-        life_line_there, self._life_line = os.pipe()
-        passed = (listener.fileno(), ready_there, life_line_there)
-        try:
-            # A process group of its own: Ctrl-C at the terminal is for the supervisor, which passes it on.
-            self.process = subprocess.Popen(
-                [sys.executable, *sys.orig_argv[1:]],
-                pass_fds=passed,
-                cwd=_FOLDER,
-                env={**os.environ, VARIABLE: ",".join(map(str, passed))},
-                process_group=0,
-            )
-        finally:
-            os.close(ready_there)
-            os.close(life_line_there)
-
-    @property
-    def pid(self) -> int:
-        """Its process number."""
-        return self.process.pid
-
-    def read_ready(self) -> None:
-        """After `ready` has something to read: its word, or that it has ended."""
-        self.is_ready = os.read(self.ready, 1) == b"1"
-        os.close(self.ready)
-        self.ready = -1
-
-    def retire(self) -> None:
-        """Let it take no more connections, and end with the last of those it has."""
-        self.is_wanted = False
-        with contextlib.suppress(BrokenPipeError):
-            os.write(self._life_line, RETIRE)
-
-    def stop(self) -> None:
-        """Let it stop as SIGTERM would."""
-        self.is_wanted = False
-        if self._life_line >= 0:
-            os.close(self._life_line)
-            self._life_line = -1
-
-    def close(self) -> None:
-        """After its end."""
-        self.stop()
-        if self.ready >= 0:
-            os.close(self.ready)
-            self.ready = -1
 
 
 class Supervisor:
@@ -256,22 +151,3 @@ class Supervisor:
                 child.process.wait()
             child.close()
         self._children.clear()
-
-
-@contextlib.contextmanager
-def keep_pid_file(path: str | os.PathLike[str] | None) -> Iterator[None]:
-    """A file with the number of this process, there meanwhile. Raises OSError when it cannot be written."""
-    if path is None:
-        yield
-        return
-    file, text = Path(path), f"{os.getpid()}\n"
-    fresh = file.with_name(f"{file.name}.{os.getpid()}")
-    try:
-        fresh.write_text(text)
-        fresh.replace(file)
-        yield
-    finally:
-        fresh.unlink(missing_ok=True)
-        with contextlib.suppress(OSError):
-            if file.read_text() == text:
-                file.unlink()

@@ -1,0 +1,71 @@
+"""Who may connect to a unix socket: its mode, owner and group, and the numbers of users and groups by name."""
+
+import errno
+import grp
+import os
+import pwd
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from pymilter._address import Address, cannot_listen
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """Who may connect to a unix socket: permission bits, and numbers of its owner and group; None leaves them."""
+
+    mode: int | None = None
+    owner: int | None = None
+    group: int | None = None
+
+    def is_given(self) -> bool:
+        """Whether anything is to be changed."""
+        return self != UNCHANGED
+
+
+UNCHANGED: Final = Access()
+
+
+def parse_access(mode: int | None, owner: str | int | None, group: str | int | None) -> Access:
+    """Look up names. Raises ValueError for a mode that is none, and for names that the system does not know."""
+    if mode is not None and not 0 <= mode <= 0o777:
+        raise ValueError(f"socket mode is {mode:#o}: it must be from 0 to 0o777")
+    return Access(mode, user_number(owner), group_number(group))
+
+
+def user_number(user: str | int | None) -> int | None:
+    """Number of a user given by name or number. Raises ValueError when there is none of that name."""
+    if user is None or isinstance(user, int):
+        return user
+    try:
+        return pwd.getpwnam(user).pw_uid
+    except KeyError:
+        raise ValueError(f"there is no user {user!r}") from None
+
+
+def group_number(group: str | int | None) -> int | None:
+    """Number of a group given by name or number. Raises ValueError when there is none of that name."""
+    if group is None or isinstance(group, int):
+        return group
+    try:
+        return grp.getgrnam(group).gr_gid
+    except KeyError:
+        raise ValueError(f"there is no group {group!r}") from None
+
+
+def give_access(address: Address, access: Access) -> None:
+    """Before listen(): until then nobody can connect, whatever the mode is."""
+    # Through a descriptor that follows no link, so that nobody who may write to the folder can turn it elsewhere.
+    descriptor = os.open(address.path, os.O_PATH | os.O_NOFOLLOW)
+    try:
+        if not stat.S_ISSOCK(os.fstat(descriptor).st_mode):
+            raise cannot_listen(errno.ENOTSOCK, address, "another file has taken the place of the socket")
+        there = f"/proc/self/fd/{descriptor}"
+        if access.owner is not None or access.group is not None:
+            os.chown(there, -1 if access.owner is None else access.owner, -1 if access.group is None else access.group)
+        if access.mode is not None:
+            Path(there).chmod(access.mode)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,78 @@
+"""Where a filter listens: libmilter's notation for an address, and the address of a socket that is open."""
+
+import os
+import socket
+from dataclasses import dataclass
+from typing import Final
+
+FORMS: Final = "inet:PORT@HOST, inet6:PORT@HOST, unix:PATH, local:PATH, a path, fd:NUMBER, systemd: or systemd:NAME"
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where to listen, or where a socket listens: a path, or a host and a port."""
+
+    family: socket.AddressFamily
+    path: str = ""
+    host: str = ""
+    port: int = 0
+    inherited: str = ""  # fd:NUMBER or systemd:NAME, where somebody else has opened it
+
+    def __str__(self) -> str:
+        if self.inherited:
+            return self.inherited
+        if self.family == socket.AF_UNIX:
+            return f"unix:{self.path}"
+        return f"{'inet6' if self.family == socket.AF_INET6 else 'inet'}:{self.port}@{self.host}"
+
+
+def parse_address(text: str) -> Address:
+    """Read an address in libmilter's notation (smfi_setconn). Raises ValueError that says which forms there are."""
+    kind, colon, rest = text.partition(":")
+    kind = kind.lower()
+    if not colon or not kind:
+        kind, rest = "unix", text.removeprefix(":")
+    if kind in ("unix", "local"):
+        return Address(socket.AF_UNIX, path=_checked_path(rest, text))
+    if kind == "fd":
+        if not (rest.isascii() and rest.isdigit()):
+            raise ValueError(f"socket is {text!r}: {rest!r} is not the number of a descriptor")
+        return Address(socket.AF_UNSPEC, inherited=f"fd:{int(rest)}")
+    if kind == "systemd":
+        return Address(socket.AF_UNSPEC, inherited=f"systemd:{rest}")
+    if kind in ("inet", "inet6"):
+        family = socket.AF_INET6 if kind == "inet6" else socket.AF_INET
+        port, _, host = rest.partition("@")
+        return Address(family, host=host.strip("[]"), port=_checked_port(port, text))
+    raise ValueError(f"socket is {text!r}: {kind!r} is no kind of socket; the forms are {FORMS}")
+
+
+def _checked_path(path: str, text: str) -> str:
+    if not path:
+        raise ValueError(f"socket is {text!r}: the path is missing; the forms are {FORMS}")
+    return path
+
+
+def _checked_port(port: str, text: str) -> int:
+    if port.isascii() and port.isdigit():
+        number = int(port)
+        if number > 65535:
+            raise ValueError(f"socket is {text!r}: a port is at most 65535")
+        return number
+    try:
+        return socket.getservbyname(port, "tcp")
+    except (OSError, ValueError):
+        raise ValueError(f"socket is {text!r}: {port!r} is neither a port nor the name of a service") from None
+
+
+def bound_address(listener: socket.socket) -> Address:
+    """Where `listener` listens: the port that the system chose, where 0 was asked for."""
+    name = listener.getsockname()
+    if listener.family == socket.AF_UNIX:
+        return Address(socket.AF_UNIX, path=os.fsdecode(name))
+    return Address(listener.family, host=name[0], port=name[1])
+
+
+def cannot_listen(code: int, address: Address, reason: str) -> OSError:
+    """What to raise: with errno and the address."""
+    return OSError(code, f"cannot listen on {address}: {reason}")
