@@ -108,7 +108,9 @@ def is_ours(listener: socket.socket) -> bool:
 
 
 def discard_listener(listener: socket.socket) -> None:
-    """Close a listening socket that is not to be served after all, and remove it where it is a unix socket."""
+    """Close a listening socket that is not to be served any more, and remove it where it is a unix socket."""
+    if listener.fileno() < 0:
+        return
     address = bound_address(listener)
     inode = Path(address.path).lstat().st_ino if is_ours(listener) else 0
     listener.close()

@@ -11,6 +11,7 @@ from types import FrameType
 from typing import Final
 
 from pymilter._child import Child
+from pymilter._sockets import discard_listener
 from pymilter._systemd import notify, notify_reloading, watchdog
 from pymilter.errors import MilterError
 
@@ -141,6 +142,8 @@ class Supervisor:
     def _stop_all(self) -> None:
         for child in self._children:
             child.stop()
+        # The MTA is refused while they end; else its connections would wait here for nobody.
+        discard_listener(self._listener)
         deadline = time.monotonic() + self._grace + KILL_AFTER
         for child in self._children:
             try:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from pymilter.testing import Client, ClientError, FilterProcess, FilterUnreachable, Verdict
+from pymilter.testing import Client, ClientError, FilterGone, FilterProcess, FilterTimeout, FilterUnreachable, Verdict
 from support.wire import eventually, free_address
 
 PROGRAM = """
@@ -131,11 +131,23 @@ def test_a_message_under_way_ends_before_its_worker(crew: Crew) -> None:
     client.mail("<a@example.org>")
     crew.process.send_signal(signal.SIGTERM)
     crew.wait_for("stopped listening")  # the other worker's
+    # The MTA is refused and need not wait: no process holds the socket.
+    eventually(lambda: refuses(crew.process.address), bool)
     assert client.eom().verdict is Verdict.CONTINUE
     with contextlib.suppress(ClientError):
         client.close()
     assert crew.process.wait() == 0
     assert gone(workers)()
+
+
+def refuses(address: str) -> bool:
+    try:
+        Client(address, timeout=0.5).close()
+    except (FilterUnreachable, FilterGone):
+        return True
+    except FilterTimeout:
+        return False
+    return False
 
 
 def test_workers_end_when_the_supervisor_dies(crew: Crew) -> None:
