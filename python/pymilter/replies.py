@@ -1,10 +1,22 @@
 """Replies: a status and its SMTP text as one value, so that they cannot disagree. Checked when made."""
 
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, final, overload
 
 from pymilter._constants import REJECT, TEMPFAIL, Status
 from pymilter._core import encode_reply
+
+if TYPE_CHECKING:
+    # For type checkers, where a code is written out: the codes of RFC 5321 and its extensions, by what they are not.
+    _Positive = Literal[211, 214, 220, 221, 235, 250, 251, 252, 334, 354]
+    _Refusal = Literal[550, 551, 552, 553, 554, 555, 556]
+    _Unable = Literal[500, 501, 502, 503, 504, 510, 511, 521, 523, 525, 530, 533, 534, 535, 538, 541]
+    _Transient = Literal[421, 422, 430, 432, 441, 442, 446, 447, 449, 450, 451, 452, 453, 454, 455, 458, 459]
+    _NotPermanent = _Positive | _Transient
+    _NotTransient = _Positive | _Refusal | _Unable
+
+    class CodeOfAnotherStatus:
+        """What `Reject(250)` is for a type checker: no `Outcome`. It never comes to be."""
 
 
 @dataclass(frozen=True, init=False, slots=True)
@@ -27,6 +39,7 @@ class Reply:
         object.__setattr__(self, "_wire", encode_reply(self.status, code, xcode, text))
 
 
+@final
 @dataclass(frozen=True, init=False, slots=True)
 class Reject(Reply):
     """Refuse for good: SMFIS_REJECT with a 5xx reply (RFC 5321, 4.2).
@@ -38,7 +51,16 @@ class Reject(Reply):
 
     status: ClassVar[Status] = REJECT
 
+    if TYPE_CHECKING:
 
+        @overload
+        def __new__(cls, code: _NotPermanent, xcode: str | None = None, *text: str) -> CodeOfAnotherStatus: ...  # type: ignore[misc]
+        @overload
+        def __new__(cls, code: int, xcode: str | None = None, *text: str) -> "Reject": ...
+        def __new__(cls, *args: Any, **kwargs: Any) -> Any: ...
+
+
+@final
 @dataclass(frozen=True, init=False, slots=True)
 class TempFail(Reply):
     """Refuse for now: SMFIS_TEMPFAIL with a 4xx reply; 421 makes the MTA close the connection.
@@ -47,6 +69,14 @@ class TempFail(Reply):
     """
 
     status: ClassVar[Status] = TEMPFAIL
+
+    if TYPE_CHECKING:
+
+        @overload
+        def __new__(cls, code: _NotTransient, xcode: str | None = None, *text: str) -> CodeOfAnotherStatus: ...  # type: ignore[misc]
+        @overload
+        def __new__(cls, code: int, xcode: str | None = None, *text: str) -> "TempFail": ...
+        def __new__(cls, *args: Any, **kwargs: Any) -> Any: ...
 
 
 Outcome = Status | Reply | None

@@ -140,11 +140,25 @@ class WrongDecorators(Base):
         return CONTINUE
 
 
+class CodesOfAnotherStatus(Base):
+    """A code that is written out must fit the status; one that is computed is looked at when the program runs."""
+
+    def connect(self, hostname: str, family: int, hostaddr: Hostaddr) -> Outcome:
+        return Reject(250, "5.7.1", "go away")  # type: ignore[return-value]  # pyright: ignore[reportReturnType]
+
+    def envfrom(self, mailfrom: str) -> Outcome:
+        return Reject(450, "4.7.1", "later")  # type: ignore[return-value]  # pyright: ignore[reportReturnType]
+
+    def eom(self) -> Outcome:
+        held: Outcome = TempFail(250)  # type: ignore[assignment]  # pyright: ignore[reportAssignmentType]
+        return held or TempFail(550, "5.7.1", "go away")  # type: ignore[return-value]  # pyright: ignore[reportReturnType]
+
+
 def wrong_replies() -> None:
-    Reject("550", "5.7.1", "no")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
-    Reject(550, 5.7, "no")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
-    Reject(550, "5.7.1", ["no"])  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
-    TempFail()  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    Reject("550", "5.7.1", "no")  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType, reportCallIssue]
+    Reject(550, 5.7, "no")  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType, reportCallIssue]
+    Reject(550, "5.7.1", ["no"])  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType, reportCallIssue]
+    TempFail()  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
     TempFail(450).code = 451  # type: ignore[misc]  # pyright: ignore[reportAttributeAccessIssue]
 
 

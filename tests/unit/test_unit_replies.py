@@ -106,7 +106,7 @@ def test_a_line_that_cannot_be_sent(lines: tuple[str, ...], message: str) -> Non
 )
 def test_arguments_of_the_wrong_type(arguments: tuple[object, ...]) -> None:
     with pytest.raises(TypeError):
-        Reject(*arguments)  # type: ignore[arg-type]
+        Reject(*arguments)  # type: ignore[call-overload]
 
 
 def test_text_that_is_no_text() -> None:
