@@ -7,7 +7,8 @@
 namespace pymilter {
 
 void bind_body(py::module_ &module) {
-    py::class_<BodyView>(module, "BodyView", py::buffer_protocol(), "The memory behind a gathered body.")
+    py::class_<BodyView>(module, "BodyView", py::buffer_protocol(),
+                         "The file behind a gathered body that is too large for memory.")
         .def_buffer([](const BodyView &view) { return view.buffer(); });
     py::class_<Gather>(module, "Gather", "How the chunks of a body are gathered.")
         .def(py::init([](std::size_t piece, std::size_t limit, std::size_t in_memory, bool as_view,

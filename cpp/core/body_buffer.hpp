@@ -4,7 +4,6 @@
 
 #include <cstddef>
 #include <memory>
-#include <utility>
 
 namespace pymilter {
 
@@ -13,38 +12,40 @@ struct BodyLimits {
     std::size_t in_memory;  // bytes kept in memory; what is larger goes to a file that has no name
 };
 
-// Memory of a body. What is large is mapped, so that it grows without being copied and goes back to the system at once.
+// Where a body is while it is in memory.
 class BodyMemory {
 public:
     BodyMemory() = default;
-    ~BodyMemory() { release(); }
-    BodyMemory(BodyMemory &&other) noexcept;
-    BodyMemory &operator=(BodyMemory &&other) noexcept;
+    virtual ~BodyMemory() = default;
+    BodyMemory(const BodyMemory &) = delete;
+    BodyMemory &operator=(const BodyMemory &) = delete;
 
-    // Throws std::bad_alloc.
-    void reserve(std::size_t size);
-    // Maps a file, to be read only. Throws std::system_error.
-    void map(int file, std::size_t size);
-    void release() noexcept;
-
-    char *data() const { return m_data; }
-    std::size_t capacity() const { return m_capacity; }
-
-private:
-    char *m_data = nullptr;
-    std::size_t m_capacity = 0;
-    bool m_is_mapped = false;
+    // Room for `size` bytes at least, and where it can be chosen for no more than `most`; what is there stays. Throws
+    // std::bad_alloc.
+    virtual char *reserve(std::size_t size, std::size_t most) = 0;
+    virtual void release() noexcept = 0;
 };
 
-// A body that nobody changes any more; freed with its last holder.
-struct BodyBytes {
-    BodyMemory memory;
-    std::size_t size;
+// A file in memory, to be read; the file may be closed.
+class MappedFile {
+public:
+    // Throws std::system_error.
+    MappedFile(int file, std::size_t size);
+    ~MappedFile();
+    MappedFile(const MappedFile &) = delete;
+    MappedFile &operator=(const MappedFile &) = delete;
+
+    const char *data() const { return m_data; }
+    std::size_t size() const { return m_size; }
+
+private:
+    const char *m_data;
+    std::size_t m_size;
 };
 
 class BodyBuffer {
 public:
-    BodyBuffer() = default;
+    explicit BodyBuffer(BodyMemory &memory) : m_memory(memory) {}
     ~BodyBuffer();
     BodyBuffer(const BodyBuffer &) = delete;
     BodyBuffer &operator=(const BodyBuffer &) = delete;
@@ -54,19 +55,23 @@ public:
     bool append(const unsigned char *chunk, std::size_t size, const BodyLimits &limits);
 
     std::size_t size() const { return m_size; }
+    // Else it is in the memory.
+    bool is_in_file() const { return m_file >= 0; }
 
-    // Two ways to hand over what was gathered since the last time: as it is, or copied to size() bytes at `to`. They
-    // throw std::system_error when the file cannot be read.
-    std::shared_ptr<const BodyBytes> take();
-    void take_into(char *to);
+    // Two ways to get what is in the file: mapped, or copied to size() bytes at `to`. They throw std::system_error.
+    std::shared_ptr<const MappedFile> map() const { return std::make_shared<const MappedFile>(m_file, m_size); }
+    void copy_file(char *to) const;
+
+    // What was gathered has been handed over; what comes next belongs to the same message.
+    void begin_piece() noexcept;
     // Begins anew, for another message.
     void clear() noexcept;
 
 private:
-    void begin_next() noexcept;
     void move_to_file();
+    void close_file() noexcept;
 
-    BodyMemory m_memory;
+    BodyMemory &m_memory;
     std::size_t m_size = 0;
     std::size_t m_taken = 0;
     int m_file = -1;

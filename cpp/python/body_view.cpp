@@ -5,18 +5,9 @@
 
 namespace pymilter {
 
-py::buffer_info BodyView::buffer() const {
-    static const unsigned char nothing = 0;
-    const auto *const data =
-        m_bytes->size == 0 ? &nothing : reinterpret_cast<const unsigned char *>(m_bytes->memory.data());
-    return py::buffer_info(data, static_cast<py::ssize_t>(m_bytes->size));
-}
+namespace {
 
-PyObject *take_body(BodyBuffer &body, bool as_view) {
-    if (as_view) {
-        const py::object owner = py::cast(BodyView(body.take()));
-        return PyMemoryView_FromObject(owner.ptr());
-    }
+py::object bytes_of_file(const BodyBuffer &body) {
     auto bytes =
         py::reinterpret_steal<py::object>(PyBytes_FromStringAndSize(nullptr, static_cast<Py_ssize_t>(body.size())));
     if (!bytes) {
@@ -25,9 +16,29 @@ PyObject *take_body(BodyBuffer &body, bool as_view) {
     {
         // Nobody else has the new object yet.
         const Release release;
-        body.take_into(PyBytes_AS_STRING(bytes.ptr()));
+        body.copy_file(PyBytes_AS_STRING(bytes.ptr()));
     }
-    return bytes.release().ptr();
+    return bytes;
+}
+
+}  // namespace
+
+py::buffer_info BodyView::buffer() const {
+    return py::buffer_info(reinterpret_cast<const unsigned char *>(m_file->data()),
+                           static_cast<py::ssize_t>(m_file->size()));
+}
+
+PyObject *GatheredBody::take(bool as_view) {
+    py::object body;
+    if (!buffer.is_in_file()) {
+        body = m_memory.take(buffer.size());
+    } else if (as_view) {
+        body = py::cast(BodyView(buffer.map()));
+    } else {
+        body = bytes_of_file(buffer);
+    }
+    buffer.begin_piece();
+    return as_view ? PyMemoryView_FromObject(body.ptr()) : body.release().ptr();
 }
 
 }  // namespace pymilter

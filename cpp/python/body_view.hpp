@@ -5,21 +5,29 @@
 #include <memory>
 
 #include "core/body_buffer.hpp"
+#include "python/body_memory.hpp"
 #include "python/python.hpp"
 
 namespace pymilter {
 
-// Owner of the memory behind a memoryview.
+// Owner of the file behind a memoryview.
 class BodyView {
 public:
-    explicit BodyView(std::shared_ptr<const BodyBytes> bytes) : m_bytes(std::move(bytes)) {}
+    explicit BodyView(std::shared_ptr<const MappedFile> file) : m_file(std::move(file)) {}
     py::buffer_info buffer() const;
 
 private:
-    std::shared_ptr<const BodyBytes> m_bytes;
+    std::shared_ptr<const MappedFile> m_file;
 };
 
-// Takes what was gathered, as a new reference. Throws what Python raises, and std::system_error.
-PyObject *take_body(BodyBuffer &body, bool as_view);
+class GatheredBody {
+    BytesMemory m_memory;
+
+public:
+    BodyBuffer buffer{m_memory};
+
+    // Takes what was gathered, as a new reference. Throws what Python raises, and std::system_error.
+    PyObject *take(bool as_view);
+};
 
 }  // namespace pymilter

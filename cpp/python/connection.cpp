@@ -149,7 +149,7 @@ void Connection::reset_message() noexcept {
     m_held_edits.clear();
     skips_body = false;
     plain_steps = 0;
-    body.clear();
+    body.buffer.clear();
 }
 
 }  // namespace pymilter

@@ -14,11 +14,11 @@
 #include <string>
 #include <vector>
 
-#include "core/body_buffer.hpp"
 #include "core/negotiation.hpp"
 #include "core/peer_socket.hpp"
 #include "core/stage.hpp"
 #include "core/traffic.hpp"
+#include "python/body_view.hpp"
 #include "python/python.hpp"
 #include "python/receiver.hpp"
 
@@ -70,14 +70,14 @@ public:
     const Answer *failure() const noexcept;
     // A message is under way until reset_message().
     void begin_message() noexcept { m_message.set(); }
-    // Forgets what belonged to the last message.
+    // Forgets what belonged to the last message. Without the GIL.
     void reset_message() noexcept;
 
     Options options;                   // agreed in negotiation
     PeerSocket socket;                 // over TCP only, and only where it could be found
     bool is_negotiated = false;        // false after a QUIT_NC: libmilter keeps to itself what was agreed before
     std::uint32_t plain_steps = 0;     // steps of this message that were seen to have no bytes hook of their own
-    BodyBuffer body;                   // where the plan gathers
+    GatheredBody body;                 // where the plan gathers
     bool skips_body = false;           // SKIP was answered; no more chunks go to the handler
     std::shared_ptr<const Plan> plan;  // null until the receiver is made
     py::object receiver;               // first argument of each handler: the user's object, or the handle

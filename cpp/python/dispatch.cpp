@@ -187,6 +187,7 @@ sfsistat close(SMFICTX *context) {
     if (connection == nullptr) {
         return SMFIS_CONTINUE;
     }
+    connection->reset_message();
     const Attach attach;
     if (attach) {
         run_unanswered(*connection, *Filter::registered(), Step::close);

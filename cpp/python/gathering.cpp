@@ -4,7 +4,6 @@
 #include <stdexcept>
 #include <string>
 
-#include "python/body_view.hpp"
 #include "python/invoke.hpp"
 
 namespace pymilter {
@@ -13,9 +12,8 @@ namespace {
 
 // Adds what was gathered to the arguments of the handler.
 auto gathered(Connection &connection) {
-    return [&](Arguments &arguments, TextMode) {
-        arguments.add(take_body(connection.body, connection.plan->gather->as_view));
-    };
+    return
+        [&](Arguments &arguments, TextMode) { arguments.add(connection.body.take(connection.plan->gather->as_view)); };
 }
 
 }  // namespace
@@ -23,7 +21,7 @@ auto gathered(Connection &connection) {
 sfsistat gather_chunk(const Filter &filter, Connection &connection, const unsigned char *chunk, std::size_t size) {
     const Gather &wanted = *connection.plan->gather;
     try {
-        if (!connection.body.append(chunk, size, wanted.limits)) {
+        if (!connection.body.buffer.append(chunk, size, wanted.limits)) {
             return give_or_keep(connection, Step::body, wanted.exceeded);
         }
     } catch (const std::exception &error) {
@@ -32,10 +30,10 @@ sfsistat gather_chunk(const Filter &filter, Connection &connection, const unsign
         if (attach) {
             guarded(filter, &connection, Step::body, [&] { throw std::runtime_error(reason); });
         }
-        connection.body.clear();
+        connection.body.buffer.clear();
         return fail(connection, Step::body, filter.exception_policy());
     }
-    if (wanted.piece == 0 || connection.body.size() < wanted.piece) {
+    if (wanted.piece == 0 || connection.body.buffer.size() < wanted.piece) {
         return nothing_to_say(connection, Step::body);
     }
     return invoke_and_answer(filter, connection, Step::body, gathered(connection));
@@ -44,7 +42,7 @@ sfsistat gather_chunk(const Filter &filter, Connection &connection, const unsign
 sfsistat hand_over_rest(const Filter &filter, Connection &connection) {
     const Plan &plan = *connection.plan;
     const bool has_rest = plan.gather && plan.has(Step::body) && !connection.skips_body &&
-                          (plan.gathers_whole() || connection.body.size() > 0);
+                          (plan.gathers_whole() || connection.body.buffer.size() > 0);
     if (!has_rest) {
         return SMFIS_CONTINUE;
     }

@@ -116,7 +116,7 @@ class Context(metaclass=_pybind11_type):
         """Tell the MTA that eom takes longer (smfi_progress)."""
 
 class BodyView(metaclass=_pybind11_type):
-    """The memory behind a gathered body."""
+    """The file behind a gathered body that is too large for memory."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None: ...
 

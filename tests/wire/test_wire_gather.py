@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import textwrap
+from pathlib import Path
 
 import pytest
 
 from pymilter.testing import Client, Response, Verdict
-from support.wire import Start, WireFilter
+from support.wire import Start, WireFilter, eventually
 
 KINDS = pytest.mark.parametrize("kind", ["unix", "inet"])
 
@@ -61,6 +62,59 @@ def test_the_whole_body_comes_in_one_call_before_eom(start: Start, kind: str, op
     what = "memoryview" if "view" in options else "bytes"
     seen = filter_.wait_for(lambda seen: len(seen) == 2)
     assert seen == [("body", what, len(body), digest(body)), ("eom",)]
+
+
+# Around the sizes where its memory becomes another one: 256 KiB, then four times as much, in_memory, the file.
+EDGES = [1, 65535, 262_143, 262_144, 262_145, 1_048_576, 1_048_577, 2_000_000, 2_000_001]
+
+
+@pytest.mark.parametrize("options", ["in_memory=2_000_000", "in_memory=2_000_000, view=True"])
+@pytest.mark.parametrize("chunk", [65535, 32_768])
+def test_every_byte_is_there_at_every_size(start: Start, options: str, chunk: int) -> None:
+    filter_ = start(program(options))
+    bodies = [hashlib.shake_128(str(size).encode()).digest(size) for size in EDGES]
+    with Client(filter_.address) as client:
+        client.connect()
+        for body in bodies:
+            assert send(client, body, chunk).verdict is Verdict.CONTINUE
+    assert [(size, sha) for _, size, sha in seen_bodies(filter_)] == [(len(body), digest(body)) for body in bodies]
+
+
+def test_gathered_bytes_are_like_any_other(start: Start) -> None:
+    filter_ = start("""
+        import ctypes
+
+        class Filter(Base):
+            @gather
+            def body(self, body: bytes) -> None:
+                same = bytes(bytearray(body))
+                note("like", body == same, hash(body) == hash(same), ctypes.c_char_p(body).value == same, body[-1:])
+    """)
+    with Client(filter_.address) as client:
+        client.connect()
+        send(client, b"x" * 700_000)
+    assert filter_.seen("like") == [("like", True, True, True, b"x")]
+
+
+def test_what_passes_the_limit_is_given_back_at_once(start: Start) -> None:
+    filter_ = start(program("limit=60_000_000, in_memory=60_000_000"))
+    statm = Path(f"/proc/{filter_.pid}/statm")
+
+    def resident() -> int:
+        return 4096 * int(statm.read_text().split()[1])
+
+    with Client(filter_.address) as client:
+        client.connect()
+        before = resident()
+        client.mail("<a@example.org>")
+        client.rcpt("<b@example.org>")
+        for _ in range(900):
+            client.body(b"x" * 65535)
+        eventually(resident, lambda now: now - before > 50_000_000)
+        for _ in range(30):
+            client.body(b"x" * 65535)
+        eventually(resident, lambda now: now - before < 10_000_000)
+        assert client.eom().verdict is Verdict.TEMPFAIL
 
 
 @KINDS
