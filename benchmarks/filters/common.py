@@ -17,6 +17,8 @@ class Options:
     address: str
     noreply: bool
     view: bool
+    workers: int
+    work: int
     headers: int
     recipients: int
     size: int
@@ -40,6 +42,8 @@ def read_options() -> Options:
     parser.add_argument("address")
     parser.add_argument("--noreply", action="store_true")
     parser.add_argument("--view", action="store_true", help="gather: a memoryview and no bytes (our pymilter only)")
+    parser.add_argument("--workers", type=int, default=0, help="processes (our pymilter only)")
+    parser.add_argument("--work", type=int, default=100, help="compute: µs a handler works")
     parser.add_argument("--headers", type=int, default=0)
     parser.add_argument("--recipients", type=int, default=0)
     parser.add_argument("--size", type=int, default=0)
@@ -51,6 +55,8 @@ def read_options() -> Options:
         address=read.address,
         noreply=read.noreply,
         view=read.view,
+        workers=read.workers,
+        work=read.work,
         headers=read.headers,
         recipients=read.recipients,
         size=read.size,
@@ -59,8 +65,8 @@ def read_options() -> Options:
     )
 
 
-def compute() -> None:
-    """100 µs of this thread's own processor time, so that waiting for the GIL or a core does not count as work."""
-    end = time.thread_time_ns() + 100_000
+def compute(microseconds: int) -> None:
+    """So much of this thread's own processor time: waiting for the GIL or a core does not count as work."""
+    end = time.thread_time_ns() + microseconds * 1000
     while time.thread_time_ns() < end:
         pass

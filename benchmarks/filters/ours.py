@@ -1,5 +1,7 @@
 """The benchmark filter on this project's pymilter: handlers that answer, and the same with `-> None`."""
 
+import logging
+
 import pymilter
 from pymilter import ACCEPT, CONTINUE, TEMPFAIL, Base, Hostaddr, Outcome
 
@@ -141,15 +143,15 @@ class Edits(Base):
 
 class Compute(Base):
     def envfrom(self, mailfrom: str, *params: str) -> Outcome:
-        compute()
+        compute(OPTIONS.work)
         return CONTINUE
 
     def header(self, name: str, value: str) -> Outcome:
-        compute()
+        compute(OPTIONS.work)
         return CONTINUE
 
     def eom(self) -> Outcome:
-        compute()
+        compute(OPTIONS.work)
         return ACCEPT
 
 
@@ -182,7 +184,9 @@ FILTERS: dict[str, tuple[type[Base], type[Base]]] = {
 
 
 def main() -> None:
-    pymilter.run(FILTERS[OPTIONS.mode][OPTIONS.noreply], OPTIONS.address)
+    if OPTIONS.workers:
+        logging.basicConfig(level=logging.INFO)  # the harness waits for "N workers serve"
+    pymilter.run(FILTERS[OPTIONS.mode][OPTIONS.noreply], OPTIONS.address, workers=OPTIONS.workers)
 
 
 if __name__ == "__main__":

@@ -123,12 +123,12 @@ async def on_body_chunk_gather_noreply(cmd: BodyChunk) -> None:
 
 
 async def on_mail_from_compute(cmd: MailFrom) -> Continue:
-    compute()
+    compute(OPTIONS.work)
     return Continue()
 
 
 async def on_header_compute(cmd: Header) -> Continue:
-    compute()
+    compute(OPTIONS.work)
     return Continue()
 
 
@@ -166,7 +166,7 @@ async def eom_edits(cmd: EndOfMessage) -> Any:
 
 
 async def eom_compute(cmd: EndOfMessage) -> Any:
-    compute()
+    compute(OPTIONS.work)
     return Accept()
 
 

@@ -109,16 +109,16 @@ class Edits(Nothing):
 class Compute(Nothing):
     @step
     def mailFrom(self, sender: bytes, macros: dict[bytes, bytes]) -> Any:  # noqa: N802
-        compute()
+        compute(OPTIONS.work)
         return lm.CONTINUE
 
     @step
     def header(self, name: bytes, value: bytes, macros: dict[bytes, bytes]) -> Any:
-        compute()
+        compute(OPTIONS.work)
         return lm.CONTINUE
 
     def eob(self, macros: dict[bytes, bytes]) -> Any:
-        compute()
+        compute(OPTIONS.work)
         return lm.ACCEPT
 
 

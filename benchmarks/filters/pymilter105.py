@@ -108,16 +108,16 @@ class Edits(Milter.Base):
 class Compute(Milter.Base):
     @step
     def envfrom(self, mailfrom: str, *params: str) -> int:
-        compute()
+        compute(OPTIONS.work)
         return Milter.CONTINUE
 
     @step
     def header(self, name: str, value: str) -> int:
-        compute()
+        compute(OPTIONS.work)
         return Milter.CONTINUE
 
     def eom(self) -> int:
-        compute()
+        compute(OPTIONS.work)
         return Milter.ACCEPT
 
 

@@ -131,6 +131,8 @@ def judge(results: Results) -> list[Verdict]:
     goals.at_least("edits", "tcp", "ours", "c", 10.0)
     for transport in ("unix", "tcp"):
         goals.at_least("compute8", transport, "ours", "old", 1.0)
+    for transport in ("unix", "tcp"):
+        goals.at_least("workers", transport, "ours-2", "ours-1", 1.8)
     goals.idle_memory()
     for transport in ("unix", "tcp"):
         goals.of_best_c("mail", transport, "ours-none", 0.95)

@@ -46,6 +46,7 @@ class Load:
     placement: str = ""  # "same": filter and client on one core, whatever the run asks for
     callbacks: int = 0  # callbacks a message, where their cost is to be told
     verdicts: str = "a"
+    work: int = 100  # µs that a computing handler works
 
     def filter_options(self, side: Side, verify: bool) -> list[str]:
         """Options of the filter program; `verify` has it compare gathered bodies in whole."""
@@ -54,6 +55,8 @@ class Load:
             options += ["--replacement", str(body_file(self.replacement, seed=2))]
         if verify:
             options += ["--body", str(body_file(self.body))]
+        if self.work != Load.work:
+            options += ["--work", str(self.work)]
         return [
             *options,
             *("--headers", str(self.headers)),
@@ -163,6 +166,15 @@ LOADS = {
             _ANSWERING,
             headers=5,
             connections=8,
+        ),
+        Load(
+            "workers",
+            "1 ms of work in each of 4 handlers, 8 connections: many processes",
+            "compute",
+            ("old", "ours", "ours-1", "ours-2"),
+            headers=2,
+            connections=8,
+            work=1000,
         ),
         Load(
             "idle2000",

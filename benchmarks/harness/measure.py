@@ -102,7 +102,7 @@ def _turn(
     address = fresh_address(transport, folder)
     command = side.command(load.mode, address, load.filter_options(side, verify))
     filter_cores, client_cores = _cores(load, placement)
-    with FilterProcess(command, address, folder, filter_cores) as process:
+    with FilterProcess(command, address, folder, filter_cores, side.ready) as process:
         yield _Turn(load, side, process, [CLIENT, *address.for_client, *load.client_options(side)], client_cores)
 
 

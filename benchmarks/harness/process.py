@@ -59,8 +59,16 @@ def on_cores(cores: set[int] | None) -> Callable[[], None] | None:
 class FilterProcess:
     """A filter program and its children: `with FilterProcess(command, address, folder) as filter: ...`."""
 
-    def __init__(self, command: Sequence[str], address: Address, folder: Path, cores: set[int] | None = None) -> None:
+    def __init__(
+        self,
+        command: Sequence[str],
+        address: Address,
+        folder: Path,
+        cores: set[int] | None = None,
+        ready: str = "",
+    ) -> None:
         self._cores = cores
+        self._ready = ready
         self._command = list(command)
         self._address = address
         self._output = folder / f"{time.monotonic_ns():x}.log"
@@ -80,7 +88,7 @@ class FilterProcess:
                 preexec_fn=on_cores(self._cores),
             )
         deadline = time.monotonic() + 20
-        while not self._address.answers():
+        while not self._address.answers() or self._ready not in self.output():
             if self._process.poll() is not None or time.monotonic() > deadline:
                 self._end()
                 raise FilterError(f"{' '.join(self._command)}: did not listen\n{self.output()}")
@@ -109,18 +117,27 @@ class FilterProcess:
     def alive(self) -> bool:
         return self._process.poll() is None
 
+    def _pids(self) -> list[int]:
+        """The process and its children."""
+        tasks = Path(f"/proc/{self.pid}/task").glob("*/children")
+        return [self.pid, *(int(pid) for task in tasks for pid in task.read_text().split())]
+
     def cpu_seconds(self) -> float:
-        """Processor time of the process, ended threads included, and of its children that were waited for."""
+        """Processor time of the process and its children, ended threads and children that were waited for included."""
         # The clock of another process's CPU time, see clock_getcpuclockid(3): ns, where /proc has ticks of 10 ms.
-        own = time.clock_gettime_ns((~self.pid << 3) | 2) / 1e9
+        alive = sum(time.clock_gettime_ns((~pid << 3) | 2) for pid in self._pids()) / 1e9
         fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
-        return own + (int(fields[13]) + int(fields[14])) / os.sysconf("SC_CLK_TCK")
+        return alive + (int(fields[13]) + int(fields[14])) / os.sysconf("SC_CLK_TCK")
 
     def memory(self) -> tuple[float, float]:
-        """Resident memory now and at its peak, in MB (10^6 bytes)."""
-        status = Path(f"/proc/{self.pid}/status").read_text()
-        found = dict(re.findall(r"^(VmRSS|VmHWM):\s+(\d+) kB", status, re.MULTILINE))
-        return int(found["VmRSS"]) * 1.024e-3, int(found["VmHWM"]) * 1.024e-3
+        """Resident memory now and at its peak, in MB (10^6 bytes), the children's added."""
+        now = peak = 0.0
+        for pid in self._pids():
+            status = Path(f"/proc/{pid}/status").read_text()
+            found = dict(re.findall(r"^(VmRSS|VmHWM):\s+(\d+) kB", status, re.MULTILINE))
+            now += int(found["VmRSS"]) * 1.024e-3
+            peak += int(found["VmHWM"]) * 1.024e-3
+        return now, peak
 
     def libmilter(self) -> str | None:
         """The file of the libmilter that it has loaded, or None."""

@@ -23,6 +23,7 @@ class Side:
         True  # False: it cannot tell connections apart, so its counts mean nothing with more than one
     )
     options: bool = True  # False: takes the address alone
+    ready: str = ""  # what it prints once all of it serves; empty: it serves as soon as it listens
 
     def command(self, mode: str, address: Address, options: Sequence[str]) -> list[str]:
         """The command line of this side's filter."""
@@ -96,6 +97,16 @@ SIDES = {
         ),
         Side("ours", "pymilter (this), answers", _ours),
         Side("ours-none", "pymilter (this), -> None", _ours, noreply=True),
+        *(
+            Side(
+                f"ours-{count}",
+                f"pymilter (this), workers={count}",
+                _ours,
+                arguments=("--workers", str(count)),
+                ready=f"{count} workers serve",
+            )
+            for count in (1, 2)
+        ),
         Side("ours-view", "pymilter (this), @gather(view=True)", _ours, noreply=True, arguments=("--view",)),
     )
 }
