@@ -34,6 +34,11 @@ constexpr std::array<ActionName, 9> action_names{{
 
 }  // namespace
 
+void set_bad_value(const char *message) {
+    const py::object error = py::module_::import("pymilter.errors").attr("BadValue");
+    PyErr_SetString(error.ptr(), message);
+}
+
 void raise_milter_error(const std::string &message) { raise("MilterError", message); }
 
 void raise_disabled_action(std::uint32_t action, const char *what) {

@@ -13,6 +13,9 @@ namespace pymilter {
 // For an SMFIF_* action that was not granted in negotiation.
 [[noreturn]] void raise_disabled_action(std::uint32_t action, const char *what);
 
+// For arguments that are refused.
+void set_bad_value(const char *message);
+
 // Takes the exception that is set, as an object with its traceback.
 py::object take_exception();
 

@@ -83,6 +83,7 @@ from pymilter._run import (
 )
 from pymilter._stats import Stats, Transports, stats
 from pymilter.errors import (
+    BadValue,
     DisabledAction,
     MilterError,
 )
@@ -143,6 +144,7 @@ __all__ = [
     "SKIP",
     "TEMPFAIL",
     "Action",
+    "BadValue",
     "Base",
     "Context",
     "DisabledAction",

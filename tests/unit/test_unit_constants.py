@@ -7,7 +7,7 @@ import enum
 import pytest
 
 import pymilter
-from pymilter import Action, DisabledAction, MilterError, Protocol, Stage, Status, _core
+from pymilter import Action, BadValue, DisabledAction, MilterError, Protocol, Reject, Stage, Status, _core
 from pymilter import testing as client_side
 
 
@@ -66,6 +66,12 @@ def test_disabled_action_is_what_each_kind_of_program_catches() -> None:
     assert issubclass(DisabledAction, MilterError)
     assert issubclass(DisabledAction, RuntimeError)
     assert not issubclass(MilterError, RuntimeError)
+
+
+def test_bad_value_is_what_each_kind_of_program_catches() -> None:
+    for kind in (BadValue, MilterError, ValueError):
+        with pytest.raises(kind, match="reply code"):
+            Reject(250)
 
 
 def test_the_version_of_libmilter() -> None:

@@ -102,7 +102,7 @@ def test_an_edit_outside_eom(puppet: Puppet, call: str, step: str) -> None:
 )
 def test_a_value_that_must_not_reach_the_mta(puppet: Puppet, call: str, reason: str) -> None:
     [(error, text)] = puppet.errors(attempt(call))
-    assert error == "ValueError"
+    assert error == "BadValue"
     assert reason in text
 
 

@@ -102,7 +102,7 @@ def test_setreply(puppet: Puppet, arguments: str, reply: SmtpReply) -> None:
 def test_setreply_refuses_what_libmilter_would_drop(puppet: Puppet, arguments: str, reason: str) -> None:
     played = puppet.play(f"note_error(self.setreply, {arguments})\nreturn REJECT", "envfrom")
     [(error, text)] = played.seen
-    assert error == "ValueError"
+    assert error == "BadValue"
     assert reason in text
     assert played.answers["envfrom"].verdict is Verdict.REJECT
     assert played.answers["envfrom"].reply is None
