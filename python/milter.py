@@ -11,7 +11,7 @@ from typing import Final
 
 from pymilter import _core
 from pymilter._address import parse_address
-from pymilter._base import Base, plan_of
+from pymilter._base import Base
 from pymilter._constants import (
     ACCEPT,
     ADDHDRS,
@@ -63,6 +63,7 @@ from pymilter._constants import (
 )
 from pymilter._core import Context
 from pymilter._loop import RunningLoop
+from pymilter._plan import plan_of
 from pymilter._report import report_failure
 from pymilter._run import BACKLOG, stop
 from pymilter._sockets import open_listener

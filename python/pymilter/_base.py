@@ -4,10 +4,8 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from pymilter._constants import CONTINUE, Action, Protocol, Stage, Status
-from pymilter._core import Context, Gather, Plan
-from pymilter._decorators import GATHER_MARK
-from pymilter._gather import GatherMark
-from pymilter._negotiate import BYTES_HOOKS, MACRO_STAGES, most_arguments, text_mode, wishes_of
+from pymilter._core import Context
+from pymilter._negotiate import MACRO_STAGES, most_arguments, text_mode, wishes_of
 from pymilter.replies import Outcome
 
 ALL_ACTIONS = sum(Action)
@@ -228,42 +226,3 @@ class Base:
     def progress(self) -> None:
         """Tell the MTA that `eom` takes longer, which restarts its timers (smfi_progress)."""
         self._ctx.progress()
-
-
-def _no_hook() -> None:
-    """Stands where the inherited hook is named, for a class whose hook is to be called although it is inherited."""
-
-
-def _gather_of(klass: type[Base]) -> Gather | None:
-    mark: GatherMark | None = getattr(klass.body, GATHER_MARK, None)
-    if mark is None:
-        return None
-    return Gather(
-        piece=mark.piece,
-        limit=mark.limit,
-        in_memory=mark.in_memory,
-        as_view=mark.view,
-        exceeded=mark.exceeded._wire,
-    )
-
-
-def plan_of(klass: type[Any]) -> Plan:
-    """What dispatch must know of a class of handlers. Raises TypeError where it is not derived from Base."""
-    if not issubclass(klass, Base):
-        raise TypeError(f"the factory made a {klass.__qualname__}: it must make an object derived from pymilter.Base")
-    wishes = wishes_of(klass, Base)
-    hooks: dict[str, Any] = {name: getattr(Base, f"{name}_bytes") for name in BYTES_HOOKS}
-    for name in ("envfrom", "envrcpt"):
-        if most_arguments(getattr(klass, name)) is not None:
-            hooks[name] = _no_hook  # so that the inherited one is called, which leaves parameters out
-    return Plan(
-        actions=klass._wanted_actions,
-        protocol=ALL_OPTIONS & ~klass.protocol_mask(),
-        steps=list(wishes.steps),
-        mute=list(wishes.mute),
-        negotiates=wishes.negotiates,
-        text=dict(wishes.text),
-        macros=list(wishes.macros),
-        hooks=hooks,
-        gather=_gather_of(klass),
-    )

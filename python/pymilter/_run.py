@@ -9,10 +9,11 @@ from typing import Final, Self
 from pymilter import _core
 from pymilter._access import group_number, parse_access, user_number
 from pymilter._address import parse_address
-from pymilter._base import Base, plan_of
+from pymilter._base import Base
 from pymilter._constants import TEMPFAIL, Status
 from pymilter._loop import SIGNAL_GRACE, RunningLoop
 from pymilter._pid_file import keep_pid_file
+from pymilter._plan import plan_of
 from pymilter._privileges import drop_privileges
 from pymilter._report import report_failure
 from pymilter._sockets import discard_listener, open_listener
