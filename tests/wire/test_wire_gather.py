@@ -96,6 +96,24 @@ def test_gathered_bytes_are_like_any_other(start: Start) -> None:
     assert filter_.seen("like") == [("like", True, True, True, b"x")]
 
 
+@pytest.mark.parametrize("options", ["", "view=True"])
+@pytest.mark.parametrize("size", [7_000_000, 30_000_000])
+def test_a_gathered_body_is_in_memory_once(start: Start, options: str, size: int) -> None:
+    filter_ = start(program(options, then='note("kept", len(body))'))
+    status = Path(f"/proc/{filter_.pid}/status")
+
+    def peak() -> int:
+        return 1024 * int(status.read_text().partition("VmHWM:")[2].split()[0])
+
+    with Client(filter_.address) as client:
+        client.connect()
+        send(client, b"a small one")
+        before = peak()
+        assert send(client, b"x" * size).verdict is Verdict.CONTINUE
+        assert filter_.seen("kept")[-1] == ("kept", size)
+        assert 0.8 < (peak() - before) / size < 1.3
+
+
 def test_what_passes_the_limit_is_given_back_at_once(start: Start) -> None:
     filter_ = start(program("limit=60_000_000, in_memory=60_000_000"))
     statm = Path(f"/proc/{filter_.pid}/statm")
