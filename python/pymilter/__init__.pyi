@@ -81,7 +81,9 @@ from pymilter._run import (
     run,
     stop,
 )
-from pymilter._stats import Stats, Transports, stats
+from pymilter._stats import Stats, Transports
+from pymilter._tally import stats
+from pymilter._worker import is_worker
 from pymilter.errors import (
     BadValue,
     DisabledAction,
@@ -166,6 +168,7 @@ __all__ = [
     "enable_protocols",
     "gather",
     "header_leading_space",
+    "is_worker",
     "nocallback",
     "noreply",
     "rejected_recipients",

@@ -65,6 +65,18 @@ def _checked_port(port: str, text: str) -> int:
         raise ValueError(f"socket is {text!r}: {port!r} is neither a port nor the name of a service") from None
 
 
+def parse_host_and_port(text: str) -> tuple[str, int]:
+    """Read HOST:PORT, where HOST is a name, an IPv4 address or an IPv6 address in brackets. Raises ValueError."""
+    host, _, port = text.rpartition(":")
+    if host.startswith("[") and host.endswith("]"):
+        host = host[1:-1]
+    elif ":" in host:
+        host = ""
+    if not host or not (port.isascii() and port.isdigit()) or int(port) > 65535:
+        raise ValueError(f"address is {text!r}: it must be HOST:PORT, such as 127.0.0.1:9464 or [::1]:9464")
+    return host, int(port)
+
+
 def bound_address(listener: socket.socket) -> Address:
     """Where `listener` listens: the port that the system chose, where 0 was asked for."""
     name = listener.getsockname()

@@ -1,69 +1,99 @@
-"""The supervisor's side of one worker: its process and the pipes to it; in the supervisor's main thread."""
+"""The supervisor's side of one worker: its process, and the line to it."""
 
 import contextlib
+import math
 import os
 import socket
 import subprocess
 import sys
+import threading
 import time
+from collections.abc import Callable
 from typing import Final
 
-from pymilter._worker import RETIRE, VARIABLE
+from pymilter._worker import ASK, RETIRE, RETIRE_GRACE, STOP, VARIABLE
+
+# Beyond its grace, a worker gets this long to end before it is killed, in seconds.
+KILL_AFTER: Final = 8.0
+# One that has retired says so when it takes no more connections. If it has not after so long, it is not waited for.
+REFUSAL_TIME: Final = 5.0
 
 # The program may change these before it calls run().
 _FOLDER: Final = os.getcwd()  # noqa: PTH109
 
 
 class Child:
-    """The supervisor's side of a worker."""
+    """A worker process, in the supervisor's main thread; what it tells goes, in a thread of its own, to `hear`."""
 
-    def __init__(self, listener: socket.socket) -> None:
+    def __init__(self, listener: socket.socket, hear: Callable[["Child", str], None]) -> None:
         self.started = time.monotonic()
         self.is_wanted = True
         self.is_ready = False
-        self.ready, ready_there = os.pipe()
-        life_line_there, self._life_line = os.pipe()
-        passed = (listener.fileno(), ready_there, life_line_there)
-        try:
-            # A process group of its own: Ctrl-C at the terminal is for the supervisor, which passes it on.
-            self.process = subprocess.Popen(
-                [sys.executable, *sys.orig_argv[1:]],
-                pass_fds=passed,
-                cwd=_FOLDER,
-                env={**os.environ, VARIABLE: ",".join(map(str, passed))},
-                process_group=0,
-            )
-        finally:
-            os.close(ready_there)
-            os.close(life_line_there)
+        self.is_refusing = False
+        self._retired = -math.inf
+        self._deadline = math.inf
+        self._hear = hear
+        self._line, there = socket.socketpair()
+        passed = (listener.fileno(), there.fileno())
+        with there:
+            try:
+                # A process group of its own: Ctrl-C at the terminal is for the supervisor, which passes it on.
+                self.process = subprocess.Popen(
+                    [sys.executable, *sys.orig_argv[1:]],
+                    pass_fds=passed,
+                    cwd=_FOLDER,
+                    env={**os.environ, VARIABLE: ",".join(map(str, passed))},
+                    process_group=0,
+                )
+            except BaseException:
+                self._line.close()
+                raise
+        self._listening = threading.Thread(target=self._listen, name=f"pymilter worker {self.pid}", daemon=True)
+        self._listening.start()
 
     @property
     def pid(self) -> int:
         """Its process number."""
         return self.process.pid
 
-    def read_ready(self) -> None:
-        """After `ready` has something to read: its word, or that it has ended."""
-        self.is_ready = os.read(self.ready, 1) == b"1"
-        os.close(self.ready)
-        self.ready = -1
+    def ask(self) -> None:
+        """Let it tell its numbers; from any thread."""
+        self._say(ASK)
 
     def retire(self) -> None:
         """Let it take no more connections, and end with the last of those it has."""
         self.is_wanted = False
-        with contextlib.suppress(BrokenPipeError):
-            os.write(self._life_line, RETIRE)
+        self._retired = time.monotonic()
+        self._deadline = self._retired + RETIRE_GRACE + KILL_AFTER
+        self._say(RETIRE)
 
-    def stop(self) -> None:
-        """Let it stop as SIGTERM would."""
+    def stop(self, grace: float) -> None:
+        """Let it stop as SIGTERM would, with `grace` in seconds."""
         self.is_wanted = False
-        if self._life_line >= 0:
-            os.close(self._life_line)
-            self._life_line = -1
+        self._deadline = time.monotonic() + grace + KILL_AFTER
+        self._say(STOP)
+
+    def may_still_accept(self) -> bool:
+        """Whether it has been replaced just now and has not yet said that it takes no more connections."""
+        return not self.is_refusing and time.monotonic() < self._retired + REFUSAL_TIME
+
+    def remaining(self) -> float:
+        """Seconds until it must have ended; infinite while it may live on."""
+        return max(0.0, self._deadline - time.monotonic())
 
     def close(self) -> None:
-        """After its end."""
-        self.stop()
-        if self.ready >= 0:
-            os.close(self.ready)
-            self.ready = -1
+        """After its end: all that it has told has been heard then."""
+        # A process that it forked may hold its end of the line.
+        with contextlib.suppress(OSError):
+            self._line.shutdown(socket.SHUT_RDWR)
+        self._listening.join()
+        self._line.close()
+
+    def _say(self, word: bytes) -> None:
+        with contextlib.suppress(OSError):
+            self._line.send(word, socket.MSG_DONTWAIT)
+
+    def _listen(self) -> None:
+        with self._line.makefile("r") as lines, contextlib.suppress(OSError):
+            for text in lines:
+                self._hear(self, text)

@@ -3,12 +3,13 @@
 import _thread
 import atexit
 import logging
+import math
 import os
 import signal
 import socket as sockets
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -49,6 +50,8 @@ class RunningLoop:
         self._signal_grace = signal_grace
         self._grace = 0.0
         self._for_connections = False
+        self._until = math.inf  # when the grace that is being given ends
+        self._refusing: Callable[[], None] | None = None
         self._finishing = threading.RLock()  # a signal handler may call stop() within stop()
         self._result: int | None = None
         self._address: Address | None = None
@@ -106,10 +109,21 @@ class RunningLoop:
                 _thread.interrupt_main(signal.SIGTERM)
             return
 
-    def request_stop(self, grace: float = 0.0, for_connections: bool = False) -> None:
-        """Make wait() return, and give finish() its grace: for messages or for whole connections. From any thread."""
-        self._grace = max(self._grace, grace)
-        self._for_connections = self._for_connections or for_connections
+    def request_stop(
+        self, grace: float = 0.0, for_connections: bool = False, refusing: Callable[[], None] | None = None
+    ) -> None:
+        """Make wait() return, and give finish() its grace: for messages or for whole connections. From any thread.
+
+        `refusing` is called, in finish(), when no new connection is taken any more. Waiting for connections gives way,
+        when it has begun too, to a later request that is for messages.
+        """
+        self._refusing = refusing or self._refusing
+        if self._for_connections and not for_connections:
+            self._grace = grace
+            self._until = min(self._until, time.monotonic() + grace)
+        else:
+            self._grace = max(self._grace, grace)
+        self._for_connections = for_connections
         self._filter.request_stop()
 
     def finish(self, grace: float | None = None) -> int:
@@ -142,6 +156,8 @@ class RunningLoop:
         if grace <= 0:
             return
         self._filter.refuse()
+        if self._refusing is not None:
+            self._refusing()
         if self._is_quiet_within(grace):
             return
         logger.warning("%d messages are still under way after %g s: TEMPFAIL", _core.messages_under_way(), grace)
@@ -150,9 +166,9 @@ class RunningLoop:
 
     def _is_quiet_within(self, seconds: float) -> bool:
         """Wait until nothing is under way any more that is to be waited for; false when that takes too long."""
-        deadline = time.monotonic() + seconds
+        self._until = time.monotonic() + seconds
         while _core.messages_under_way() > 0 or (self._for_connections and self._filter.connections() > 0):
-            if time.monotonic() >= deadline:
+            if time.monotonic() >= self._until:
                 return False
             time.sleep(LOOK_EVERY)
         return True

@@ -3,6 +3,7 @@
 import os
 import threading
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from types import TracebackType
 from typing import Final, Self
 
@@ -19,7 +20,7 @@ from pymilter._report import report_failure
 from pymilter._sockets import discard_listener, open_listener
 from pymilter._supervisor import Supervisor
 from pymilter._systemd import notify, watchdog
-from pymilter._worker import RETIRE_GRACE, Worker
+from pymilter._worker import REFUSES, RETIRE_GRACE, Worker
 from pymilter.errors import MilterError
 
 BACKLOG: Final = 128
@@ -147,11 +148,20 @@ class Server:
             drop_privileges(self._user, self._group)
             self._filter.register(timeout=self._timeout)
             self._loop.start(listener)
-        worker.watch(lambda retire: self._loop.request_stop(RETIRE_GRACE if retire else self._grace, retire))
+        worker.watch(lambda retire: self._stop_worker(worker, retire))
         try:
             self.wait()
         finally:
-            self.finish()
+            try:
+                self.finish()
+            finally:
+                worker.tell()
+
+    def _stop_worker(self, worker: Worker, retire: bool) -> None:
+        if retire:
+            self._loop.request_stop(RETIRE_GRACE, True, refusing=lambda: worker.tell(REFUSES))
+        else:
+            self._loop.request_stop(self._grace)
 
     def __enter__(self) -> Self:
         self.start()
@@ -180,11 +190,14 @@ def run(
     group: str | int | None = None,
     workers: int = 0,
     pid_file: str | os.PathLike[str] | None = None,
+    metrics: str | None = None,
 ) -> None:
     """Serve a socket until SIGTERM, SIGHUP, SIGINT or stop(); then return, or raise KeyboardInterrupt after SIGINT.
 
     With `workers`, this process opens the socket and keeps so many others that run the same program and serve it, and
     SIGHUP replaces them one by one; see docs/operating.md. `pid_file` gets the number of this process.
+    `metrics`, as HOST:PORT, is where Prometheus finds metrics, with workers the sums of all; it needs prometheus_client
+    (ImportError: pip install 'pymilter[prometheus]'). Raises OSError when it cannot be opened.
 
     The other arguments are those of `Server`. libmilter's loop runs in threads of its own, so that the program's signal
     handlers run as ever; those that are installed for the three signals run as well. A second signal of a kind ends the
@@ -210,11 +223,19 @@ def run(
     if (worker := Worker.of_this_process()) is not None:
         server.serve_as(worker)
         return
-    with keep_pid_file(pid_file):
+    with _serving_metrics(metrics), keep_pid_file(pid_file):
         if workers > 0:
             server.supervise(workers)
         else:
             server.run()
+
+
+def _serving_metrics(address: str | None) -> AbstractContextManager[object]:
+    if address is None:
+        return nullcontext()
+    from pymilter.prometheus import MetricsServer  # needs what not everybody has
+
+    return MetricsServer(address)
 
 
 def stop(grace: float = 0.0) -> None:

@@ -1,10 +1,15 @@
-"""What a running filter has done: counters that the C++ half keeps without the GIL, in a readable form."""
+"""What a filter has done: counters that the C++ half keeps without the GIL, in a readable form, and their sums."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
 
 from pymilter._constants import Status
 from pymilter._core import counters
+
+_Key = TypeVar("_Key")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +42,22 @@ class Stats:
     transports: Transports
 
 
-def stats() -> Stats:
-    """The counters of this process as they stand now; each is exact, but they are read one after another."""
-    now = counters()
+def own_stats() -> Stats:
+    """Those of this process; each is exact, but they are read one after another."""
+    return _readable(counters())
+
+
+def own_text() -> str:
+    """Those of this process in one line, for stats_of_text() in another."""
+    return json.dumps(counters())
+
+
+def stats_of_text(text: str) -> Stats:
+    """What own_text() has told. Raises ValueError, KeyError or TypeError for what is not of this version."""
+    return _readable(json.loads(text))
+
+
+def _readable(now: Mapping[str, Any]) -> Stats:
     return Stats(
         connections_opened=now["connections_opened"],
         connections_closed=now["connections_closed"],
@@ -48,6 +66,44 @@ def stats() -> Stats:
         failures=now["failures"],
         in_flight=now["in_flight"],
         callbacks=now["callbacks"],
-        answers={step: {Status(status): n for status, n in given.items()} for step, given in now["answers"].items()},
+        answers={
+            step: {Status(int(status)): number for status, number in given.items()}
+            for step, given in now["answers"].items()
+        },
         transports=Transports(*now["transports"]),
     )
+
+
+def at_the_end(last: Stats) -> Stats:
+    """Of a process that has ended: it runs no handler, and the kernel has closed its connections."""
+    return replace(last, in_flight=0, connections_closed=last.connections_opened)
+
+
+def total(parts: Iterable[Stats]) -> Stats:
+    """The sums of all."""
+    parts = list(parts)
+    return Stats(
+        connections_opened=sum(part.connections_opened for part in parts),
+        connections_closed=sum(part.connections_closed for part in parts),
+        messages=sum(part.messages for part in parts),
+        body_bytes=sum(part.body_bytes for part in parts),
+        failures=sum(part.failures for part in parts),
+        in_flight=sum(part.in_flight for part in parts),
+        callbacks=_sums(part.callbacks for part in parts),
+        answers={
+            step: _sums(part.answers.get(step, {}) for part in parts)
+            for step in dict.fromkeys(step for part in parts for step in part.answers)
+        },
+        transports=Transports(
+            local=sum(part.transports.local for part in parts),
+            acknowledged_tcp=sum(part.transports.acknowledged_tcp for part in parts),
+            plain_tcp=sum(part.transports.plain_tcp for part in parts),
+        ),
+    )
+
+
+def _sums(parts: Iterable[Mapping[_Key, int]]) -> dict[_Key, int]:
+    sums: Counter[_Key] = Counter()
+    for part in parts:
+        sums.update(part)
+    return dict(sums)

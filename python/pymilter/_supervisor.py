@@ -1,5 +1,6 @@
 """Many processes on one socket: the supervisor opens it and keeps workers, which run the same program again."""
 
+import contextlib
 import logging
 import select
 import signal
@@ -12,7 +13,10 @@ from typing import Final
 
 from pymilter._child import Child
 from pymilter._sockets import discard_listener
+from pymilter._stats import stats_of_text
 from pymilter._systemd import notify, notify_reloading, watchdog
+from pymilter._tally import Tally
+from pymilter._worker import REFUSES, SERVES
 from pymilter.errors import MilterError
 
 logger = logging.getLogger("pymilter")
@@ -22,8 +26,8 @@ QUICK: Final = 2.0
 HOPELESS: Final = 6
 FIRST_PAUSE: Final = 0.1
 LONGEST_PAUSE: Final = 10.0
-# Beyond their grace, workers get this long to end before they are killed.
-KILL_AFTER: Final = 8.0
+# While workers that have been replaced live on, their deadlines are looked at so often.
+LOOK_EVERY: Final = 1.0
 
 
 class Supervisor:
@@ -40,6 +44,7 @@ class Supervisor:
         self._failures = 0
         self._next_start = 0.0
         self._signals: list[int] = []
+        self._tally = Tally()
         self._reader, self._writer = socket.socketpair()
         self._reader.setblocking(False)
         self._writer.setblocking(False)
@@ -48,6 +53,7 @@ class Supervisor:
         """Until SIGTERM or SIGINT: then all workers stop. SIGHUP replaces them. Raises MilterError if none can live."""
         numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD)
         earlier = {number: signal.signal(number, self._note) for number in numbers}
+        Tally.of_this_process = self._tally
         earlier_wakeup = signal.set_wakeup_fd(self._writer.fileno(), warn_on_full_buffer=False)
         try:
             with watchdog():
@@ -75,12 +81,13 @@ class Supervisor:
                 logger.info("replacing %d workers", self._count)
                 notify_reloading()
                 was_ready = False
-                self._to_replace = [child for child in self._children if child.is_wanted]
+                self._to_replace = self._wanted()
             self._start_missing()
             self._wait(self._pause())
             self._replace()
+            self._kill_overdue()
             self._reap()
-            if not was_ready and self._is_complete() and not self._to_replace:
+            if not was_ready and self._is_complete():
                 was_ready = True
                 logger.info("%d workers serve", self._count)
                 notify("READY=1")
@@ -88,47 +95,78 @@ class Supervisor:
     def _wanted(self) -> list[Child]:
         return [child for child in self._children if child.is_wanted]
 
+    def _ready(self) -> list[Child]:
+        return [child for child in self._children if child.is_wanted and child.is_ready]
+
     def _is_complete(self) -> bool:
-        return sum(child.is_ready for child in self._wanted()) >= self._count
+        is_replaced = not self._to_replace and not any(child.may_still_accept() for child in self._children)
+        return is_replaced and len(self._ready()) >= self._count
+
+    def _missing(self) -> int:
+        # One more than usual while they are replaced: a worker goes only when another is there for it.
+        return self._count + bool(self._to_replace) - len(self._wanted())
 
     def _start_missing(self) -> None:
-        # One more than usual while they are replaced: a worker goes only when another is there for it.
-        goal = self._count + (1 if self._to_replace else 0)
-        while len(self._wanted()) < goal and time.monotonic() >= self._next_start:
-            child = Child(self._listener)
+        while self._missing() > 0 and time.monotonic() >= self._next_start:
+            child = Child(self._listener, self._hear)
             self._children.append(child)
             logger.info("worker %d starts", child.pid)
 
     def _pause(self) -> float | None:
-        goal = self._count + (1 if self._to_replace else 0)
-        return max(0.0, self._next_start - time.monotonic()) if len(self._wanted()) < goal else None
+        if self._missing() > 0:
+            return max(0.0, self._next_start - time.monotonic())
+        return None if len(self._wanted()) == len(self._children) else LOOK_EVERY
 
     def _wait(self, seconds: float | None) -> None:
-        starting = {child.ready: child for child in self._children if child.ready >= 0}
-        readable, _, _ = select.select([self._reader.fileno(), *starting], [], [], seconds)
-        for source in readable:
-            if source == self._reader.fileno():
-                self._reader.recv(4096)
-            else:
-                starting[source].read_ready()
+        select.select([self._reader], [], [], seconds)
+        with contextlib.suppress(BlockingIOError):
+            self._reader.recv(4096)
+
+    def _hear(self, child: Child, text: str) -> None:
+        """What it tells, in its own thread here."""
+        word, _, numbers = text.partition(" ")
+        try:
+            self._tally.take(child, stats_of_text(numbers))
+        except (ValueError, KeyError, TypeError, AttributeError):
+            # One that was killed has not finished its line; one that is of another version may count otherwise.
+            logger.warning("worker %d tells numbers that cannot be read: %.80r", child.pid, text)
+        if word in (SERVES, REFUSES):
+            child.is_ready = True
+            child.is_refusing = word == REFUSES
+            with contextlib.suppress(BlockingIOError):
+                self._writer.send(b"\0")
 
     def _replace(self) -> None:
-        while self._to_replace and len([child for child in self._wanted() if child.is_ready]) > self._count:
+        while self._to_replace and len(self._ready()) > self._count:
             child = self._to_replace.pop(0)
             logger.info("worker %d retires", child.pid)
             child.retire()
 
+    def _kill_overdue(self) -> None:
+        for child in self._children:
+            if child.remaining() == 0.0:
+                self._kill(child)
+
+    def _kill(self, child: Child) -> None:
+        logger.error("worker %d does not end: killed", child.pid)
+        child.process.kill()
+        child.process.wait()
+
     def _reap(self) -> None:
         for child in [child for child in self._children if child.process.poll() is not None]:
-            self._children.remove(child)
             if child in self._to_replace:
                 self._to_replace.remove(child)
             was_wanted, lived = child.is_wanted, time.monotonic() - child.started
-            child.close()
+            self._bury(child)
             log = logger.error if was_wanted else logger.info
             log("worker %d ended with status %d", child.pid, child.process.returncode)
             if was_wanted:
                 self._count_failure(child, lived)
+
+    def _bury(self, child: Child) -> None:
+        self._children.remove(child)
+        child.close()
+        self._tally.end(child)
 
     def _count_failure(self, child: Child, lived: float) -> None:
         self._failures = self._failures + 1 if lived < QUICK or not child.is_ready else 0
@@ -141,16 +179,12 @@ class Supervisor:
 
     def _stop_all(self) -> None:
         for child in self._children:
-            child.stop()
+            child.stop(self._grace)
         # The MTA is refused while they end; else its connections would wait here for nobody.
         discard_listener(self._listener)
-        deadline = time.monotonic() + self._grace + KILL_AFTER
-        for child in self._children:
+        for child in self._children.copy():
             try:
-                child.process.wait(max(0.0, deadline - time.monotonic()))
+                child.process.wait(child.remaining())
             except subprocess.TimeoutExpired:
-                logger.error("worker %d does not end: killed", child.pid)
-                child.process.kill()
-                child.process.wait()
-            child.close()
-        self._children.clear()
+                self._kill(child)
+            self._bury(child)

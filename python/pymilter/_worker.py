@@ -1,16 +1,27 @@
 """A worker's own side: what it has from its supervisor, and listening to its word; in the worker's process."""
 
+import contextlib
 import os
+import socket
 import threading
 from collections.abc import Callable
-from typing import Final
+from typing import ClassVar, Final
 
 from pymilter._inherited import InheritedSocket
+from pymilter._stats import own_text
 
-# Tells a worker its descriptors: the listening socket, where it says that it is ready, and the supervisor's life line.
+# Tells a worker its descriptors: the listening socket, and the line to its supervisor.
 VARIABLE: Final = "PYMILTER_WORKER"
-# On the life line: no new connections, end when the last is closed. The end of the line: stop.
+# What the supervisor says on the line, a byte each: no new connections, end when the last is closed; stop, as the end
+# of the line says too; tell your numbers.
 RETIRE: Final = b"r"
+STOP: Final = b"s"
+ASK: Final = b"?"
+# What the worker says on it, each a word before its numbers as a line: that it serves; that it has retired and takes no
+# more connections; nothing but the numbers, asked for or the last.
+SERVES: Final = "serves"
+REFUSES: Final = "refuses"
+COUNTS: Final = "counts"
 # How long the connections of a worker that has been replaced may last, in seconds.
 RETIRE_GRACE: Final = 300.0
 
@@ -18,10 +29,12 @@ RETIRE_GRACE: Final = 300.0
 class Worker:
     """What a worker process has from its supervisor."""
 
-    def __init__(self, listener: int, ready: int, life_line: int) -> None:
+    _is_here: ClassVar = False
+
+    def __init__(self, listener: int, line: int) -> None:
         self._listener = listener
-        self._ready = ready
-        self._life_line = life_line
+        self._line = socket.socket(fileno=line)
+        self._telling = threading.Lock()
 
     @classmethod
     def of_this_process(cls) -> "Worker | None":
@@ -29,10 +42,16 @@ class Worker:
         text = os.environ.pop(VARIABLE, None)
         if text is None:
             return None
-        listener, ready, life_line = map(int, text.split(","))
-        for descriptor in (listener, ready, life_line):
+        listener, line = map(int, text.split(","))
+        for descriptor in (listener, line):
             os.set_inheritable(descriptor, False)
-        return cls(listener, ready, life_line)
+        cls._is_here = True
+        return cls(listener, line)
+
+    @classmethod
+    def is_here(cls) -> bool:
+        """Whether this process has a supervisor above, from its start to its end."""
+        return cls._is_here or VARIABLE in os.environ
 
     def listener(self) -> InheritedSocket:
         """The socket to serve."""
@@ -40,12 +59,29 @@ class Worker:
 
     def watch(self, stop: Callable[[bool], None]) -> None:
         """Say that it serves, and call `stop` when it shall end: with True when it has been replaced."""
-        os.write(self._ready, b"1")
-        os.close(self._ready)
+        self.tell(SERVES)
+        threading.Thread(target=self._listen, args=(stop,), name="pymilter life line", daemon=True).start()
 
-        def wait() -> None:
-            while word := os.read(self._life_line, 1):
-                stop(word == RETIRE)
-            stop(False)
+    def tell(self, word: str = COUNTS) -> None:
+        """Tell the supervisor, where there is one still, `word` and what this process has done."""
+        with self._telling, contextlib.suppress(OSError):
+            self._line.sendall(f"{word} {own_text()}\n".encode())
 
-        threading.Thread(target=wait, name="pymilter life line", daemon=True).start()
+    def _listen(self, stop: Callable[[bool], None]) -> None:
+        with contextlib.suppress(OSError):
+            while words := self._line.recv(4096):
+                if ASK in words:
+                    self.tell()
+                if RETIRE in words:
+                    stop(True)
+                if STOP in words:
+                    stop(False)
+        stop(False)
+
+
+def is_worker() -> bool:
+    """Whether this process is one of run()'s `workers`, which run the program again, and not the one that starts them.
+
+    For what the program does before run() and only one of them may: `if not pymilter.is_worker(): open_port()`.
+    """
+    return Worker.is_here()

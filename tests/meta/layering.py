@@ -17,6 +17,8 @@ PYTHON_HEADER: Final = "python/python.hpp"
 BINDING_HEADERS: Final = ("pybind11/stl.h", "pybind11/native_enum.h")
 
 CORE_IMPORTERS: Final = ("__init__", "_base", "_constants", "_loop", "_plan", "_run", "_stats", "replies")
+# What an extra of pyproject.toml brings, and the only file that may need it.
+OPTIONAL: Final = {"prometheus": "prometheus_client"}
 CLASSIC: Final = ("Milter", "milter", "mime")
 
 _INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')
@@ -98,7 +100,7 @@ def _faults_of_python_file(python: Path, path: Path) -> Iterator[str]:
         top = module.partition(".")[0]
         if top in CLASSIC:
             yield f"{name}:{line}: imports {module}: nothing in pymilter may import the classic modules"
-        elif top != "pymilter" and top not in sys.stdlib_module_names:
+        elif top not in ("pymilter", OPTIONAL.get(module_name)) and top not in sys.stdlib_module_names:
             yield f"{name}:{line}: imports {module}: pymilter has no run-time dependency"
         if _is_within(module, "pymilter._core") and module_name not in CORE_IMPORTERS:
             yield f"{name}:{line}: imports pymilter._core: only {', '.join(CORE_IMPORTERS)} may"

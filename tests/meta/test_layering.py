@@ -92,6 +92,7 @@ def test_unknown_layer_is_seen(cpp: Path) -> None:
         ("pymilter/_negotiate.py", "from pymilter import errors", "may import pymilter._decorators only"),
         ("pymilter/errors.py", "from pymilter._address import Address", "may import nothing of pymilter"),
         ("pymilter/_run.py", "import dns.resolver", "has no run-time dependency"),
+        ("pymilter/_run.py", "import prometheus_client", "has no run-time dependency"),
     ],
 )
 def test_fault_in_python_is_seen(python: Path, file: str, line: str, told: str) -> None:

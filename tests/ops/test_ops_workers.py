@@ -5,81 +5,23 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import sys
-import textwrap
-from collections.abc import Callable, Iterator
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from pymilter.testing import Client, ClientError, FilterGone, FilterProcess, FilterTimeout, FilterUnreachable, Verdict
+from pymilter.testing import Client, ClientError, FilterFailed, FilterGone, FilterTimeout, FilterUnreachable, Verdict
+from support.crew import Crew, gone, is_alive, serving
 from support.wire import eventually, free_address
-
-PROGRAM = """
-    import logging, os, sys
-    from pathlib import Path
-    import pymilter
-    from pymilter import *
-    logging.basicConfig(level=logging.INFO)
-    REPLY = "{reply}"
-    class Filter(Base):
-        def hello(self, hostname):
-            return Reject(550, "5.7.1", f"{{os.getpid()}} {{REPLY}}")
-        def envfrom(self, *args):
-            return CONTINUE
-    {before}
-    run(Filter, sys.argv[1], workers=2, grace=20, pid_file=sys.argv[2])
-"""
-
-
-class Crew:
-    """A supervisor and its workers."""
-
-    def __init__(self, folder: Path, address: str, before: str = "") -> None:
-        self.program = folder / "program.py"
-        self.pid_file = folder / "pid"
-        self.before = before
-        self.write("old")
-        self.process = FilterProcess([sys.executable, self.program, address, self.pid_file], address)
-
-    def write(self, reply: str) -> None:
-        self.program.write_text(textwrap.dedent(PROGRAM.format(reply=reply, before=self.before)))
-
-    def wait_for(self, text: str, times: int = 1) -> None:
-        eventually(lambda: self.process.stderr, lambda said: said.count(text) >= times)
-
-    def ask(self) -> tuple[int, str]:
-        """The process that serves a connection, and its code's word."""
-        with Client(self.process.address) as client:
-            client.connect()
-            reply = client.helo().text
-        number, _, word = str(reply).partition(" ")
-        return int(number), word
-
-    def pids(self) -> set[int]:
-        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text()
-        return set(map(int, children.split()))
 
 
 @pytest.fixture
 def crew(tmp_path: Path, kind: str) -> Iterator[Crew]:
-    with free_address(kind) as address:
-        crew = Crew(tmp_path, address)
-        with crew.process:
-            crew.wait_for("2 workers serve")
-            yield crew
-
-
-def is_alive(pid: int) -> bool:
-    """A process that has ended counts as gone, whether or not somebody has taken its status."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
-
-
-def gone(pids: set[int]) -> Callable[[], bool]:
-    return lambda: not any(map(is_alive, pids))
+    with serving(tmp_path, kind, workers=2, grace=20) as crew:
+        yield crew
 
 
 def test_both_serve_and_sigterm_ends_all(crew: Crew) -> None:
@@ -114,7 +56,7 @@ def test_sighup_brings_the_new_code_and_loses_no_connection(crew: Crew) -> None:
     talking.connect()
     crew.write("new")
     crew.process.send_signal(signal.SIGHUP)
-    crew.wait_for("2 workers serve", 2)
+    crew.wait_until_it_serves(2)
     assert all(crew.ask()[1] == "new" for _ in range(10))
     # The connection that was open goes on with the code that it began with.
     reply = talking.helo()
@@ -157,12 +99,130 @@ def test_workers_end_when_the_supervisor_dies(crew: Crew) -> None:
 
 
 def test_workers_that_die_at_once(tmp_path: Path) -> None:
-    """There is an end to it, and it is told."""
+    """There is an end to it, and it is told; until then each pause is twice the last."""
     with free_address("unix") as address:
-        crew = Crew(tmp_path, address, before="'PYMILTER_WORKER' in os.environ and sys.exit(7)")
+        crew = Crew(tmp_path, address, before="is_worker() and sys.exit(7)", workers=1)
         with crew.process:
             assert crew.process.wait() == 1
+            *_, last = crew.process.stderr.splitlines()
+            ends, starts = crew.log("ended with status 7"), crew.log("starts")
         assert not Path(address.removeprefix("unix:")).exists()
+        assert not crew.pid_file.exists()
+    assert last == "pymilter.errors.MilterError: 6 workers in a row ended at once, the last with status 7"
+    assert len(ends) == len(starts) == 6
+    pauses = [start - end for end, start in zip(ends, starts[1:], strict=False)]
+    assert all(pause >= 0.099 * 2**number for number, pause in enumerate(pauses)), pauses
+
+
+def test_a_worker_that_hangs_at_the_stop_is_killed(tmp_path: Path) -> None:
+    before = "import pymilter._child; pymilter._child.KILL_AFTER = 0.5"
+    with serving(tmp_path, before=before, workers=2, grace=0.5) as crew:
+        workers = crew.pids()
+        stopped = min(workers)
+        os.kill(stopped, signal.SIGSTOP)
+        assert crew.process.stop() == 0, crew.process.stderr
+        assert gone(workers)()
+        assert len(crew.log(f"worker {stopped} does not end: killed")) == len(crew.log("does not end")) == 1
+
+
+def test_a_worker_that_hangs_when_it_is_replaced_is_killed(tmp_path: Path) -> None:
+    before = "import pymilter._child as c; c.KILL_AFTER = c.RETIRE_GRACE = c.REFUSAL_TIME = 0.5"
+    with serving(tmp_path, before=before, workers=2) as crew:
+        stopped = min(crew.pids())
+        os.kill(stopped, signal.SIGSTOP)
+        crew.process.send_signal(signal.SIGHUP)
+        crew.wait_until_it_serves(2)
+        crew.wait_for(f"worker {stopped} does not end: killed")
+        assert crew.process.stop() == 0, crew.process.stderr
+
+
+def test_the_end_of_a_reload_is_that_no_old_worker_takes_connections(crew: Crew) -> None:
+    stopped = min(crew.pids())
+    os.kill(stopped, signal.SIGSTOP)
+    crew.process.send_signal(signal.SIGHUP)
+    crew.wait_for("retires", 2)
+    went_on = time.time()
+    os.kill(stopped, signal.SIGCONT)
+    crew.wait_until_it_serves(2)
+    assert crew.log("2 workers serve")[1] >= went_on
+
+
+@pytest.mark.parametrize("is_in_message", [False, True])
+def test_who_has_been_replaced_is_not_waited_for_at_the_stop(tmp_path: Path, is_in_message: bool) -> None:
+    """It waits for the ends of its connections until then; now it has the usual grace, for messages."""
+    with serving(tmp_path, workers=1, grace=0.1 if is_in_message else 60) as crew, contextlib.suppress(ClientError):
+        [old] = crew.pids()
+        client = Client(crew.process.address)
+        client.connect()
+        if is_in_message:
+            client.mail("<a@example.org>")
+        crew.process.send_signal(signal.SIGHUP)
+        crew.wait_until_it_serves(2)
+        assert is_alive(old)
+        assert crew.process.stop() == 0, crew.process.stderr
+        assert crew.log("stopped listening")
+        assert not crew.log("killed")
+        client.close()
+
+
+@pytest.mark.parametrize("kind", ["unix", "inet"])
+def test_sighup_under_load_loses_no_connection(tmp_path: Path, kind: str) -> None:
+    with serving(tmp_path, kind, workers=2, grace=20) as crew, ThreadPoolExecutor(4) as pool:
+        enough = threading.Event()
+
+        def talk() -> int:
+            count = 0
+            while not enough.is_set():
+                with Client(crew.process.address) as client:
+                    client.connect()
+                    client.mail("<a@example.org>")
+                    assert client.eom().verdict is Verdict.CONTINUE
+                count += 1
+            return count
+
+        try:
+            talking = [pool.submit(talk) for _ in range(4)]
+            for times in range(2, 5):
+                crew.process.send_signal(signal.SIGHUP)
+                crew.wait_until_it_serves(times)
+        finally:
+            enough.set()
+        assert all(talker.result() > 0 for talker in talking)
+        assert crew.process.stop() == 0, crew.process.stderr
+
+
+def test_who_is_a_worker(tmp_path: Path) -> None:
+    """Before run(), in it, and in what a worker starts."""
+    told = """\
+    import subprocess
+    print("before", is_worker(), flush=True)
+    class Filter(Filter):
+        def connect(self, *args):
+            print("within", is_worker(), flush=True)
+            subprocess.run([sys.executable, "-c", "import pymilter; print('started', pymilter.is_worker())"])
+            return CONTINUE
+"""
+    with serving(tmp_path, before=told, after="print('after', is_worker(), flush=True)", workers=1) as crew:
+        crew.ask()
+        assert crew.process.stop() == 0, crew.process.stderr
+        assert sorted(crew.process.stdout.splitlines()) == [
+            *("after False", "after True", "before False", "before True", "started False", "within True")
+        ]
+
+
+def test_a_pid_file_of_somebody_else_stays(tmp_path: Path) -> None:
+    with serving(tmp_path, workers=1) as crew:
+        crew.pid_file.write_text("1\n")
+        assert crew.process.stop() == 0, crew.process.stderr
+        assert crew.pid_file.read_text() == "1\n"
+
+
+def test_a_pid_file_that_cannot_be_written(tmp_path: Path) -> None:
+    with free_address("unix") as address:
+        crew = Crew(tmp_path, address, workers=1)
+        crew.process.argv = (*crew.process.argv[:-1], str(tmp_path / "missing" / "pid"))
+        with pytest.raises(FilterFailed, match=r"(?s)No such file.*missing/pid"), crew.process:
+            pass
 
 
 def test_workers_end_where_systemd_signals_all(crew: Crew) -> None:

@@ -1,0 +1,98 @@
+"""An HTTP server for scrapes: daemon threads, one that accepts and one for each peer, and bounds for hostile peers."""
+
+import logging
+import os
+import socket
+import sys
+import threading
+import weakref
+from http.server import BaseHTTPRequestHandler
+from socketserver import TCPServer, ThreadingMixIn
+from typing import Any, ClassVar, Final
+
+logger = logging.getLogger("pymilter")
+
+# A peer that is silent for so many seconds is left.
+PATIENCE: Final = 5.0
+# So many are served at once, and more are turned away: the descriptors and threads of a filter are not for them.
+AT_ONCE: Final = 16
+# When the process is out of descriptors, the next try is after so many seconds.
+RETRY: Final = 0.1
+
+
+class ScrapeServer(ThreadingMixIn, TCPServer):
+    """Gives each GET to `handler`. Raises OSError, with errno and the address, when it cannot listen there."""
+
+    daemon_threads = True
+    block_on_close = False
+    allow_reuse_address = True
+    _open: ClassVar["weakref.WeakSet[ScrapeServer]"] = weakref.WeakSet()
+
+    def __init__(self, host: str, port: int, handler: type[BaseHTTPRequestHandler]) -> None:
+        self._places = threading.BoundedSemaphore(AT_ONCE)
+        self._closing = threading.Event()
+        patient = type("PatientHandler", (handler,), {"timeout": PATIENCE})
+        try:
+            self.address_family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+            super().__init__((host, port), patient)
+        except OSError as error:
+            reason = error.strerror or str(error)
+            raise OSError(error.errno, f"cannot serve metrics on {host}:{port}: {reason}") from error
+        ScrapeServer._open.add(self)
+        self._thread = threading.Thread(target=self.serve_forever, name="pymilter metrics", daemon=True)
+        self._thread.start()
+
+    def where(self) -> str:
+        """Host and port."""
+        host, port = self.server_address[:2]
+        return f"[{host!s}]:{port}" if self.address_family == socket.AF_INET6 else f"{host!s}:{port}"
+
+    def close(self) -> None:
+        """Take no more scrapes."""
+        if self._closing.is_set():
+            return
+        self._closing.set()
+        # Wakes the thread at once, which else looks for its end twice a second.
+        self.socket.shutdown(socket.SHUT_RDWR)
+        self.shutdown()
+        self.server_close()
+
+    def get_request(self) -> tuple[socket.socket, Any]:
+        """Accept a peer."""
+        try:
+            return super().get_request()
+        except OSError:
+            self._closing.wait(RETRY)
+            raise
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Serve a peer, in a thread of its own."""
+        if not self._places.acquire(blocking=False):
+            self.shutdown_request(request)
+            return
+        try:
+            super().process_request(request, client_address)
+        except BaseException:  # no thread can be started
+            self._places.release()
+            raise
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        """In that thread."""
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self._places.release()
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Log what went wrong."""
+        is_of_the_peer = isinstance(sys.exception(), OSError)
+        logger.log(logging.DEBUG if is_of_the_peer else logging.ERROR, "a scrape failed", exc_info=True)
+
+    @classmethod
+    def leave_to_parent(cls) -> None:
+        """In the child of a fork: it must not hold the port when the filter is gone."""
+        for server in cls._open:
+            server.socket.close()
+
+
+os.register_at_fork(after_in_child=ScrapeServer.leave_to_parent)

@@ -1,0 +1,334 @@
+"""Metrics for Prometheus: of one process and of many, over the ends of workers, and peers that only take up room."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from prometheus_client.core import Metric
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as read_openmetrics
+from prometheus_client.parser import text_string_to_metric_families as read_text
+
+from pymilter._tally import ANSWER_WITHIN
+from pymilter.testing import Client, FilterFailed, Verdict, send_message
+from support.crew import Crew, gone, is_alive, serving
+from support.wire import eventually, free_address
+
+FILTER = """\
+class Filter(Base):
+    def envfrom(self, sender, *args):
+        return CONTINUE
+    def header(self, name, value) -> None:
+        if value == "boom":
+            raise RuntimeError(value)
+    def body(self, chunk):
+        return CONTINUE
+    def eom(self):
+        return ACCEPT
+    def unknown(self, command):
+        print(os.getpid(), flush=True)
+        {unknown}
+        return CONTINUE
+"""
+GOOD, BAD = b"A: b\r\n\r\ntext\r\n", b"A: boom\r\n\r\ntext\r\n"
+
+Samples = dict[str, float]
+
+
+@contextlib.contextmanager
+def measured(folder: Path, workers: int, *, unknown: str = "pass", after: str = "") -> Iterator[Crew]:
+    """A crew with metrics; at an unknown command it prints its process number and does what is asked."""
+    before = FILTER.format(unknown=unknown)
+    with serving(folder, before=before, after=after, workers=workers, metrics="127.0.0.1:0") as crew:
+        yield crew
+
+
+def url_of(crew: Crew) -> str:
+    found = re.search(r"metrics on (\S+)", crew.process.stderr)
+    assert found is not None, crew.process.stderr
+    return found[1]
+
+
+def metrics_port(crew: Crew) -> tuple[str, int]:
+    host, port = url_of(crew).removeprefix("http://").removesuffix("/metrics").split(":")
+    return host, int(port)
+
+
+def scrape(crew: Crew, accept: str = "text/plain", query: str = "") -> str:
+    request = urllib.request.Request(url_of(crew) + query, headers={"Accept": accept})
+    with urllib.request.urlopen(request, timeout=20) as answer:
+        text: bytes = answer.read()
+    return text.decode()
+
+
+def samples(crew: Crew) -> Samples:
+    """Values by name and labels, as Prometheus writes them."""
+    found = {}
+    for family in read_text(scrape(crew)):
+        for sample in family.samples:
+            labels = ",".join(f"{name}={value}" for name, value in sorted(sample.labels.items()))
+            found[f"{sample.name}{{{labels}}}" if labels else sample.name] = sample.value
+    return found
+
+
+def counted(crew: Crew) -> Samples:
+    """The counters among them."""
+    return {name: value for name, value in samples(crew).items() if "_total" in name}
+
+
+def send(crew: Crew, message: bytes = GOOD, count: int = 1) -> None:
+    for _ in range(count):
+        delivered = send_message(crew.process.address, message).delivered
+        assert delivered is (message is GOOD)
+
+
+def all_closed(crew: Crew) -> Samples:
+    """The counters, once libmilter has seen the end of each connection."""
+    eventually(lambda: samples(crew)["pymilter_open_connections"], lambda number: number == 0)
+    return counted(crew)
+
+
+def connected_to(crew: Crew, pid: int) -> Client:
+    """A connection that worker `pid` serves."""
+    while True:
+        client = Client(crew.process.address)
+        client.connect()
+        said = len(crew.process.stdout.split())
+        client.unknown("WHO")
+        words = eventually(lambda: crew.process.stdout.split(), lambda words: len(words) > said)  # noqa: B023
+        if int(words[-1]) == pid:
+            return client
+        client.close()
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_what_was_done_is_told(tmp_path: Path, workers: int) -> None:
+    with measured(tmp_path, workers) as crew:
+        send(crew, GOOD, 5)
+        send(crew, BAD, 3)
+        told = all_closed(crew)
+    assert {name: value for name, value in told.items() if "callbacks" not in name} == {
+        "pymilter_connections_total": 8,
+        "pymilter_transports_total{transport=local}": 8,
+        "pymilter_transports_total{transport=acknowledged_tcp}": 0,
+        "pymilter_transports_total{transport=plain_tcp}": 0,
+        "pymilter_messages_total": 5,
+        "pymilter_body_bytes_total": 8 * len(b"text\r\n"),
+        "pymilter_failures_total": 3,
+        "pymilter_answers_total{status=CONTINUE,step=negotiate}": 8,
+        "pymilter_answers_total{status=CONTINUE,step=envfrom}": 8,
+        # Asked for because of unknown().
+        "pymilter_answers_total{status=NOREPLY,step=data}": 8,
+        "pymilter_answers_total{status=NOREPLY,step=header}": 8,
+        "pymilter_answers_total{status=CONTINUE,step=body}": 5,
+        "pymilter_answers_total{status=ACCEPT,step=eom}": 5,
+        # The failure of the header, which had no answer.
+        "pymilter_answers_total{status=TEMPFAIL,step=body}": 3,
+        "pymilter_answers_total{status=CONTINUE,step=close}": 8,
+    }
+    assert told["pymilter_callbacks_total{step=header}"] == 8
+    assert told["pymilter_callbacks_total{step=connect}"] == 0
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_what_goes_on_just_now_is_told(tmp_path: Path, workers: int) -> None:
+    flag = tmp_path / "flag"
+    with measured(tmp_path, workers, unknown=f"while not os.path.exists({str(flag)!r}): time.sleep(0.01)") as crew:
+        with Client(crew.process.address) as client, Client(crew.process.address), ThreadPoolExecutor(1) as pool:
+            client.connect()
+            waiting = pool.submit(client.unknown, "WAIT")
+            try:
+                eventually(lambda: crew.process.stdout, bool)
+                now = samples(crew)
+                assert now["pymilter_in_flight"] == 1
+                assert now["pymilter_open_connections"] == 2
+            finally:
+                flag.touch()
+            waiting.result()
+        assert all_closed(crew)["pymilter_connections_total"] == 2
+        assert samples(crew)["pymilter_in_flight"] == 0
+
+
+def test_the_format_is_right(tmp_path: Path) -> None:
+    """By the stricter parser; and one metric by its name, which Prometheus can ask for."""
+    with measured(tmp_path, 0) as crew:
+        send(crew)
+        text = scrape(crew, "application/openmetrics-text; version=1.0.0")
+        families: list[Metric] = list(read_openmetrics(text))  # type: ignore[no-untyped-call]
+        only = scrape(crew, query="?name[]=pymilter_messages_total")
+    assert all(family.documentation.endswith(".") for family in families)
+    assert {family.type for family in families} == {"counter", "gauge"}
+    assert [line for line in only.splitlines() if not line.startswith("#")] == ["pymilter_messages_total 1.0"]
+
+
+def test_nothing_is_lost_when_workers_are_replaced(tmp_path: Path) -> None:
+    with measured(tmp_path, 2) as crew:
+        old = crew.pids()
+        # Not asked for until they have ended.
+        send(crew, GOOD, 4)
+        crew.process.send_signal(signal.SIGHUP)
+        crew.wait_until_it_serves(2)
+        eventually(gone(old), bool)
+        before = all_closed(crew)
+        assert before["pymilter_messages_total"] == 4
+        assert before["pymilter_callbacks_total{step=close}"] == 4
+        crew.process.send_signal(signal.SIGHUP)
+        seen = []
+        while len(crew.log("2 workers serve")) < 3:
+            seen.append(counted(crew))
+        assert seen
+        assert all(now == before for now in seen)
+        send(crew)
+        assert all_closed(crew)["pymilter_messages_total"] == 5
+
+
+def test_nothing_goes_down_when_a_worker_is_killed(tmp_path: Path) -> None:
+    with measured(tmp_path, 2) as crew:
+        worker = min(crew.pids())
+        client = connected_to(crew, worker)
+        client.mail("<a@example.org>")
+        assert client.eom().verdict is Verdict.ACCEPT
+        before = samples(crew)
+        assert before["pymilter_messages_total"] == 1
+        assert before["pymilter_open_connections"] >= 1
+        os.kill(worker, signal.SIGKILL)
+        crew.wait_for(f"worker {worker} ended with status -9")
+        client.close()
+        after = all_closed(crew)
+        assert all(after[name] >= value for name, value in before.items() if "_total" in name)
+        assert after["pymilter_messages_total"] == 1
+
+
+def test_a_worker_that_hangs_does_not_keep_the_scrape(tmp_path: Path) -> None:
+    """Its last known numbers count; once it goes on, its new ones."""
+    with measured(tmp_path, 2) as crew:
+        worker = min(crew.pids())
+        client = connected_to(crew, worker)
+        before = counted(crew)
+        os.kill(worker, signal.SIGSTOP)
+        try:
+            client.send(b"M", b"<a@example.org>\0")
+            assert counted(crew) == before
+            assert counted(crew) == before
+        finally:
+            os.kill(worker, signal.SIGCONT)
+        step = "pymilter_callbacks_total{step=envfrom}"
+        eventually(lambda: counted(crew)[step], lambda number: number == before[step] + 1)
+        client.close()
+
+
+def test_a_worker_that_has_not_come_to_run_is_not_waited_for(tmp_path: Path) -> None:
+    """Such as one that has just been started."""
+    before = f"if is_worker() and os.path.exists({str(tmp_path / 'slow')!r}): signal.pause()"
+    with serving(tmp_path, before=before, workers=1, metrics="127.0.0.1:0") as crew:
+        (tmp_path / "slow").touch()
+        crew.process.send_signal(signal.SIGHUP)
+        crew.wait_for("starts", 2)
+        began = time.monotonic()
+        scrape(crew)
+        assert time.monotonic() - began < ANSWER_WITHIN
+        for pid in crew.pids():
+            os.kill(pid, signal.SIGKILL)
+
+
+def test_stats_are_sums_in_the_supervisor_until_after_its_end(tmp_path: Path) -> None:
+    after = "is_worker() or print('all', stats().messages, stats().connections_closed, flush=True)"
+    with measured(tmp_path, 2, after=after) as crew:
+        send(crew, GOOD, 3)
+        assert crew.process.stop() == 0, crew.process.stderr
+        assert crew.process.stdout == "all 3 3\n"
+
+
+def silent(crew: Crew, count: int) -> list[socket.socket]:
+    return [socket.create_connection(metrics_port(crew), timeout=20) for _ in range(count)]
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_peers_that_only_take_up_room(tmp_path: Path, workers: int) -> None:
+    """Mail goes on, they are left in the end, and the stop does not wait for them."""
+    with measured(tmp_path, workers) as crew:
+        peers = silent(crew, 30)
+        send(crew)
+        # There is no place for the last; the first get theirs back when they have been silent for too long.
+        assert peers[-1].recv(1) == b""
+        assert peers[0].recv(1) == b""
+        assert eventually(lambda: works(lambda: counted(crew)["pymilter_messages_total"] == 1), bool)
+        for peer in peers:
+            peer.close()
+        peers = silent(crew, 5)
+        peers[0].sendall(b"GET /metrics")
+        peers[1].sendall(b"\0" * 70000)
+        peers[2].sendall(b"DELETE / HTTP/1.0\r\n\r\n")
+        assert b" 501 " in peers[2].recv(100)
+        assert counted(crew)["pymilter_messages_total"] == 1
+        assert crew.process.stop() == 0, crew.process.stderr
+        assert "Traceback" not in crew.process.stderr
+        for peer in peers:
+            peer.close()
+
+
+def works(what: Callable[[], bool]) -> bool:
+    try:
+        return what()
+    except OSError:
+        return False
+
+
+def test_a_forked_process_does_not_hold_the_port(tmp_path: Path) -> None:
+    fork = "if not os.fork(): print(os.getpid(), flush=True); signal.pause()"
+    with measured(tmp_path, 0, unknown=fork) as crew:
+        where = metrics_port(crew)
+        with Client(crew.process.address) as client:
+            client.connect()
+            client.unknown("FORK")
+            child = int(eventually(lambda: crew.process.stdout.split(), lambda words: len(set(words)) == 2)[-1])
+        try:
+            crew.process.send_signal(signal.SIGKILL)
+            crew.process.wait()
+            assert is_alive(child)
+            with pytest.raises(ConnectionRefusedError):
+                socket.create_connection(where, timeout=20)
+        finally:
+            os.kill(child, signal.SIGKILL)
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_port_that_is_taken(tmp_path: Path, workers: int) -> None:
+    with free_address("unix") as address, socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        crew = Crew(tmp_path, address, workers=workers, metrics=f"127.0.0.1:{port}")
+        told = rf"OSError: \[Errno 98\] cannot serve metrics on 127.0.0.1:{port}: Address already in use"
+        with pytest.raises(FilterFailed, match=told), crew.process:
+            pass
+        assert not Path(address.removeprefix("unix:")).exists()
+
+
+def test_a_worker_serves_none_of_its_own(tmp_path: Path) -> None:
+    before = "from pymilter.prometheus import MetricsServer\nis_worker() and MetricsServer('127.0.0.1:0')"
+    with free_address("unix") as address:
+        crew = Crew(tmp_path, address, before=before, workers=1)
+        with crew.process:
+            assert crew.process.wait() == 1
+            assert "MilterError: a worker serves no metrics: its supervisor does" in crew.process.stderr
+
+
+def test_without_prometheus_client(tmp_path: Path) -> None:
+    """It is told what to do, before anything is opened; and nothing else needs it."""
+    with free_address("unix") as address:
+        crew = Crew(tmp_path, address, before="sys.modules['prometheus_client'] = None", metrics="127.0.0.1:0")
+        told = r"ImportError: metrics for Prometheus need prometheus_client: pip install 'pymilter\[prometheus\]'"
+        with pytest.raises(FilterFailed, match=told), crew.process:
+            pass
+    code = "import sys, pymilter, Milter; sys.exit('prometheus_client' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -1,0 +1,97 @@
+"""A supervisor and its workers for a test: the program that they run, and what to ask them."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import textwrap
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from pymilter.testing import Client, FilterProcess
+from support.wire import eventually, free_address
+
+_PROGRAM = """
+    import logging, os, signal, sys, time
+    from pathlib import Path
+    import pymilter
+    from pymilter import *
+    logging.basicConfig(level=logging.INFO, format="%(created).6f:%(message)s")
+    REPLY = "{reply}"
+    class Filter(Base):
+        def hello(self, hostname):
+            return Reject(550, "5.7.1", f"{{os.getpid()}} {{REPLY}}")
+        def envfrom(self, *args):
+            return CONTINUE
+    {before}
+    run(Filter, sys.argv[1], pid_file=sys.argv[2], {options})
+    {after}
+"""
+
+
+class Crew:
+    """A supervisor and its workers: run() with `options`, and lines of source `before` and `after` it."""
+
+    def __init__(self, folder: Path, address: str, before: str = "", after: str = "", **options: object) -> None:
+        self.program = folder / "program.py"
+        self.pid_file = folder / "pid"
+        self._parts = {"before": textwrap.dedent(before), "after": after}
+        self._options = ", ".join(f"{name}={value!r}" for name, value in options.items())
+        self.count = options.get("workers", 0)
+        self.write("old")
+        self.process = FilterProcess([sys.executable, self.program, address, self.pid_file], address, timeout=20)
+
+    def write(self, reply: str) -> None:
+        """The program, whose filter says `reply`."""
+        self.program.write_text(textwrap.dedent(_PROGRAM).format(reply=reply, options=self._options, **self._parts))
+
+    def wait_for(self, text: str, times: int = 1) -> None:
+        """Until the log has it."""
+        eventually(lambda: self.process.stderr, lambda said: said.count(text) >= times)
+
+    def wait_until_it_serves(self, times: int = 1) -> None:
+        """Until all workers serve, for the first time or again after replacements."""
+        self.wait_for(f"{self.count} workers serve" if self.count else "listening on", times)
+
+    def log(self, text: str) -> list[float]:
+        """When the lines with `text` were logged, in seconds."""
+        lines = [line for line in self.process.stderr.splitlines() if text in line]
+        return [float(line.partition(":")[0]) for line in lines if line[0].isdigit()]
+
+    def ask(self) -> tuple[int, str]:
+        """The process that serves a connection, and its code's word."""
+        with Client(self.process.address) as client:
+            client.connect()
+            reply = client.helo().text
+        number, _, word = str(reply).partition(" ")
+        return int(number), word
+
+    def pids(self) -> set[int]:
+        """The workers."""
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text()
+        return set(map(int, children.split()))
+
+
+@contextlib.contextmanager
+def serving(
+    folder: Path, kind: str = "unix", *, before: str = "", after: str = "", **options: object
+) -> Iterator[Crew]:
+    """A crew that serves; see `Crew`."""
+    with free_address(kind) as address:
+        crew = Crew(folder, address, before, after, **options)
+        with crew.process:
+            crew.wait_until_it_serves()
+            yield crew
+
+
+def is_alive(pid: int) -> bool:
+    """A process that has ended counts as gone, whether or not somebody has taken its status."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def gone(pids: set[int]) -> Callable[[], bool]:
+    """Whether none of them is alive."""
+    return lambda: not any(map(is_alive, pids))

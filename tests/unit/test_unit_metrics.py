@@ -1,0 +1,89 @@
+"""Metrics for Prometheus without a filter that runs: addresses, a registry of one's own, sums."""
+
+from __future__ import annotations
+
+import urllib.request
+
+import pytest
+from prometheus_client import CollectorRegistry, Counter, generate_latest
+
+from pymilter import Stats, Status, Transports
+from pymilter._address import parse_host_and_port
+from pymilter._stats import at_the_end, own_stats, own_text, stats_of_text, total
+from pymilter.prometheus import Collector, MetricsServer
+
+
+@pytest.mark.parametrize(
+    ("text", "host", "port"),
+    [
+        ("127.0.0.1:9464", "127.0.0.1", 9464),
+        ("[::1]:0", "::1", 0),
+        ("localhost:65535", "localhost", 65535),
+    ],
+)
+def test_address(text: str, host: str, port: int) -> None:
+    assert parse_host_and_port(text) == (host, port)
+
+
+@pytest.mark.parametrize("text", ["", "9464", ":9464", "::1:9464", "[]:9464", "a:", "a:b", "a:65536", "a:-1", "a:٣"])
+def test_address_that_is_none(text: str) -> None:
+    with pytest.raises(ValueError, match=r"it must be HOST:PORT, such as 127\.0\.0\.1:9464"):
+        MetricsServer(text)
+
+
+def test_a_registry_of_ones_own() -> None:
+    registry = CollectorRegistry()
+    registry.register(Collector())
+    Counter("mine", "Of the program.", registry=registry).inc()
+    text = generate_latest(registry).decode()
+    assert "pymilter_messages_total 0.0\n" in text
+    assert "mine_total 1.0\n" in text
+    with pytest.raises(ValueError, match="Duplicated"):
+        registry.register(Collector())
+
+
+def test_ipv6() -> None:
+    with MetricsServer("[::1]:0") as server:
+        assert server.url.startswith("http://[::1]:")
+        with urllib.request.urlopen(server.url, timeout=20) as answer:
+            assert b"pymilter_messages_total 0.0\n" in answer.read()
+    server.close()
+
+
+def stats_of(number: int, **answers: dict[Status, int]) -> Stats:
+    return Stats(
+        connections_opened=number + 3,
+        connections_closed=number,
+        messages=number,
+        body_bytes=number,
+        failures=number,
+        in_flight=number,
+        callbacks={"eom": number},
+        answers=answers,
+        transports=Transports(number, 0, 2 * number),
+    )
+
+
+def test_sums() -> None:
+    one = stats_of(1, eom={Status.ACCEPT: 1, Status.REJECT: 2})
+    other = stats_of(10, eom={Status.REJECT: 5}, body={Status.SKIP: 7})
+    assert total((one, other)) == Stats(
+        connections_opened=17,
+        connections_closed=11,
+        messages=11,
+        body_bytes=11,
+        failures=11,
+        in_flight=11,
+        callbacks={"eom": 11},
+        answers={"eom": {Status.ACCEPT: 1, Status.REJECT: 7}, "body": {Status.SKIP: 7}},
+        transports=Transports(11, 0, 22),
+    )
+
+
+def test_a_process_that_has_ended_has_nothing_open() -> None:
+    end = at_the_end(stats_of(4))
+    assert (end.in_flight, end.connections_opened, end.connections_closed) == (0, 7, 7)
+
+
+def test_numbers_as_text() -> None:
+    assert stats_of_text(own_text()) == own_stats()
