@@ -15,8 +15,9 @@ class Record:
 
     def __init__(self, timeinc: float = 0) -> None:
         """A triple first and last seen now plus `timeinc` seconds, and never accepted."""
-        self.firstseen = self.lastseen = time.time() + timeinc
-        self.cnt = 0
+        self.firstseen: float = time.time() + timeinc
+        self.lastseen: float = self.firstseen
+        self.cnt: int = 0
         self.umis: str | None = None
 
     def __str__(self) -> str:

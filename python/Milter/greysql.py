@@ -14,7 +14,7 @@ from urllib.parse import quote, unquote
 
 __all__ = ["Greylist"]
 
-log = logging.getLogger("milter.greylist")
+log: logging.Logger = logging.getLogger("milter.greylist")
 
 _MARGIN = 5  # seconds beyond grey_time until a retry is accepted, as 1.0.5 has it
 
@@ -41,10 +41,11 @@ class Greylist:
     def __init__(self, dbname: str, grey_time: float = 10, grey_expire: float = 4, grey_retain: float = 36) -> None:
         """sqlite3.Error when the file cannot be opened, or is something else than an SQLite database."""
         self.ignoreLastByte = False
-        self.greylist_time = grey_time * 60
-        self.greylist_expire = grey_expire * 60 * 60
-        self.greylist_retain = grey_retain * 24 * 60 * 60
+        self.greylist_time: float = grey_time * 60
+        self.greylist_expire: float = grey_expire * 60 * 60
+        self.greylist_retain: float = grey_retain * 24 * 60 * 60
         self._lock = RLock()
+        self.conn: sqlite3.Connection
         self.conn = sqlite3.connect(dbname, timeout=30, isolation_level=None, check_same_thread=False)
         try:
             self.conn.execute("pragma journal_mode=wal")

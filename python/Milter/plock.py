@@ -30,7 +30,7 @@ class PLock:
         FileExistsError when somebody else has the lock, other OSErrors as open() gives them.
         """
         self.unlock()
-        self.lockname = lockname or f"{self.basename}.lock"
+        self.lockname: str = lockname or f"{self.basename}.lock"
         try:
             present = Path(self.basename).stat()
         except FileNotFoundError:

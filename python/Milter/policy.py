@@ -8,7 +8,7 @@ from Milter._maps import Map, open_map
 
 __all__ = ["DB", "MTAPolicy", "dbmopen"]
 
-log = logging.getLogger("milter.policy")
+log: logging.Logger = logging.getLogger("milter.policy")
 
 
 class DB:
@@ -59,11 +59,11 @@ class MTAPolicy:
 
         `conf.access_file_nulls`: keys and values end in a NUL, as those of sendmail may.
         """
-        self.use_nulls = bool(getattr(conf, "access_file_nulls", False))
+        self.use_nulls: bool = bool(getattr(conf, "access_file_nulls", False))
         self.sender = sender
-        self.domain = sender.rpartition("@")[2].lower()
+        self.domain: str = sender.rpartition("@")[2].lower()
         self.acf = None
-        self.access_file = access_file or getattr(conf, "access_file", None)
+        self.access_file: str | None = access_file or getattr(conf, "access_file", None)
 
     def __enter__(self) -> Self:
         self._open()

@@ -20,7 +20,7 @@ class TestSGMLParser(SGMLParser):
     __test__ = False  # not a test case, whatever pytest thinks of the name
 
     def __init__(self, verbose: int = 0) -> None:
-        self.testdata = ""
+        self.testdata: str = ""
         super().__init__(verbose)
 
     def flush(self) -> None:

@@ -1,5 +1,6 @@
 """libmilter for Python: the C++ half of pymilter. Private; use pymilter or milter."""
 
+import sys
 from collections.abc import Callable, Iterable
 from enum import IntEnum, IntFlag
 from types import FunctionType
@@ -119,6 +120,9 @@ class BodyView(metaclass=_pybind11_type):
     """The file behind a gathered body that is too large for memory."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None: ...
+    if sys.version_info >= (3, 12):
+        def __buffer__(self, flags: int, /) -> memoryview: ...
+        def __release_buffer__(self, buffer: memoryview, /) -> None: ...
 
 class Gather(metaclass=_pybind11_type):
     """How the chunks of a body are gathered."""

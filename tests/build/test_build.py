@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import venv
@@ -41,8 +42,11 @@ def test_the_wheel_holds_packages_stubs_and_licence(wheel: Path) -> None:
         "pymilter/testing/__init__.py",
         "pymilter/mime/__init__.py",
         "Milter/__init__.py",
+        "Milter/py.typed",
         "milter.py",
+        "milter-stubs/__init__.pyi",
         "mime.py",
+        "mime-stubs/__init__.pyi",
     }
     assert wanted <= names
     assert any(name.startswith("pymilter/_core.") and name.endswith(".so") for name in names)
@@ -64,6 +68,28 @@ assert Milter.Base is pymilter.Base
 print(pymilter.Reject(550, "5.7.1", "works"))
 """
     assert "works" in run(python, "-W", "error", "-c", script, cwd=tmp_path)
+    see_types(python, tmp_path)
+
+
+def see_types(python: Path, folder: Path) -> None:
+    """What a user's mypy and pyright know of the four modules where the wheel is installed."""
+    program = folder / "program.py"
+    program.write_text("""import milter, Milter, mime, pymilter
+milter.settimeout("1")
+Milter.runmilter("filter", 25)
+mime.check_ext(3)
+pymilter.run("Filter", "unix:/x")
+class Filter(Milter.Base):
+    def eom(self) -> milter.Status: ...
+print(milter.CONTINUE.name, Milter.CONTINUE.name)
+""")
+    for tool, chosen in (("mypy", "--python-executable"), ("basedpyright", "--pythonpath")):
+        command: list[str | Path] = [Path(sys.executable).with_name(tool), chosen, python, program]
+        if tool == "mypy":
+            command.insert(1, "--strict")
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=100, check=False)
+        lines = {int(number) for number in re.findall(r"program\.py:(\d+)(?::\d+)?(?: -|:) error", done.stdout)}
+        assert lines == {2, 3, 4, 5, 7}, done.stdout
 
 
 def test_a_missing_libmilter_is_named_with_the_packages_that_bring_it(tmp_path: Path) -> None:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import ast
 import importlib
+import inspect
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 
@@ -20,7 +23,7 @@ from meta.stubs import stub_faults
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "python" / "pymilter"
 
-# stubtest of the two modules that have a stub. Its command line would take all submodules, which are not stubs.
+# stubtest of the modules named. Its command line would take all their submodules, most of which have no stub.
 STUBTEST = """
 import sys
 from mypy import stubtest
@@ -39,10 +42,10 @@ sys.exit(bool(errors))
 """
 
 
-def stubtest(path: Path, folder: Path) -> str:
-    """What stubtest says of the stubs under `path`; no allowlist."""
+def stubtest(path: Path, folder: Path, *modules: str) -> str:
+    """What stubtest says of modules and their stubs, or their own types, under `path`; no allowlist."""
     done = subprocess.run(
-        [sys.executable, "-c", STUBTEST, path, "pymilter", "pymilter._core"],
+        [sys.executable, "-c", STUBTEST, path, *modules],
         cwd=folder,
         capture_output=True,
         text=True,
@@ -58,7 +61,8 @@ def stub(name: str) -> str:
 
 
 def test_stubtest(tmp_path: Path) -> None:
-    assert stubtest(ROOT / "python", tmp_path) == ""
+    modules = "pymilter", "pymilter._core", "milter", "Milter", "mime", "pymilter.mime", "pymilter.testing"
+    assert stubtest(ROOT / "python", tmp_path, *modules) == ""
 
 
 def test_stubtest_sees_faults(tmp_path: Path) -> None:
@@ -68,7 +72,7 @@ def test_stubtest_sees_faults(tmp_path: Path) -> None:
     (copy / "_core.pyi").write_text(core.replace("def getpriv(self)", "def get_priv(self)"))
     init = stub("__init__.pyi")
     (copy / "__init__.pyi").write_text(init.replace('    "DISCARD",\n', ""))
-    told = stubtest(tmp_path, tmp_path)
+    told = stubtest(tmp_path, tmp_path, "pymilter", "pymilter._core")
     for fault in (
         "Context.get_priv is not present at runtime",
         "Context.getpriv is not present in stub",
@@ -155,6 +159,48 @@ def test_package_stub_has_the_same_names() -> None:
     (listed,) = [ast.literal_eval(node.value) for node in tree.body if isinstance(node, ast.Assign)]
     assert sorted(imported + declared) == sorted(pymilter.__all__)
     assert listed == list(pymilter.__all__)
+
+
+@pytest.mark.parametrize("name", ["pymilter", "pymilter.testing", "pymilter.mime", "milter", "Milter"])
+def test_all_that_is_public_has_a_docstring(name: str) -> None:
+    """help() shows it; editors show the same one, for it stands in the source, or in a stub that is compared above."""
+    assert list(names_without_docstring(importlib.import_module(name))) == []
+
+
+def names_without_docstring(module: ModuleType) -> Iterator[str]:
+    """Classes and functions of ours in __all__, and what such a class defines or inherits of ours."""
+    if not module.__doc__:
+        yield module.__name__
+    for name in module.__all__:
+        value = getattr(module, name)
+        if not (inspect.isclass(value) or inspect.isroutine(value)) or not is_ours(value):
+            continue
+        if not inspect.getdoc(value):
+            yield name
+        for member, found in inspect.getmembers(value) if inspect.isclass(value) else ():
+            is_member = isinstance(found, property) or (inspect.isroutine(found) and is_ours(found))
+            if is_member and not member.startswith("_") and not inspect.getdoc(found):
+                yield f"{name}.{member}"
+
+
+def is_ours(value: Any) -> bool:
+    return str(getattr(value, "__module__", None) or "pymilter").partition(".")[0] in ("pymilter", "milter", "Milter")
+
+
+def test_missing_docstring_is_seen() -> None:
+    class Public:
+        def method(self) -> None: ...
+
+        @property
+        def held(self) -> int:
+            return 1
+
+    def function() -> None: ...
+
+    Public.__module__ = Public.method.__module__ = function.__module__ = "pymilter"
+    module = ModuleType("pymilter", "A module.")
+    vars(module).update(Public=Public, function=function, __all__=["Public", "function"])
+    assert list(names_without_docstring(module)) == ["Public", "Public.held", "Public.method", "function"]
 
 
 def test_package_stub_and_package_have_one_docstring() -> None:

@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -35,8 +36,8 @@ def mypy(folder: Path, *files: Path) -> str:
     return done.stdout
 
 
-def pyright(folder: Path, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    """Runs pyright in its strict mode in `folder`."""
+def pyright(folder: Path, *arguments: str | Path, path: Path = PYTHON) -> subprocess.CompletedProcess[str]:
+    """Runs pyright in its strict mode in `folder`; modules come from `path`."""
     search = os.pathsep.join((os.fspath(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)))
     program = shutil.which("basedpyright", path=search) or shutil.which("pyright", path=search)
     if program is None:
@@ -50,7 +51,7 @@ def pyright(folder: Path, *arguments: str | Path) -> subprocess.CompletedProcess
     return subprocess.run(
         [program, "--pythonpath", sys.executable, *arguments],
         cwd=folder,
-        env={**os.environ, "PYTHONPATH": os.fspath(PYTHON)},
+        env={**os.environ, "PYTHONPATH": os.fspath(path)},
         capture_output=True,
         text=True,
         timeout=100,
@@ -88,22 +89,50 @@ def test_each_mistake_is_reported_by_both(tmp_path: Path) -> None:
     assert by_pyright == lines
 
 
-def test_every_type_of_the_package_is_known(tmp_path: Path) -> None:
+def verified_types(folder: Path, module: str, path: Path) -> dict[str, Any]:
+    """What pyright's --verifytypes says of the module that lies in `path`."""
+    report: dict[str, Any] = json.loads(pyright(folder, "--verifytypes", module, "--outputjson", path=path).stdout)
+    return report
+
+
+def as_package(module: str, folder: Path) -> Path:
+    """A copy of all, with a module as a package with inline types: pyright verifies no other."""
+    path = Path(shutil.copytree(PYTHON, folder / "path", ignore=shutil.ignore_patterns("*-stubs", "*.so")))
+    (path / module).mkdir()
+    (path / f"{module}.py").rename(path / module / "__init__.py")
+    (path / module / "py.typed").touch()
+    return path
+
+
+@pytest.mark.parametrize(("module", "least"), [("pymilter", 150), ("Milter", 200), ("milter", 70), ("mime", 25)])
+def test_every_type_is_known(tmp_path: Path, module: str, least: int) -> None:
     """What a user's checker sees of the installed package (PEP 561)."""
-    done = pyright(tmp_path, "--verifytypes", "pymilter", "--outputjson")
-    report = json.loads(done.stdout)
+    path = PYTHON if (PYTHON / module / "py.typed").exists() else as_package(module, tmp_path)
+    report = verified_types(tmp_path, module, path)
     completeness = report["typeCompleteness"]
     unknown = [
         f"{symbol['name']}: {found['message']}"
         for symbol in completeness["symbols"]
         for found in symbol["diagnostics"]
-        if not symbol["isTypeKnown"]
+        if not symbol["isTypeKnown"] or symbol["isTypeAmbiguous"]
     ]
     assert unknown == []
     assert completeness["completenessScore"] == 1.0, completeness["exportedSymbolCounts"]
     errors = [found["message"] for found in report["generalDiagnostics"] if found["severity"] == "error"]
     assert errors == []
-    assert completeness["exportedSymbolCounts"]["withKnownType"] > 100
+    assert completeness["exportedSymbolCounts"]["withKnownType"] >= least
+
+
+def test_unknown_type_would_be_seen(tmp_path: Path) -> None:
+    path = as_package("milter", tmp_path)
+    source = path / "milter" / "__init__.py"
+    text = source.read_text("utf-8")
+    assert "def settimeout(seconds: int, /)" in text
+    source.write_text(text.replace("def settimeout(seconds: int, /)", "def settimeout(seconds, /)"), "utf-8")
+    completeness = verified_types(tmp_path, "milter", path)["typeCompleteness"]
+    unknown = [symbol["name"] for symbol in completeness["symbols"] if not symbol["isTypeKnown"]]
+    assert unknown == ["milter.settimeout"]
+    assert completeness["completenessScore"] < 1.0
 
 
 def test_package_passes_mypy_strict(tmp_path: Path) -> None:
