@@ -64,7 +64,7 @@ from pymilter._constants import (
 from pymilter._core import Context
 from pymilter._loop import RunningLoop
 from pymilter._plan import plan_of
-from pymilter._report import report_failure
+from pymilter._report import report
 from pymilter._run import BACKLOG, stop
 from pymilter._sockets import open_listener
 from pymilter.errors import MilterError
@@ -203,7 +203,7 @@ class _Program:
             raise error("main() can run only once in a process: start another process for another run")
         if self.name is None:
             raise error("there is no filter to run: call register() first")
-        core_filter = _core.Filter(name=self.name, exception_policy=self.policy, report=report_failure)
+        core_filter = _core.Filter(name=self.name, exception_policy=self.policy, report=report)
         core_filter.set_actions(CURR_ACTS)
         for step, callback in self.callbacks.items():
             core_filter.set_function(step, callback)

@@ -4,8 +4,18 @@
 #include <pybind11/stl.h>
 
 #include "bindings/bindings.hpp"
+#include "python/gil.hpp"
 
 namespace pymilter {
+
+namespace {
+
+py::object current_context() {
+    const Connection *const connection = Attach::connection();
+    return connection != nullptr && connection->handle ? connection->handle : py::none();
+}
+
+}  // namespace
 
 void bind_context(py::module_ &module) {
     py::class_<Context>(module, "Context",
@@ -13,6 +23,13 @@ void bind_context(py::module_ &module) {
         .def_property_readonly("id", &Context::id, "Number of the connection, counted from 1 in this process.")
         .def_property_readonly("actions", &Context::actions, "Actions agreed in negotiation (SMFIF_*), as an int.")
         .def_property_readonly("protocol", &Context::protocol, "Protocol options agreed (SMFIP_*), as an int.")
+        .def_property_readonly("peer", &Context::peer,
+                               "The SMTP client: 'name[ip]', 'ip', 'unix:path', or its name alone. None where the MTA "
+                               "has not told. It is what connect told, where that is called, and else from the macros "
+                               "_, {client_addr} and {client_name}, which are looked at within a callback only.")
+        .def_property_readonly("queue_id", &Context::queue_id,
+                               "The message's queue id (macro i), within a callback that is about a message. None "
+                               "elsewhere, and until the MTA has one: Postfix at the first recipient that it takes.")
         .def("getpriv", &Context::getpriv, "The object that setpriv() stored, or None (smfi_getpriv).")
         .def("setpriv", &Context::setpriv, py::arg("priv"),
              "Store an object until close; returns the one before (smfi_setpriv).")
@@ -38,6 +55,8 @@ void bind_context(py::module_ &module) {
              "Replace the body, or add to what was given before; a str goes out as UTF-8 (smfi_replacebody).")
         .def("quarantine", &Context::quarantine, py::arg("reason"), "Hold the message in the MTA (smfi_quarantine).")
         .def("progress", &Context::progress, "Tell the MTA that eom takes longer (smfi_progress).");
+
+    module.def("current_context", &current_context, "The connection whose callback the calling thread is in, or None.");
 }
 
 }  // namespace pymilter

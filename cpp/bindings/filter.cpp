@@ -121,6 +121,7 @@ void bind_filter(py::module_ &module) {
         .def("watch_signals", &Filter::watch_signals, "Let SIGTERM, SIGHUP and SIGINT end wait().")
         .def("leave_signals", &Filter::leave_signals, "The opposite; where they are not watched, nothing happens.")
         .def("start", &Filter::start, py::arg("descriptor"), py::kw_only(), py::arg("mute_over_tcp"),
+             py::arg("tell_connections"),
              "Serve a listening socket in threads of libmilter's (smfi_opensocket, smfi_main).")
         .def("request_stop", &Filter::request_stop, "Let wait() return; from any thread.")
         .def("wait", &Filter::wait, py::arg("seconds"),

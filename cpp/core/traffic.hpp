@@ -17,21 +17,22 @@ public:
     MessageMark(const MessageMark &) = delete;
     MessageMark &operator=(const MessageMark &) = delete;
 
+    bool is_set() const noexcept { return m_is_set.load(std::memory_order_relaxed); }
     void set() noexcept {
-        if (!m_is_set) {
-            m_is_set = true;
+        if (!is_set()) {
+            m_is_set.store(true, std::memory_order_relaxed);
             messages_under_way.fetch_add(1, std::memory_order_relaxed);
         }
     }
     void clear() noexcept {
-        if (m_is_set) {
-            m_is_set = false;
+        if (is_set()) {
+            m_is_set.store(false, std::memory_order_relaxed);
             messages_under_way.fetch_sub(1, std::memory_order_relaxed);
         }
     }
 
 private:
-    bool m_is_set = false;
+    std::atomic<bool> m_is_set{false};  // has one owner, but any thread may look
 };
 
 }  // namespace pymilter

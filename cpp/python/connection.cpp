@@ -3,10 +3,30 @@
 
 #include "core/counters.hpp"
 #include "core/libmilter.hpp"
+#include "core/peer_text.hpp"
 #include "python/errors.hpp"
 #include "python/gil.hpp"
 
 namespace pymilter {
+
+namespace {
+
+// libmilter does not write to the name.
+const char *macro(SMFICTX *context, const char *name) { return ::smfi_getsymval(context, const_cast<char *>(name)); }
+
+// Runs `work` under `mutex`, which is never held while the GIL is being taken. Needs the GIL.
+template <typename Work>
+void run_locked(std::mutex &mutex, Work &&work) {
+    if (const std::unique_lock<std::mutex> lock(mutex, std::try_to_lock); lock.owns_lock()) {
+        work();
+    } else {
+        const Release release;
+        const std::lock_guard<std::mutex> guard(mutex);
+        work();
+    }
+}
+
+}  // namespace
 
 Connection::Connection(SMFICTX *context) : m_context(context), m_id(counters.connections_opened.fetch_add(1) + 1) {}
 
@@ -24,15 +44,8 @@ Connection *Connection::find(SMFICTX *context) noexcept { return static_cast<Con
 void Connection::close(SMFICTX *context) noexcept {
     Connection *const connection = find(context);
     ::smfi_setpriv(context, nullptr);
-    if (std::unique_lock<std::mutex> lock(connection->m_mutex, std::try_to_lock); lock.owns_lock()) {
-        connection->m_context.store(nullptr);
-    } else {
-        // A thread of the user's is inside a call that it makes through its handle.
-        const Release release;
-        lock.lock();
-        connection->m_context.store(nullptr);
-        lock.unlock();
-    }
+    // Waits for a thread of the user's that is inside a call which it makes through its handle.
+    run_locked(connection->m_mutex, [&] { connection->m_context.store(nullptr); });
     connection->m_message.clear();
     connection->receiver = py::object();
     connection->priv = py::object();
@@ -92,6 +105,63 @@ bool Connection::call_unattached(const Call &function) noexcept {
     return locked_call(function) == MI_SUCCESS;
 }
 
+std::string Connection::peer() {
+    std::string peer;
+    run_locked(m_mutex, [&] {
+        SMFICTX *const context = m_context.load();
+        if (m_peer.empty() && context != nullptr && step() != Step::idle) {
+            m_peer = peer_text_of_macros(macro(context, "{client_name}"), macro(context, "{client_addr}"),
+                                         macro(context, "_"));
+        }
+        peer = m_peer;
+    });
+    return peer;
+}
+
+bool Connection::is_about_message() const {
+    switch (step()) {
+    case Step::idle:
+    case Step::close:
+        return false;
+    case Step::unknown:
+        return m_message.is_set();
+    default:
+        return !is_connection_step(step());
+    }
+}
+
+std::optional<std::string> Connection::queue_id() {
+    std::optional<std::string> queue_id;
+    run_locked(m_mutex, [&] {
+        SMFICTX *const context = m_context.load();
+        if (context != nullptr && is_about_message()) {
+            if (const char *const found = macro(context, "i"); found != nullptr && m_old_queue_id != found) {
+                queue_id = found;
+            }
+        }
+    });
+    return queue_id;
+}
+
+void Connection::note_queue_id() noexcept {
+    constexpr std::uint32_t clearing = SMFIP_NOMAIL | SMFIP_NORCPT;
+    if ((options.protocol & clearing) != clearing) {
+        return;
+    }
+    const std::lock_guard<std::mutex> lock(m_mutex);
+    SMFICTX *const context = m_context.load();
+    const char *const found = context == nullptr ? nullptr : macro(context, "i");
+    try {
+        m_old_queue_id = found == nullptr ? "" : found;
+    } catch (const std::bad_alloc &) {
+        m_old_queue_id.clear();
+    }
+}
+
+void Connection::set_peer(std::string peer) {
+    run_locked(m_mutex, [&] { m_peer = std::move(peer); });
+}
+
 void Connection::check_at(Step wanted, const char *what) const {
     check_usable(what);
     if (step() != wanted) {
@@ -143,6 +213,7 @@ const Answer *Connection::failure() const noexcept {
 }
 
 void Connection::reset_message() noexcept {
+    note_queue_id();
     m_message.clear();
     m_message_failure.reset();
     m_body_begun = false;

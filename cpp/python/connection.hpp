@@ -41,6 +41,12 @@ public:
 
     std::shared_ptr<Connection> share() const { return m_self; }
     std::uint64_t id() const { return m_id; }
+    // The SMTP client as peer_text() has it: as connect told, else from macros, while these can be read. Needs the GIL.
+    std::string peer();
+    void set_peer(std::string peer);
+    // Macro i, within a callback that is about a message. libmilter itself goes on telling it when the message has
+    // ended, and where neither MAIL nor RCPT is negotiated even in the next one, until EOM. Needs the GIL.
+    std::optional<std::string> queue_id();
 
     // Between these two the user's code runs, and calls of libmilter are allowed.
     void enter(Step step) noexcept;
@@ -78,6 +84,7 @@ public:
     bool is_negotiated = false;        // false after a QUIT_NC: libmilter keeps to itself what was agreed before
     std::uint32_t plain_steps = 0;     // steps of this message that were seen to have no bytes hook of their own
     GatheredBody body;                 // where the plan gathers
+    bool is_given_up = false;          // the filter has stopped, and said so
     bool skips_body = false;           // SKIP was answered; no more chunks go to the handler
     std::shared_ptr<const Plan> plan;  // null until the receiver is made
     py::object receiver;               // first argument of each handler: the user's object, or the handle
@@ -88,7 +95,9 @@ private:
     explicit Connection(SMFICTX *context);
     Step step() const { return m_step.load(std::memory_order_relaxed); }
     void check_usable(const char *what) const;  // throws MilterError; needs the GIL
-    int locked_call(const Call &function);      // MI_FAILURE when the context is gone
+    bool is_about_message() const;
+    void note_queue_id() noexcept;
+    int locked_call(const Call &function);  // MI_FAILURE when the context is gone
 
     std::shared_ptr<Connection> m_self;  // libmilter's share of the ownership
     std::mutex m_mutex;                  // guards the calls of libmilter
@@ -99,6 +108,8 @@ private:
     std::optional<Answer> m_message_failure;
     MessageMark m_message;
     bool m_body_begun = false;
+    std::string m_peer;          // guarded by m_mutex; empty until it is known
+    std::string m_old_queue_id;  // likewise; of the message before, where libmilter may go on telling it
     std::vector<Call> m_held_edits;
 };
 

@@ -31,6 +31,14 @@ std::string to_bytes(const char *what, py::handle text) {
     return encoded;
 }
 
+py::str to_str(const std::string &text) {
+    auto result = py::reinterpret_steal<py::str>(to_text(text.data(), text.size(), TextMode::surrogateescape));
+    if (!result) {
+        throw py::error_already_set();
+    }
+    return result;
+}
+
 // A string, any iterable of strings, an empty one or None.
 std::string to_parameters(const py::object &parameters) {
     std::string joined;
@@ -81,6 +89,16 @@ private:
 
 }  // namespace
 
+std::optional<py::str> Context::peer() const {
+    const std::string peer = m_connection->peer();
+    return peer.empty() ? std::nullopt : std::optional{to_str(peer)};
+}
+
+std::optional<py::str> Context::queue_id() const {
+    const auto queue_id = m_connection->queue_id();
+    return queue_id ? std::optional{to_str(*queue_id)} : std::nullopt;
+}
+
 py::object Context::getpriv() const {
     m_connection->check_open("getpriv");
     return m_connection->priv ? m_connection->priv : py::none();
@@ -108,7 +126,7 @@ std::optional<py::str> Context::getsymval(const std::string &name) {
     if (!value) {
         return std::nullopt;
     }
-    return py::reinterpret_steal<py::str>(to_text(value->data(), value->size(), TextMode::surrogateescape));
+    return to_str(*value);
 }
 
 void Context::setsymlist(int stage, const py::args &macros) {

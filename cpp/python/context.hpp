@@ -17,6 +17,8 @@ public:
     std::uint64_t id() const { return m_connection->id(); }
     std::uint32_t actions() const { return m_connection->options.actions; }
     std::uint32_t protocol() const { return m_connection->options.protocol; }
+    std::optional<py::str> peer() const;
+    std::optional<py::str> queue_id() const;
 
     py::object getpriv() const;
     py::object setpriv(py::object priv);

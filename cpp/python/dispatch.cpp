@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "core/counters.hpp"
+#include "core/peer_text.hpp"
 #include "core/socket_address.hpp"
 #include "python/answers.hpp"
 #include "python/arguments.hpp"
@@ -17,6 +18,20 @@
 namespace pymilter::dispatch {
 
 namespace {
+
+// TEMPFAIL because the filter has stopped, which is logged once: somebody will ask for the message. A step that is not
+// answered goes on to the next that is.
+sfsistat give_up(SMFICTX *context, const Filter &filter, Step step) {
+    Connection *const connection = Connection::find(context);
+    if (connection == nullptr) {
+        return SMFIS_TEMPFAIL;
+    }
+    if (!connection->is_given_up) {
+        connection->is_given_up = true;
+        warn(filter, *connection, step, "the filter has stopped, the answer is TEMPFAIL");
+    }
+    return connection->options.is_mute(step) ? SMFIS_NOREPLY : SMFIS_TEMPFAIL;
+}
 
 // The connection of a callback, or null where only TEMPFAIL can be answered.
 Connection *usable_connection(SMFICTX *context, Filter &filter) {
@@ -33,7 +48,7 @@ sfsistat run(SMFICTX *context, Step step, Work &&work) {
     Filter &filter = *Filter::registered();
     Connection *const connection = usable_connection(context, filter);
     if (connection == nullptr) {
-        return SMFIS_TEMPFAIL;
+        return give_up(context, filter, step);
     }
     if (connection->options.is_mute(step)) {
         connection->socket.acknowledge();
@@ -66,7 +81,7 @@ void run_unanswered(Connection &connection, Filter &filter, Step step) {
         return;
     }
     connection.enter(step);
-    guarded(filter, &connection, step, [&] { call_handler(filter, connection, step, [](Arguments &, TextMode) {}); });
+    guarded(filter, step, [&] { call_handler(filter, connection, step, [](Arguments &, TextMode) {}); });
     connection.leave();
 }
 
@@ -98,6 +113,7 @@ sfsistat negotiate(SMFICTX *context, Options offered, Options &agreed) {
 sfsistat connect(SMFICTX *context, const char *hostname, const sockaddr *address) {
     return run_step(context, Step::connect, [&](Arguments &arguments, TextMode mode) {
         const SocketAddress peer = to_socket_address(address);
+        Connection::find(context)->set_peer(peer_text(hostname, peer));
         add_text(arguments, hostname, mode);
         arguments.add(PyLong_FromLong(peer.family));
         arguments.add(to_hostaddr(peer));
@@ -158,6 +174,8 @@ sfsistat eom(SMFICTX *context) {
     }
     if (status == SMFIS_CONTINUE || status == SMFIS_ACCEPT) {
         if (!connection->flush_edits()) {
+            warn(*Filter::registered(), *connection, Step::eom,
+                 "an edit did not reach the MTA, the answer is TEMPFAIL");
             status = SMFIS_TEMPFAIL;
         }
     }
@@ -171,14 +189,14 @@ sfsistat abort(SMFICTX *context) {
     if (connection == nullptr) {
         return SMFIS_CONTINUE;
     }
-    connection->reset_message();
     connection->socket.acknowledge();  // abort has no answer that could carry the acknowledgement
     if (connection->plan->has(Step::abort)) {
-        const Attach attach;
+        const Attach attach(connection);
         if (attach) {
             run_unanswered(*connection, *Filter::registered(), Step::abort);
         }
     }
+    connection->reset_message();
     return SMFIS_CONTINUE;
 }
 
@@ -188,10 +206,17 @@ sfsistat close(SMFICTX *context) {
         return SMFIS_CONTINUE;
     }
     connection->reset_message();
-    const Attach attach;
+    const Attach attach(connection);
     if (attach) {
-        run_unanswered(*connection, *Filter::registered(), Step::close);
+        Filter &filter = *Filter::registered();
+        run_unanswered(*connection, filter, Step::close);
+        if (filter.tells_connections()) {
+            connection->enter(Step::close);
+            filter.tell(LogLevel::debug, Step::close, "the connection is closed");
+            connection->leave();
+        }
         Connection::close(context);
+        Attach::serve(nullptr);
     }
     return SMFIS_CONTINUE;
 }

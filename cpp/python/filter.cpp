@@ -117,10 +117,19 @@ void Filter::furnish(Connection &connection) {
     connection.plan = plan;
 }
 
-void Filter::report(Step step, const Connection *connection, const py::object &exception) const noexcept {
+void Filter::report(Step step, const py::object &exception) const noexcept { log(LogLevel::error, step, exception); }
+
+void Filter::tell(LogLevel level, Step step, const std::string &text) const noexcept {
     try {
-        const py::object handle = connection != nullptr && connection->handle ? connection->handle : py::none();
-        m_report(traits(step).name, handle, exception);
+        log(level, step, py::str(text));
+    } catch (...) {
+        // No memory for the text.
+    }
+}
+
+void Filter::log(LogLevel level, Step step, const py::object &what) const noexcept {
+    try {
+        m_report(static_cast<int>(level), traits(step).name, what);
     } catch (py::error_already_set &error) {
         error.discard_as_unraisable("pymilter: logging a failure");
     } catch (...) {
@@ -162,8 +171,9 @@ void Filter::leave_signals() {
     }
 }
 
-void Filter::start(int descriptor, bool mute_over_tcp) {
+void Filter::start(int descriptor, bool mute_over_tcp, bool tell_connections) {
     m_mute_over_tcp = mute_over_tcp;
+    m_tells_connections = tell_connections;
     m_listener.adopt(descriptor);
     m_loop.start();
 }

@@ -19,9 +19,12 @@
 
 namespace pymilter {
 
+// Of Python's logging module.
+enum class LogLevel { debug = 10, warning = 30, error = 40 };
+
 class Filter {
 public:
-    // `report(step, context, exception)` logs a failure; it must not raise.
+    // `report(level, step, what)` logs an exception, or a text; it must not raise.
     Filter(std::string name, int exception_policy, py::object report);
 
     // The one that callbacks go to, or null before register_filter().
@@ -40,8 +43,12 @@ public:
     void furnish(Connection &connection);
     // The function for a step; null where there is none any more.
     py::object function(Step step) const;
-    // Logs `exception`; what the report itself raises goes to sys.unraisablehook.
-    void report(Step step, const Connection *connection, const py::object &exception) const noexcept;
+    // Logs an exception, at a handler's failure. What the report itself raises goes to sys.unraisablehook.
+    void report(Step step, const py::object &exception) const noexcept;
+    // Logs a text.
+    void tell(LogLevel level, Step step, const std::string &text) const noexcept;
+    // Whether each connection's begin and end is told too, which else costs nothing. Decided at the start.
+    bool tells_connections() const { return m_tells_connections; }
 
     // Calls smfi_register, smfi_settimeout and smfi_setbacklog. `timeout` in seconds.
     void register_filter(std::optional<int> timeout);
@@ -49,7 +56,7 @@ public:
     void watch_signals();
     void leave_signals();
     // `mute_over_tcp`: leave steps unanswered over TCP too, on connections where that can be made safe.
-    void start(int descriptor, bool mute_over_tcp);
+    void start(int descriptor, bool mute_over_tcp, bool tell_connections);
     void request_stop() noexcept { m_loop.request_stop(); }
     // As Loop::wait, but runs the handlers of Python's that a signal asks for, and raises what they raise.
     int wait(std::optional<double> seconds);
@@ -67,6 +74,7 @@ public:
     Transport transport_of(Connection &connection, SMFICTX *context) const;
 
 private:
+    void log(LogLevel level, Step step, const py::object &what) const noexcept;
     void remake_function_plan();  // with the mutex held
 
     std::string m_name;
@@ -85,6 +93,7 @@ private:
     Listener m_listener;
     Loop m_loop;
     bool m_mute_over_tcp = true;
+    bool m_tells_connections = false;
     std::optional<SignalChain> m_signals;
     std::atomic<bool> m_stopped{false};
 };

@@ -22,13 +22,18 @@ sfsistat gather_chunk(const Filter &filter, Connection &connection, const unsign
     const Gather &wanted = *connection.plan->gather;
     try {
         if (!connection.body.buffer.append(chunk, size, wanted.limits)) {
+            const ReplyText &reply = wanted.exceeded.text;
+            warn(filter, connection, Step::body,
+                 "the body has more than " + std::to_string(wanted.limits.most) + " bytes, the answer is " +
+                     reply.code + (reply.xcode.empty() ? "" : ' ' + reply.xcode));
             return give_or_keep(connection, Step::body, wanted.exceeded);
         }
     } catch (const std::exception &error) {
         const std::string reason = error.what();
-        const Attach attach;
-        if (attach) {
-            guarded(filter, &connection, Step::body, [&] { throw std::runtime_error(reason); });
+        if (const Attach attach(&connection); attach) {
+            connection.enter(Step::body);
+            guarded(filter, Step::body, [&] { throw std::runtime_error(reason); });
+            connection.leave();
         }
         connection.body.buffer.clear();
         return fail(connection, Step::body, filter.exception_policy());

@@ -57,8 +57,14 @@ private:
     PyGILState_STATE m_first = PyGILState_UNLOCKED;
 };
 
+// What the calling thread is in.
+struct Callback {
+    bool is_inside;
+    Connection *connection;
+};
+
 thread_local KeptThreadState kept;
-thread_local bool is_inside = false;
+thread_local Callback here{false, nullptr};
 
 }  // namespace
 
@@ -91,18 +97,22 @@ bool Gate::shut(std::chrono::milliseconds limit) noexcept {
 
 void Gate::abandon() noexcept { gate.store(shut_bit | (Attach::is_here() ? one_inside : 0)); }
 
-bool Attach::is_here() noexcept { return is_inside; }
+bool Attach::is_here() noexcept { return here.is_inside; }
 
-Attach::Attach() noexcept : m_inside(Gate::enter()) {
+Connection *Attach::connection() noexcept { return here.connection; }
+
+void Attach::serve(Connection *connection) noexcept { here.connection = connection; }
+
+Attach::Attach(Connection *connection) noexcept : m_inside(Gate::enter()) {
     if (m_inside) {
         kept.attach();
-        is_inside = true;
+        here = {true, connection};
     }
 }
 
 Attach::~Attach() {
     if (m_inside) {
-        is_inside = false;
+        here = {false, nullptr};
         kept.detach();
         Gate::leave();
     }

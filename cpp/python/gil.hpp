@@ -12,6 +12,8 @@
 
 namespace pymilter {
 
+class Connection;
+
 // Passed by every callback. Once the interpreter begins to end it is shut, and nothing of libmilter's enters Python.
 class Gate {
 public:
@@ -32,14 +34,20 @@ public:
 // RAII, for the length of one callback: through the gate and attached to Python. Tests false when the gate is shut.
 class Attach {
 public:
-    Attach() noexcept;
+    // For a callback of `connection`, which must live as long as this or be taken back by serve(nullptr).
+    explicit Attach(Connection *connection = nullptr) noexcept;
     ~Attach();
     Attach(const Attach &) = delete;
     Attach &operator=(const Attach &) = delete;
     explicit operator bool() const { return m_inside; }
 
+    // Names the connection, where it is made only within the callback.
+    static void serve(Connection *connection) noexcept;
+
     // Whether the calling thread is in a callback.
     static bool is_here() noexcept;
+    // The connection whose callback the calling thread is in, or null.
+    static Connection *connection() noexcept;
 
 private:
     bool m_inside;

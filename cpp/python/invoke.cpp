@@ -3,6 +3,16 @@
 
 namespace pymilter {
 
+void warn(const Filter &filter, Connection &connection, Step step, const std::string &text) {
+    const Attach attach(&connection);
+    if (!attach) {
+        return;
+    }
+    connection.enter(step);
+    filter.tell(LogLevel::warning, step, text);
+    connection.leave();
+}
+
 py::object own_hook(Connection &connection, Step step) {
     const auto index = static_cast<std::size_t>(step);
     const py::object &inherited = connection.plan->inherited_hook[index];

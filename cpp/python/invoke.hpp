@@ -3,6 +3,7 @@
 
 #include <exception>
 #include <optional>
+#include <string>
 
 #if defined(__GLIBCXX__)
 #include <cxxabi.h>
@@ -21,7 +22,7 @@ namespace pymilter {
 
 // Runs `work` with Python attached. Nothing leaves: false when it threw, which is then reported.
 template <typename Work>
-bool guarded(const Filter &filter, const Connection *connection, Step step, Work &&work) {
+bool guarded(const Filter &filter, Step step, Work &&work) {
     try {
         work();
         return true;
@@ -39,9 +40,12 @@ bool guarded(const Filter &filter, const Connection *connection, Step step, Work
         PyErr_SetString(PyExc_RuntimeError, "unknown C++ exception");
     }
     Counters::add(counters.failures);
-    filter.report(step, connection, take_exception());
+    filter.report(step, take_exception());
     return false;
 }
+
+// Logs a warning from where no handler runs. Without the GIL; nothing is logged when the gate is shut.
+void warn(const Filter &filter, Connection &connection, Step step, const std::string &text);
 
 // A classic bytes hook that is not the inherited one, or null. Needs the GIL; throws what Python raises.
 py::object own_hook(Connection &connection, Step step);
@@ -75,13 +79,13 @@ py::object call_handler(const Filter &filter, Connection &connection, Step step,
 // Runs the handler of a step. Empty when it failed, which is reported then.
 template <typename Fill>
 std::optional<int> invoke(const Filter &filter, Connection &connection, Step step, bool is_due, Fill &&fill) {
-    const Attach attach;
+    const Attach attach(&connection);
     if (!attach) {
         return SMFIS_TEMPFAIL;
     }
     int status = SMFIS_CONTINUE;
     connection.enter(step);
-    const bool done = guarded(filter, &connection, step, [&] {
+    const bool done = guarded(filter, step, [&] {
         status = to_status(call_handler(filter, connection, step, fill), connection, step, is_due);
     });
     connection.leave();

@@ -13,7 +13,11 @@ namespace {
 
 // Makes the receiver of a connection. False when the user's factory failed; the failure is kept.
 bool furnish(Filter &filter, Connection &connection) {
-    if (guarded(filter, &connection, Step::negotiate, [&] { filter.furnish(connection); })) {
+    const bool done = guarded(filter, Step::negotiate, [&] { filter.furnish(connection); });
+    if (filter.tells_connections()) {
+        filter.tell(LogLevel::debug, Step::negotiate, "the connection is open");
+    }
+    if (done) {
         return true;
     }
     connection.plan = std::make_shared<Plan>();
@@ -75,18 +79,22 @@ sfsistat negotiate_with(const Filter &filter, SMFICTX *context, Connection &conn
 
 sfsistat begin_connection(Filter &filter, SMFICTX *context, Options offered, Options &agreed) {
     const Attach attach;
+    if (attach && filter.is_stopped()) {
+        filter.tell(LogLevel::warning, Step::negotiate, "the filter has stopped, the connection is refused");
+    }
     if (!attach || filter.is_stopped()) {
         return SMFIS_REJECT;  // libmilter ends the session, and the MTA applies its default action
     }
     Connection &connection = Connection::open(context);
+    Attach::serve(&connection);
     connection.is_negotiated = true;
     if (!furnish(filter, connection)) {
         return SMFIS_CONTINUE;  // nothing is agreed, so every step is sent, and the first one can tell the failure
     }
     sfsistat status = SMFIS_CONTINUE;
     connection.enter(Step::negotiate);
-    const bool done = guarded(filter, &connection, Step::negotiate,
-                              [&] { status = negotiate_with(filter, context, connection, offered); });
+    const bool done =
+        guarded(filter, Step::negotiate, [&] { status = negotiate_with(filter, context, connection, offered); });
     connection.leave();
     if (!done) {
         connection.options = {};
@@ -103,6 +111,7 @@ Connection *begin_connection_anew(Filter &filter, SMFICTX *context) {
         return nullptr;
     }
     Connection &connection = Connection::open(context);
+    Attach::serve(&connection);
     furnish(filter, connection);
     connection.options = agree(connection.plan->wanted, {~0U, ~0U}, Transport::plain_tcp);
     return &connection;

@@ -76,6 +76,7 @@ from pymilter._decorators import (
     symlist,
 )
 from pymilter._gather import gather
+from pymilter._logging import LogFilter
 from pymilter._run import (
     Server,
     run,
@@ -151,6 +152,7 @@ __all__ = [
     "Context",
     "DisabledAction",
     "Hostaddr",
+    "LogFilter",
     "MilterError",
     "Outcome",
     "Parameters",

@@ -86,6 +86,15 @@ class Context(metaclass=_pybind11_type):
     @property
     def protocol(self) -> int:
         """Protocol options agreed (SMFIP_*), as an int."""
+    @property
+    def peer(self) -> str | None:
+        """The SMTP client: 'name[ip]', 'ip', 'unix:path', or its name alone. None where the MTA has not told. It is
+        what connect told, where that is called, and else from the macros _, {client_addr} and {client_name}, which are
+        looked at within a callback only."""
+    @property
+    def queue_id(self) -> str | None:
+        """The message's queue id (macro i), within a callback that is about a message. None elsewhere, and until the
+        MTA has one: Postfix at the first recipient that it takes."""
     def getpriv(self) -> Any:
         """The object that setpriv() stored, or None (smfi_getpriv)."""
     def setpriv(self, priv: object) -> Any:
@@ -158,7 +167,7 @@ class Filter(metaclass=_pybind11_type):
     """The filter of this process; it can be registered and run once."""
 
     def __init__(
-        self, *, name: str, exception_policy: int, report: Callable[[str, Context | None, BaseException], None]
+        self, *, name: str, exception_policy: int, report: Callable[[int, str, BaseException | str], None]
     ) -> None: ...
     def use_methods(self, make: Callable[[], object], plan_of: Callable[[type[Any]], Plan]) -> None:
         """Call methods of an object that make() gives for each connection."""
@@ -174,7 +183,7 @@ class Filter(metaclass=_pybind11_type):
         """Let SIGTERM, SIGHUP and SIGINT end wait()."""
     def leave_signals(self) -> None:
         """The opposite; where they are not watched, nothing happens."""
-    def start(self, descriptor: int, *, mute_over_tcp: bool) -> None:
+    def start(self, descriptor: int, *, mute_over_tcp: bool, tell_connections: bool) -> None:
         """Serve a listening socket in threads of libmilter's (smfi_opensocket, smfi_main)."""
     def request_stop(self) -> None:
         """Let wait() return; from any thread."""
@@ -218,6 +227,9 @@ def counters() -> dict[str, Any]:
 
 def messages_under_way() -> int:
     """How many messages have begun and not ended."""
+
+def current_context() -> Context | None:
+    """The connection whose callback the calling thread is in, or None."""
 
 def is_in_callback() -> bool:
     """Whether libmilter called the calling thread."""

@@ -86,7 +86,11 @@ class RunningLoop:
         if is_ours(listener):
             self._inode = Path(address.path).lstat().st_ino
         self._mask = signal.pthread_sigmask(signal.SIG_BLOCK, [])
-        self._filter.start(listener.fileno(), mute_over_tcp=self._noreply_over_tcp)
+        self._filter.start(
+            listener.fileno(),
+            mute_over_tcp=self._noreply_over_tcp,
+            tell_connections=logger.isEnabledFor(logging.DEBUG),
+        )
         self._address = address
         RunningLoop.running = self
         logger.info("listening on %s", address)
@@ -107,6 +111,8 @@ class RunningLoop:
                 # libmilter has a thread that takes these signals too, and does not tell which one it was.
                 logger.info("stopping on a signal that libmilter has taken")
                 _thread.interrupt_main(signal.SIGTERM)
+            elif event == _core.EVENT_STOP_REQUESTED:
+                logger.info("stopping on request")
             return
 
     def request_stop(
@@ -137,6 +143,8 @@ class RunningLoop:
                 try:
                     self._drain(self._grace if grace is None else grace)
                 finally:
+                    if left := _core.messages_under_way():
+                        logger.warning("%d messages are under way at the end, and may get no answer", left)
                     self._result = self._filter.finish()
                     RunningLoop.running = None
                     if self._inode:
@@ -178,7 +186,8 @@ def end() -> None:
     """At exit: no callback may meet a dead interpreter, and no socket is left behind."""
     if RunningLoop.running is not None:
         RunningLoop.running.finish(0.0)
-    _core.shut_gate(EXIT_GRACE)
+    if not _core.shut_gate(EXIT_GRACE):
+        logger.warning("handlers are still running %g s after the end: they are cut off", EXIT_GRACE)
 
 
 def _leave_to_parent() -> None:

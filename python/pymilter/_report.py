@@ -1,27 +1,17 @@
-"""Logs what goes wrong in a handler, with what an operator needs to find the message."""
+"""Logs what happens to a connection, with what an operator needs to find the message."""
 
 import logging
-from typing import Protocol
+
+from pymilter._logging import whereabouts
 
 logger = logging.getLogger("pymilter")
 
 
-class SymbolSource(Protocol):
-    """The part of a context that is needed here."""
-
-    @property
-    def id(self) -> int: ...
-    def getsymval(self, name: str) -> str | None: ...
-
-
-def _queue_id(context: SymbolSource) -> str:
-    try:
-        return context.getsymval("i") or "no queue id"
-    except Exception:  # the connection may be gone, and the failure matters more than its queue id
-        return "no queue id"
-
-
-def report_failure(step: str, context: SymbolSource | None, exception: BaseException) -> None:
-    """Log `exception`, which the handler for `step` raised, with its traceback."""
-    where = "before the connection was set up" if context is None else f"connection {context.id}, {_queue_id(context)}"
-    logger.error("%s() failed (%s)", step, where, exc_info=exception)
+def report(level: int, step: str, what: BaseException | str) -> None:
+    """Log, within a callback, an exception that the handler for `step` raised, with its traceback; or a text."""
+    if not logger.isEnabledFor(level):
+        return
+    if isinstance(what, str):
+        logger.log(level, "%s: %s (%s)", step, what, whereabouts())
+    else:
+        logger.log(level, "%s() failed (%s)", step, whereabouts(), exc_info=what)

@@ -16,7 +16,7 @@ from pymilter._loop import SIGNAL_GRACE, RunningLoop
 from pymilter._pid_file import keep_pid_file
 from pymilter._plan import plan_of
 from pymilter._privileges import drop_privileges
-from pymilter._report import report_failure
+from pymilter._report import report
 from pymilter._sockets import discard_listener, open_listener
 from pymilter._supervisor import Supervisor
 from pymilter._systemd import notify, watchdog
@@ -71,7 +71,7 @@ class Server:
         self._filter = _core.Filter(
             name=name if name is not None else getattr(factory, "__name__", "pymilter"),
             exception_policy=exception_policy,
-            report=report_failure,
+            report=report,
         )
         self._filter.use_methods(factory, plan_of)
         self._loop = RunningLoop(self._filter, noreply_over_tcp=noreply_over_tcp, signal_grace=grace)

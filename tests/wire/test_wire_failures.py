@@ -124,8 +124,10 @@ def test_the_log_has_the_traceback_and_the_queue_id(start: Start) -> None:
         eom_reply = client.eom().reply
     assert reply == eom_reply == FAILED["TEMPFAIL"][1]
     log = process.stderr
-    assert "ERROR:pymilter:hello() failed (connection 1, no queue id)\nTraceback (most recent call last):\n" in log
-    assert f"ERROR:pymilter:eom() failed (connection 2, {queue_id})\nTraceback (most recent call last):\n" in log
+    place = "connection 1, client.example.com[192.0.2.1]"
+    assert f"ERROR:pymilter:hello() failed ({place})\nTraceback (most recent call last):\n" in log
+    place = f"connection 2, queue id {queue_id}, client.example.com[192.0.2.1]"
+    assert f"ERROR:pymilter:eom() failed ({place})\nTraceback (most recent call last):\n" in log
     assert "line 4, in hello\n    helper(hostname)\n" in log
     assert "LookupError: SECRET at eom\n" in log
     assert "program.py" in log

@@ -7,7 +7,7 @@ import sys
 import milter
 
 # What the context has besides since 1.9.
-NEW = ("actions", "id", "protocol")
+NEW = ("actions", "id", "peer", "protocol", "queue_id")
 
 
 def say(*items):
