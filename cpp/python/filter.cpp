@@ -8,6 +8,7 @@
 #include "python/context.hpp"
 #include "python/errors.hpp"
 #include "python/gil.hpp"
+#include "python/spawning.hpp"
 #include "python/wakeup.hpp"
 
 namespace pymilter {
@@ -175,6 +176,7 @@ void Filter::start(int descriptor, bool mute_over_tcp, bool tell_connections) {
     m_mute_over_tcp = mute_over_tcp;
     m_tells_connections = tell_connections;
     m_listener.adopt(descriptor);
+    watch_spawning();
     m_loop.start();
 }
 

@@ -66,6 +66,10 @@ struct Callback {
 thread_local KeptThreadState kept;
 thread_local Callback here{false, nullptr};
 
+// The mask to go back to at the end of the callback, where another has been lent.
+thread_local bool is_lent = false;
+thread_local sigset_t own_mask;
+
 }  // namespace
 
 bool Gate::enter() noexcept {
@@ -103,6 +107,12 @@ Connection *Attach::connection() noexcept { return here.connection; }
 
 void Attach::serve(Connection *connection) noexcept { here.connection = connection; }
 
+void Attach::lend(const sigset_t &mask) noexcept {
+    if (here.is_inside && !is_lent) {
+        is_lent = ::pthread_sigmask(SIG_SETMASK, &mask, &own_mask) == 0;
+    }
+}
+
 Attach::Attach(Connection *connection) noexcept : m_inside(Gate::enter()) {
     if (m_inside) {
         kept.attach();
@@ -113,6 +123,10 @@ Attach::Attach(Connection *connection) noexcept : m_inside(Gate::enter()) {
 Attach::~Attach() {
     if (m_inside) {
         here = {false, nullptr};
+        if (is_lent) {
+            is_lent = false;
+            ::pthread_sigmask(SIG_SETMASK, &own_mask, nullptr);
+        }
         kept.detach();
         Gate::leave();
     }

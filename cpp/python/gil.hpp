@@ -5,6 +5,8 @@
 // the thread ends, because making it costs eight times as much as attaching it.
 #pragma once
 
+#include <csignal>
+
 #include <chrono>
 #include <cstdint>
 
@@ -48,6 +50,8 @@ public:
     static bool is_here() noexcept;
     // The connection whose callback the calling thread is in, or null.
     static Connection *connection() noexcept;
+    // Gives the calling thread the signal mask `mask` until its callback ends; outside of one, nothing.
+    static void lend(const sigset_t &mask) noexcept;
 
 private:
     bool m_inside;

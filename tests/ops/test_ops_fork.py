@@ -8,6 +8,8 @@ import signal
 from contextlib import suppress
 from pathlib import Path
 
+import pytest
+
 from pymilter.testing import Client, ClientError, FilterGone, FilterUnreachable, Verdict
 from support.wire import Start, eventually, free_address, prepared
 
@@ -75,6 +77,73 @@ def test_signals_for_the_child_are_the_childs(start: Start) -> None:
         client.abort()
     with Client(process.address) as client:
         client.connect()
+
+
+STARTS = {
+    "subprocess": "subprocess.run(command)",
+    "fork": "subprocess.run(command, preexec_fn=lambda: None)",
+    "posix_spawn": "os.waitpid(os.posix_spawn('/bin/cp', command, os.environ), 0)",
+    # Some shells block nothing, whatever they inherit.
+    "system": "os.system('true'); open(command[2], 'w').write(open('/proc/thread-self/status').read())",
+    "twice": "subprocess.run(['true']); subprocess.run(command)",
+}
+
+
+def blocked(status: str) -> set[int]:
+    """The signals that a thread has blocked, from its file in /proc."""
+    bits = int(next(line.split()[1] for line in status.splitlines() if line.startswith("SigBlk")), 16)
+    return {number for number in range(1, 65) if bits >> number - 1 & 1}
+
+
+@pytest.mark.parametrize("way", STARTS)
+def test_a_program_that_a_handler_starts_has_the_signal_mask_of_the_filters_program(
+    start: Start, tmp_path: Path, way: str
+) -> None:
+    """And libmilter's thread has its own again afterwards, here although the handler fails."""
+    told = tmp_path / "told"
+    process = start(
+        f"""
+        import os, signal, subprocess
+        command = ["/bin/cp", "/proc/self/status", {str(told)!r}]
+        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR2])
+        class Filter(Base):
+            def hello(self, hostname):
+                return CONTINUE
+            def envfrom(self, *args):
+                {STARTS[way]}
+                raise RuntimeError
+        """
+    )
+
+    def threads_with_that_mask() -> int:
+        tasks = Path(f"/proc/{process.pid}/task").iterdir()
+        return sum(blocked((task / "status").read_text()) == {signal.SIGUSR2} for task in tasks)
+
+    with Client(process.address) as client:
+        client.connect()
+        client.helo()
+        before = threads_with_that_mask()
+        assert client.mail("<a@example.org>").verdict is Verdict.TEMPFAIL
+        assert blocked(told.read_text()) == {signal.SIGUSR2}
+        assert threads_with_that_mask() == before
+
+
+def test_a_program_that_a_handler_starts_can_be_ended(start: Start) -> None:
+    process = start(
+        """
+        import subprocess
+        class Filter(Base):
+            def hello(self, hostname):
+                child = subprocess.Popen(["sleep", "60"])
+                child.terminate()
+                note("ended", child.wait(10))
+                return CONTINUE
+        """
+    )
+    with Client(process.address) as client:
+        client.connect()
+        assert client.helo().verdict is Verdict.CONTINUE
+    assert process.seen("ended") == [("ended", -signal.SIGTERM)]
 
 
 def test_stop_in_the_child_does_not_stop_the_parent(start: Start) -> None:
