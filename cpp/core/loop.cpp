@@ -12,6 +12,7 @@
 #include <stdexcept>
 #include <system_error>
 
+#include "core/counters.hpp"
 #include "core/libmilter.hpp"
 #include "core/signals.hpp"
 
@@ -78,7 +79,12 @@ void Loop::start() {
     m_interruption.emplace();
     m_thread = std::thread([this, descriptor = m_write, promise = std::move(promise)]() mutable {
         block_signals(*m_interruption);
-        promise.set_value(::smfi_main());
+        const auto begun = std::chrono::steady_clock::now();
+        const int result = ::smfi_main();
+        // Its own thread for signals may stop it before it has begun, which it calls a failure. Where a listener fails,
+        // libmilter tries again for longer.
+        const bool never_began = std::chrono::steady_clock::now() - begun < 250ms && counters.connections_opened == 0;
+        promise.set_value(never_began ? MI_SUCCESS : result);
         write_byte(descriptor, byte_end);
     });
 }
@@ -90,6 +96,9 @@ int Loop::wait(std::optional<std::chrono::milliseconds> limit) {
     const int ready = ::poll(&waiting, 1, limit ? static_cast<int>(limit->count()) : -1);
     if (ready < 0) {
         return interrupted;
+    }
+    if (ready == 0) {
+        nudge();
     }
     unsigned char byte = 0;
     if (ready == 0 || ::read(m_read, &byte, 1) != 1) {
@@ -103,6 +112,13 @@ int Loop::wait(std::optional<std::chrono::milliseconds> limit) {
     default:
         // Python writes every signal that it has a handler for.
         return is_watched(byte) ? ended + byte : nothing;
+    }
+}
+
+void Loop::nudge() {
+    const std::unique_lock<std::mutex> lock(m_finishing, std::try_to_lock);
+    if (lock && m_thread.joinable()) {
+        m_interruption->interrupt(m_thread.native_handle());
     }
 }
 

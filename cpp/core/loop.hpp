@@ -32,6 +32,7 @@ public:
     void request_stop() noexcept;
 
     // Waits for the next event; without a limit when `limit` is empty. `interrupted`: a signal came to this thread.
+    // At the limit libmilter's poll ends too: else it takes up to 5 s to see that its own thread has taken a signal.
     int wait(std::optional<std::chrono::milliseconds> limit);
 
     // Makes smfi_main accept no connection any more; those that are open go on.
@@ -47,6 +48,8 @@ public:
     static constexpr int signal_of(int event) { return event - ended; }
 
 private:
+    void nudge();
+
     int m_read = -1;
     int m_write = -1;
     std::mutex m_finishing;

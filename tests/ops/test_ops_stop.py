@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import os
 import platform
 import signal
+import subprocess
+import sys
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -16,6 +19,8 @@ from pymilter.testing import Client, FilterGone, Verdict
 from support.require import missing
 from support.wire import Script, Start, WireFilter, eventually, free_address, prepared
 
+STARTING = Path(__file__).parents[1] / "support" / "starts.py"
+STARTS = int(os.environ.get("PYMILTER_STARTS", "200"))
 SOON = 0.3  # seconds from the signal to the return of run()
 TRIES = 3  # other programs may have the processors for a while
 
@@ -117,6 +122,31 @@ def thread_that_takes(pid: int, number: signal.Signals) -> int:
     return thread
 
 
+def test_a_signal_that_is_there_at_the_start(script: Script) -> None:
+    """libmilter's thread takes it, before the loop has begun or when its first poll, of 5 s, has."""
+    done = script("""
+        import os, signal, time
+        def main(address):
+            signal.signal(signal.SIGTERM, lambda number, frame: note("handler"))
+            signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+            os.kill(os.getpid(), signal.SIGTERM)
+            begun = time.monotonic()
+            run(Base, address)
+            note("returned", os.path.exists(address[5:]), time.monotonic() - begun < 4)
+    """)
+    assert done.returncode == 0, done.stderr
+    assert done.seen == [("handler",), ("returned", False, True)]
+
+
+@pytest.mark.timeout(60 + STARTS)
+def test_signals_in_the_first_moments(tmp_path: Path) -> None:
+    """Whoever takes them, Python's main thread or libmilter's, the filter ends, and soon; before run() it is killed."""
+    done = subprocess.run(
+        [sys.executable, STARTING, tmp_path, str(STARTS)], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
 def test_libmilters_thread_takes_the_signal(start: Start, kind: str, number: signal.Signals) -> None:
     """The loop ends by itself then: the same end, and the program's handler of SIGTERM runs."""
@@ -199,8 +229,10 @@ def test_a_loop_that_fails_is_told(script: Script) -> None:
         import os, socket
         from contextlib import suppress
         def main(address):
+            from pymilter.testing import Client
             server = Server(Base, address)
             server.start()
+            Client(address).close()  # its loop has begun
             reader, writer = os.pipe()
             os.close(writer)
             for entry in os.listdir("/proc/self/fd"):
