@@ -1,10 +1,11 @@
 # Two commands do all set-up on a fresh machine: `make demo` and `make test`. `make help` lists the others.
 PYTHON ?= python3
 VENV ?= .venv
+MINUTES ?= 5
 BIN := $(VENV)/bin
 SOURCES := pyproject.toml CMakeLists.txt $(wildcard cmake/*) $(wildcard cpp/*/*)
 
-.PHONY: help demo test test-all lint check-native bench clean
+.PHONY: help demo test test-all lint check-native bench soak clean
 
 help:
 	@echo 'make demo   build, and run an example filter on a real message'
@@ -13,6 +14,7 @@ help:
 	@echo 'make check-native  sanitizers, fuzzing and leaks for the C++ half'
 	@echo 'make test-all  demo and tests on CPython 3.11, 3.12 and 3.13 (PYTHONS names others)'
 	@echo 'make bench  measure against a C filter, pymilter 1.0.5 and others'
+	@echo 'make soak   good and hostile clients, kills and reloads, for MINUTES=5; checks answers, memory, descriptors'
 	@echo 'make clean  remove what was built'
 
 # The extension, built and installed so that Python files are used where they lie.
@@ -53,6 +55,9 @@ check-native: $(VENV)/.tests
 
 bench: $(VENV)/.tests
 	$(BIN)/python benchmarks/run.py
+
+soak: $(VENV)/.tests
+	PYTHONPATH=tests $(BIN)/python -m soak --minutes $(MINUTES)
 
 clean:
 	rm -rf build $(VENV) .venv-* .mypy_cache .pytest_cache .ruff_cache .hypothesis
