@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import signal
 
@@ -61,6 +62,21 @@ GATHERING = (
             return CONTINUE
 """
 )
+
+
+@pytest.mark.parametrize(("level", "calls"), [("DEBUG", 2), ("INFO", 0)])
+def test_connections_that_are_not_told_cost_no_call(start: Start, level: str, calls: int) -> None:
+    process = start(f"""
+    import logging
+    import pymilter._run
+    logging.getLogger().setLevel(logging.{level})
+    pymilter._run.report = note
+    Filter = Base
+    """)
+    with Client(process.address) as client:
+        session(client)
+    process.stop()
+    assert len(process.seen(logging.DEBUG)) == calls
 
 
 @pytest.mark.parametrize(
