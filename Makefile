@@ -5,13 +5,14 @@ MINUTES ?= 5
 BIN := $(VENV)/bin
 SOURCES := pyproject.toml CMakeLists.txt $(wildcard cmake/*) $(wildcard cpp/*/*)
 
-.PHONY: help demo test test-all lint check-native bench soak clean
+.PHONY: help demo test pytest test-all lint check-native bench soak clean
 
 help:
 	@echo 'make demo   build, and run an example filter on a real message'
-	@echo 'make test   build, check and test everything, with a private Postfix and Sendmail'
+	@echo 'make test   build, lint and test everything, with a private Postfix and Sendmail, and the sanitizers'
 	@echo 'make lint   style, warnings and types'
 	@echo 'make check-native  sanitizers, fuzzing and leaks for the C++ half'
+	@echo 'make pytest  the tests alone'
 	@echo 'make test-all  demo and tests on CPython 3.11, 3.12 and 3.13 (PYTHONS names others)'
 	@echo 'make bench  measure against a C filter, pymilter 1.0.5 and others'
 	@echo 'make soak   good and hostile clients, kills and reloads, for MINUTES=5; checks answers, memory, descriptors'
@@ -37,21 +38,27 @@ $(VENV)/.tests: $(VENV)/.built
 demo: $(VENV)/.built
 	$(BIN)/python examples/demo.py
 
+# What CI runs: style and types, all tests, and the gates of the C++ half as far as a quarter of an hour allows.
 test: $(VENV)/.tests
+	BIN=$(CURDIR)/$(BIN) scripts/lint
+	$(BIN)/python -m pytest
+	PYTHON=$(CURDIR)/$(BIN)/python scripts/check-native --short
+
+pytest: $(VENV)/.tests
 	$(BIN)/python -m pytest
 
 # Each with an environment of its own, so that they do not disturb each other.
 PYTHONS ?= $(or $(wildcard $(HOME)/.pyenv/versions/3.1[123].*/bin/python3.1[123]),python3.11 python3.12 python3.13)
 test-all:
 	for python in $(PYTHONS); do \
-	    $(MAKE) PYTHON=$$python VENV=.venv-$$(basename $$python) demo test || exit 1; \
+	    $(MAKE) PYTHON=$$python VENV=.venv-$$(basename $$python) demo pytest || exit 1; \
 	done
 
 lint: $(VENV)/.tests
 	BIN=$(CURDIR)/$(BIN) scripts/lint
 
 check-native: $(VENV)/.tests
-	scripts/check-native
+	PYTHON=$(CURDIR)/$(BIN)/python scripts/check-native
 
 bench: $(VENV)/.tests
 	$(BIN)/python benchmarks/run.py
