@@ -20,14 +20,14 @@ try:
     from prometheus_client import CollectorRegistry, MetricsHandler
     from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
     from prometheus_client.registry import Collector as _Collector
-except ImportError as error:
+except ImportError as _error:
     raise ImportError(
         "metrics for Prometheus need prometheus_client: pip install 'pymilter[prometheus]'", name="prometheus_client"
-    ) from error
+    ) from _error
 
 __all__ = ["Collector", "MetricsServer"]
 
-logger = logging.getLogger("pymilter")
+logger: logging.Logger = logging.getLogger("pymilter")
 
 
 class Collector(_Collector):

@@ -51,7 +51,7 @@ def pyright(folder: Path, *arguments: str | Path, path: Path = PYTHON) -> subpro
     return subprocess.run(
         [program, "--pythonpath", sys.executable, *arguments],
         cwd=folder,
-        env={**os.environ, "PYTHONPATH": os.fspath(path)},
+        env={**os.environ, "PATH": search, "PYTHONPATH": os.fspath(path)},
         capture_output=True,
         text=True,
         timeout=100,
