@@ -13,11 +13,11 @@ from pathlib import Path
 import pytest
 
 from pymilter.testing import Client, Verdict
+from support.sanitized import IS_SANITIZED, measures_memory
 from support.wire import WireFilter, free_address, running
 
 MESSAGES = int(os.environ.get("PYMILTER_MESSAGES", "4000"))
 CONNECTIONS = int(os.environ.get("PYMILTER_CONNECTIONS", "400"))
-IS_SANITIZED = "PYMILTER_SANITIZED" in os.environ  # then malloc is the sanitizer's and keeps what was freed
 MOST_GROWTH = 100_000  # bytes: what threads that come and go, and caches, make of it
 
 SOURCE = """
@@ -202,7 +202,7 @@ def test_nothing_is_left(process: WireFilter) -> None:
         assert last.malloc - first.malloc < MOST_GROWTH
 
 
-@pytest.mark.skipif(IS_SANITIZED, reason="malloc is the sanitizer's")
+@measures_memory
 @pytest.mark.parametrize("process", ["objects", "malloc"], indirect=True)
 def test_a_leak_would_be_seen(process: WireFilter) -> None:
     """A string kept for each message, or a hundred bytes of malloc's, shows at once."""

@@ -176,5 +176,5 @@ def test_edits_held_back_belong_to_their_message(start: Start) -> None:
 
 def test_a_bad_edit_among_held_ones_raises_at_once(puppet: Puppet) -> None:
     played = puppet.play("self.replacebody(b'x')\nnote_error(self.addheader, 'A', 'b\\nc')\nself.addheader('A', 'd')")
-    assert played.seen[0][0] == "ValueError"
+    assert played.seen[0][0] == "BadValue"
     assert played.edits == [ReplaceBody(b"x"), AddHeader("A", "d")]

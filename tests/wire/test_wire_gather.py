@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from pymilter.testing import Client, Response, Verdict
+from support.sanitized import measures_memory
 from support.wire import Start, WireFilter, eventually
 
 KINDS = pytest.mark.parametrize("kind", ["unix", "inet"])
@@ -96,6 +97,7 @@ def test_gathered_bytes_are_like_any_other(start: Start) -> None:
     assert filter_.seen("like") == [("like", True, True, True, b"x")]
 
 
+@measures_memory
 @pytest.mark.parametrize("options", ["", "view=True"])
 @pytest.mark.parametrize("size", [7_000_000, 30_000_000])
 def test_a_gathered_body_is_in_memory_once(start: Start, options: str, size: int) -> None:
@@ -114,6 +116,7 @@ def test_a_gathered_body_is_in_memory_once(start: Start, options: str, size: int
         assert 0.8 < (peak() - before) / size < 1.3
 
 
+@measures_memory
 def test_what_passes_the_limit_is_given_back_at_once(start: Start) -> None:
     filter_ = start(program("limit=60_000_000, in_memory=60_000_000"))
     statm = Path(f"/proc/{filter_.pid}/statm")

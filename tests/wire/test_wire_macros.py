@@ -162,7 +162,7 @@ def test_a_bad_list_of_macros(start: Start) -> None:
     assert seen[:4] == [
         ("ValueError", f"stage is 'nowhere': allowed are {stages}"),
         ("ValueError", f"stage is 'header': allowed are {stages}"),
-        ("ValueError", "stage is 7: allowed are 0 to 6"),
-        ("ValueError", "stage is -1: allowed are 0 to 6"),
+        ("BadValue", "stage is 7: allowed are 0 to 6"),
+        ("BadValue", "stage is -1: allowed are 0 to 6"),
     ]
-    assert [error for error, _ in seen[4:]] == ["ValueError", "TypeError", "MilterError"]
+    assert [error for error, _ in seen[4:]] == ["BadValue", "TypeError", "MilterError"]
