@@ -198,7 +198,7 @@ def test_what_signals_do_is_as_before(script: Script) -> None:
         def main(address):
             signal.signal(signal.SIGHUP, print)
             before = state()
-            threading.Timer(0.1, stop).start()
+            when_serving(stop)
             run(Base, address)
             note(state() == before, str(state()), str(before))
     """)

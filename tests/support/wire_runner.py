@@ -6,6 +6,8 @@ import json
 import logging
 import os
 import sys
+import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +20,25 @@ def note(*values: object) -> None:
     os.write(1, f"{values!a}\n".encode())
 
 
+class _WhenServing(logging.Handler):
+    def __init__(self, function: Callable[..., object], *arguments: object) -> None:
+        super().__init__()
+        self._function, self._arguments = function, arguments
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if record.getMessage().startswith("listening on "):
+            threading.Thread(target=self._function, args=self._arguments).start()
+
+
+def when_serving(function: Callable[..., object], *arguments: object) -> None:
+    """Call `function` from another thread, as soon as the filter serves."""
+    logging.getLogger("pymilter").addHandler(_WhenServing(function, *arguments))
+
+
 def main(source: str, address: str, options: str) -> None:
     """Run `Filter` of the source, or its own `main(address)` where it has one."""
     names: dict[str, Any] = {name: getattr(pymilter, name) for name in pymilter.__all__}
-    names |= {"__name__": "program", "note": note, "pymilter": pymilter}
+    names |= {"__name__": "program", "note": note, "when_serving": when_serving, "pymilter": pymilter}
     exec(compile(Path(source).read_text(), source, "exec", dont_inherit=True), names)
     if "main" in names:
         names["main"](address)

@@ -94,9 +94,9 @@ def test_an_ignored_signal_stays_ignored(start: Start) -> None:
 
 def test_signals_are_as_before_when_run_is_over(script: Script) -> None:
     done = script("""
-        import os, signal, threading
+        import os, signal
         def main(address):
-            threading.Timer(0.1, stop).start()
+            when_serving(stop)
             run(Base, address)
             note(signal.pthread_sigmask(signal.SIG_BLOCK, []), signal.getsignal(signal.SIGTERM) is signal.SIG_DFL)
             os.kill(os.getpid(), signal.SIGTERM)
@@ -107,9 +107,9 @@ def test_signals_are_as_before_when_run_is_over(script: Script) -> None:
 
 def test_sigint_that_is_not_caught(script: Script) -> None:
     done = script("""
-        import os, signal, threading
+        import os, signal
         def main(address):
-            threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGINT)).start()
+            when_serving(os.kill, os.getpid(), signal.SIGINT)
             try:
                 run(Base, address)
             finally:
@@ -143,10 +143,9 @@ def test_stop_from_a_handler(start: Start, kind: str) -> None:
 
 def test_stop_from_another_thread_and_before_and_after_a_run(script: Script) -> None:
     done = script("""
-        import threading
         def main(address):
             stop()
-            threading.Timer(0.1, stop).start()
+            when_serving(stop)
             run(Base, address)
             stop()
             note("over")
