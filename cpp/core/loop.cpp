@@ -134,11 +134,18 @@ int Loop::finish() {
         // smfi_stop waits for the lock that the polling listener holds for up to 5 s, so it gets a thread of its own
         // while the poll is interrupted. An interruption that comes between two polls is lost: hence again.
         const bool was_running = m_result.wait_for(0ms) != std::future_status::ready;
-        std::thread stopper([] { ::smfi_stop(); });
+        std::thread stopper;
+        try {
+            stopper = std::thread([] { ::smfi_stop(); });
+        } catch (const std::system_error &) {
+            ::smfi_stop();  // no thread is left: it takes its time
+        }
         while (m_result.wait_for(5ms) != std::future_status::ready) {
             m_interruption->interrupt(m_thread.native_handle());
         }
-        stopper.join();
+        if (stopper.joinable()) {
+            stopper.join();
+        }
         m_thread.join();
         m_interruption.reset();
         // smfi_main calls it a failure when it is stopped before it has begun.

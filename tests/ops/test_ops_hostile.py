@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import signal
 import socket
+import struct
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from pymilter.testing import Client, FilterTimeout, FilterUnreachable, Verdict, send_message
+from support import require
 from support.hostile import BLOWS, NEGOTIATION
 from support.wire import Start, WireFilter, eventually
 
@@ -20,6 +23,12 @@ SOURCE = """
         def envfrom(self, *args): return CONTINUE
         def eom(self): return ACCEPT
 """
+
+
+CONNECT = struct.pack("!I", 19) + b"Chost\x004\x00\x19127.0.0.1\0"
+HOLD = struct.pack("!I", 6) + b"Hhold\0"
+# The limit of processes counts those of a user.
+LONELY = 54_321
 
 
 def connected(address: str) -> socket.socket:
@@ -42,6 +51,10 @@ def serves(process: WireFilter) -> bool:
 
 def descriptors(process: WireFilter) -> int:
     return len(list(Path(f"/proc/{process.pid}/fd").iterdir()))
+
+
+def threads(process: WireFilter) -> int:
+    return len(list(Path(f"/proc/{process.pid}/task").iterdir()))
 
 
 def memory(process: WireFilter) -> int:
@@ -129,3 +142,50 @@ def test_out_of_descriptors(start: Start) -> None:
     assert eventually(lambda: serves(process), bool)
     with Client(process.address) as client:
         assert client.connect().verdict is Verdict.CONTINUE
+
+
+def test_out_of_threads(start: Start) -> None:
+    """More connections than libmilter gets threads for: they wait, and when a thread is free again others are served.
+
+    The limit counts the processes of a user, so the filter becomes one that nobody else is. Those that came when there
+    was no thread for them libmilter keeps until its own timeout, so not all are gone at the end.
+    """
+    require.root("a filter that becomes another user")
+    process = start(
+        f"""
+        import os, resource, signal, threading
+        gate = threading.Event()
+        class Filter(Base):
+            def hello(self, hostname):
+                if hostname == "hold":
+                    note("held")
+                    gate.wait(60)
+                return CONTINUE
+            def eom(self): return ACCEPT
+        def main(address):
+            signal.signal(signal.SIGUSR1, lambda number, frame: gate.set())
+            server = Server(Filter, address)
+            server.start(signals=True)
+            os.setgroups([])
+            os.setgid({LONELY})
+            os.setuid({LONELY})
+            number = len(os.listdir("/proc/self/task"))
+            resource.setrlimit(resource.RLIMIT_NPROC, (number, number))
+            note("limit", number)
+            server.wait()
+            server.finish()
+        """,
+        keeps_connections=True,
+    )
+    [(_, limit)] = process.wait_for(lambda seen: seen and seen[0][0] == "limit")
+    with contextlib.ExitStack() as stack:
+        for _ in range(40):
+            stack.enter_context(connected(process.address)).sendall(NEGOTIATION + CONNECT + HOLD)
+        process.wait_for(lambda seen: ("held",) in seen)
+        assert threads(process) == limit
+        process.send_signal(signal.SIGUSR1)
+        assert eventually(lambda: serves(process), bool)
+    assert serves(process)
+    assert threads(process) == limit
+    # Without a thread to help, a stop takes libmilter's time; it is clean all the same.
+    assert process.stop() == 0, process.stderr
