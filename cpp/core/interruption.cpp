@@ -1,6 +1,11 @@
 // A signal that makes a system call of one thread return early, and does nothing else.
 #include "core/interruption.hpp"
 
+#ifdef __linux__
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
+
 #include <stdexcept>
 
 namespace pymilter {
@@ -19,6 +24,14 @@ int lowest() { return SIGUSR1; }
 #endif
 
 }  // namespace
+
+pid_t current_thread_id() noexcept {
+#ifdef __linux__
+    return static_cast<pid_t>(::syscall(SYS_gettid));
+#else
+    return 0;
+#endif
+}
 
 Interruption::Interruption() {
     struct sigaction ours{};
@@ -40,6 +53,16 @@ Interruption::~Interruption() {
     if (current.sa_handler == on_interruption) {
         ::sigaction(m_number, &m_earlier, nullptr);
     }
+}
+
+void Interruption::interrupt_unblocked(pid_t thread) const noexcept {
+#ifdef __linux__
+    if (thread != 0) {
+        ::syscall(SYS_tgkill, ::getpid(), thread, m_number);
+    }
+#else
+    static_cast<void>(thread);
+#endif
 }
 
 }  // namespace pymilter

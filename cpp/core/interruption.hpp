@@ -5,10 +5,14 @@
 #pragma once
 
 #include <pthread.h>
+#include <sys/types.h>
 
 #include <csignal>
 
 namespace pymilter {
+
+// The kernel's number of the calling thread, 0 where there is none to be had.
+pid_t current_thread_id() noexcept;
 
 class Interruption {
 public:
@@ -20,6 +24,10 @@ public:
 
     int number() const { return m_number; }
     void interrupt(pthread_t thread) const noexcept { ::pthread_kill(thread, m_number); }
+
+    // By the kernel's number of the thread, which may have ended; 0: nobody. Not as pthread_kill, which blocks all
+    // signals of the caller for a moment, so that one that comes then goes to libmilter's thread for signals.
+    void interrupt_unblocked(pid_t thread) const noexcept;
 
 private:
     int m_number = 0;

@@ -77,8 +77,13 @@ void Loop::start() {
     std::promise<int> promise;
     m_result = promise.get_future().share();
     m_interruption.emplace();
-    m_thread = std::thread([this, descriptor = m_write, promise = std::move(promise)]() mutable {
+    std::promise<void> created;
+    m_thread = std::thread([this, descriptor = m_write, promise = std::move(promise),
+                            is_created = created.get_future()]() mutable {
         block_signals(*m_interruption);
+        // While a thread makes another, its signals are blocked: one that comes would go to libmilter's thread.
+        is_created.wait();
+        m_thread_id.store(current_thread_id());
         const auto begun = std::chrono::steady_clock::now();
         const int result = ::smfi_main();
         // Its own thread for signals may stop it before it has begun, which it calls a failure. Where a listener fails,
@@ -87,6 +92,7 @@ void Loop::start() {
         promise.set_value(never_began ? MI_SUCCESS : result);
         write_byte(descriptor, byte_end);
     });
+    created.set_value();
 }
 
 void Loop::request_stop() noexcept { write_byte(m_write, byte_stop); }
@@ -118,7 +124,7 @@ int Loop::wait(std::optional<std::chrono::milliseconds> limit) {
 void Loop::nudge() {
     const std::unique_lock<std::mutex> lock(m_finishing, std::try_to_lock);
     if (lock && m_thread.joinable()) {
-        m_interruption->interrupt(m_thread.native_handle());
+        m_interruption->interrupt_unblocked(m_thread_id.load());
     }
 }
 

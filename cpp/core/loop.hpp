@@ -4,6 +4,9 @@
 // of the program, so the main thread keeps Python's signal handling. Never with the GIL.
 #pragma once
 
+#include <sys/types.h>
+
+#include <atomic>
 #include <chrono>
 #include <future>
 #include <mutex>
@@ -55,6 +58,7 @@ private:
     std::mutex m_finishing;
     std::optional<Interruption> m_interruption;
     std::thread m_thread;
+    std::atomic<pid_t> m_thread_id{0};  // the kernel's number
     std::shared_future<int> m_result;
     int m_code = 0;
 };
