@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from harness.loads import LOADS
-from harness.results import Figures, Results, Row, Spread, spread
+from harness.results import Figures, Results, Row, Spread, rate, spread
 
 
 @dataclass(frozen=True)
@@ -23,10 +23,6 @@ class Verdict:
 
 
 C_FILTERS = ("c", "c-cures", "c-noreply", "c-noreply-cures")
-
-
-def rate(turn: Figures) -> float:
-    return turn.messages_per_second
 
 
 def bodies_in_memory(load: str) -> Callable[[Figures], float]:

@@ -9,6 +9,7 @@ from harness.goals import judge
 from harness.loads import LOADS
 from harness.results import Results, Row, Spread
 from harness.sides import SIDES
+from harness.summary import HEAD, summary_lines
 
 MAIL_TITLE = "Postfix: smtp-source, 4 sessions, one message a session (20 headers, 10 KB)"
 
@@ -111,6 +112,7 @@ def render(results: Results, plot: str | None) -> str:
     parts.append(f"Medians of {turns}, taken in turns; ratios are taken turn by turn. MB are 10^6 bytes.\n")
     if plot:
         parts.append(f"![messages per second by side]({plot})\n")
+    parts.append("## Summary\n\n" + table(HEAD, summary_lines(results)))
     parts.append("## Goals\n\n" + _goals(results))
     for name in dict.fromkeys(row.load for row in results.rows):
         parts.append(f"## {name}: {LOADS[name].title if name in LOADS else MAIL_TITLE}")

@@ -24,6 +24,11 @@ class Figures:
     idle_kb: float | None = None  # resident per idle connection
 
 
+def rate(turn: Figures) -> float:
+    """Messages per second, what most loads are judged by."""
+    return turn.messages_per_second
+
+
 @dataclass(frozen=True)
 class Spread:
     """The median of the turns, and the lowest and the highest."""
