@@ -22,7 +22,7 @@ from prometheus_client.parser import text_string_to_metric_families as read_text
 
 from pymilter._tally import ANSWER_WITHIN
 from pymilter.testing import Client, FilterFailed, Verdict, send_message
-from support.crew import Crew, gone, is_alive, serving
+from support.crew import Crew, freeze, gone, is_alive, serving
 from support.wire import eventually, free_address
 
 FILTER = """\
@@ -109,7 +109,7 @@ def connected_to(crew: Crew, pid: int) -> Client:
         words = eventually(lambda: crew.process.stdout.split(), lambda words: len(words) > said)  # noqa: B023
         if int(words[-1]) == pid:
             return client
-        client.close()
+        client.quit()  # until its close is counted
 
 
 @pytest.mark.parametrize("workers", [0, 2])
@@ -216,7 +216,7 @@ def test_a_worker_that_hangs_does_not_keep_the_scrape(tmp_path: Path) -> None:
         worker = min(crew.pids())
         client = connected_to(crew, worker)
         before = counted(crew)
-        os.kill(worker, signal.SIGSTOP)
+        freeze(worker)
         try:
             client.send(b"M", b"<a@example.org>\0")
             assert counted(crew) == before

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from pymilter.testing import Client, ClientError, FilterFailed, FilterGone, FilterTimeout, FilterUnreachable, Verdict
-from support.crew import Crew, gone, is_alive, serving
+from support.crew import Crew, freeze, gone, is_alive, serving
 from support.wire import eventually, free_address
 
 
@@ -119,7 +119,7 @@ def test_a_worker_that_hangs_at_the_stop_is_killed(tmp_path: Path) -> None:
     with serving(tmp_path, before=before, workers=2, grace=0.5) as crew:
         workers = crew.pids()
         stopped = min(workers)
-        os.kill(stopped, signal.SIGSTOP)
+        freeze(stopped)
         assert crew.process.stop() == 0, crew.process.stderr
         assert gone(workers)()
         assert len(crew.log(f"worker {stopped} does not end: killed")) == len(crew.log("does not end")) == 1
@@ -129,7 +129,7 @@ def test_a_worker_that_hangs_when_it_is_replaced_is_killed(tmp_path: Path) -> No
     before = "import pymilter._child as c; c.KILL_AFTER = c.RETIRE_GRACE = c.REFUSAL_TIME = 0.5"
     with serving(tmp_path, before=before, workers=2) as crew:
         stopped = min(crew.pids())
-        os.kill(stopped, signal.SIGSTOP)
+        freeze(stopped)
         crew.process.send_signal(signal.SIGHUP)
         crew.wait_until_it_serves(2)
         crew.wait_for(f"worker {stopped} does not end: killed")
@@ -138,7 +138,7 @@ def test_a_worker_that_hangs_when_it_is_replaced_is_killed(tmp_path: Path) -> No
 
 def test_the_end_of_a_reload_is_that_no_old_worker_takes_connections(crew: Crew) -> None:
     stopped = min(crew.pids())
-    os.kill(stopped, signal.SIGSTOP)
+    freeze(stopped)
     crew.process.send_signal(signal.SIGHUP)
     crew.wait_for("retires", 2)
     went_on = time.time()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import signal
 import sys
 import textwrap
 from collections.abc import Callable, Iterator
@@ -82,6 +84,15 @@ def serving(
         with crew.process:
             crew.wait_until_it_serves()
             yield crew
+
+
+def freeze(pid: int) -> None:
+    """SIGSTOP, and wait until the last of its threads stands still: the signal alone takes a moment."""
+    os.kill(pid, signal.SIGSTOP)
+    tasks = Path(f"/proc/{pid}/task")
+    eventually(
+        lambda: {(task / "stat").read_text().rpartition(")")[2].split()[0] for task in tasks.iterdir()}, {"T"}.__eq__
+    )
 
 
 def is_alive(pid: int) -> bool:
