@@ -119,8 +119,8 @@ class FilterProcess:
 
     def _pids(self) -> list[int]:
         """The process and its children."""
-        tasks = Path(f"/proc/{self.pid}/task").glob("*/children")
-        return [self.pid, *(int(pid) for task in tasks for pid in task.read_text().split())]
+        children = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text()  # those of its main thread
+        return [self.pid, *map(int, children.split())]
 
     def cpu_seconds(self) -> float:
         """Processor time of the process and its children, ended threads and children that were waited for included."""
