@@ -169,12 +169,13 @@ LOADS = {
         ),
         Load(
             "workers",
-            "1 ms of work in each of 4 handlers, 8 connections: many processes",
+            "5 ms of work in each of 4 handlers, 8 connections: many processes",
             "compute",
             ("old", "ours", "ours-1", "ours-2"),
             headers=2,
             connections=8,
-            work=1000,
+            work=5000,
+            seconds=3.0,
         ),
         Load(
             "idle2000",
