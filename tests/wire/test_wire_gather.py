@@ -260,3 +260,14 @@ def test_a_body_that_cannot_be_stored_fails_closed(start: Start) -> None:
         assert send(client, b"text").verdict is Verdict.TEMPFAIL
         assert not filter_.seen("eom")
     assert "temporary file" in filter_.stderr
+
+
+def test_a_body_of_just_in_memory_needs_no_file(start: Start) -> None:
+    """in_memory is the largest size in memory: one byte more needs the folder for files, which is not there."""
+    filter_ = start(
+        'import os\nos.environ["TMPDIR"] = "/nonexistent"\n' + textwrap.dedent(program("in_memory=100_000"))
+    )
+    with Client(filter_.address) as client:
+        client.connect()
+        assert send(client, b"x" * 100_000).verdict is Verdict.CONTINUE
+        assert send(client, b"x" * 100_001).verdict is Verdict.TEMPFAIL
