@@ -67,6 +67,35 @@ def test_a_message_fails_at_its_end_and_the_next_is_free(start: Start, step: str
 
 
 @pytest.mark.parametrize("step", MESSAGE_STEPS)
+def test_the_next_step_answers_where_one_alone_is_unanswered(start: Start, step: str) -> None:
+    """Each step has its own bit: with all of them unanswered, one taken for another would not show."""
+    process = start(
+        """
+        class Filter(Base):
+            def envfrom(self, mailfrom, *params): return CONTINUE
+            def envrcpt(self, to, *params): return CONTINUE
+            def data(self): return CONTINUE
+            def header(self, name, value): return CONTINUE
+            def eoh(self): return CONTINUE
+            def body(self, chunk): return CONTINUE
+            def eom(self): return CONTINUE
+
+        def fails(*_) -> None:
+            raise LookupError
+
+        Filter.STEP = fails
+    """.replace("STEP", step)
+    )
+    with Client(process.address) as client:
+        client.connect()
+        answers = message(client)
+    following = [*MESSAGE_STEPS, "eom"][MESSAGE_STEPS.index(step) + 1]
+    assert answers[step].verdict is Verdict.NO_REPLY
+    assert answers[following].reply == LATER
+    assert [name for name, answer in answers.items() if answer.verdict is Verdict.NO_REPLY] == [step]
+
+
+@pytest.mark.parametrize("step", MESSAGE_STEPS)
 def test_nothing_more_is_called_for_a_failed_message(start: Start, step: str) -> None:
     process = mute_filter(start, (step, 1))
     with Client(process.address) as client:
