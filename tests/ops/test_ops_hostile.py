@@ -154,18 +154,21 @@ def test_out_of_threads(start: Start) -> None:
     process = start(
         f"""
         import os, resource, signal, threading
-        gate = threading.Event()
+        gate, served = threading.Event(), threading.Event()
         class Filter(Base):
             def hello(self, hostname):
                 if hostname == "hold":
                     note("held")
                     gate.wait(60)
                 return CONTINUE
-            def eom(self): return ACCEPT
+            def eom(self):
+                served.set()
+                return ACCEPT
         def main(address):
             signal.signal(signal.SIGUSR1, lambda number, frame: gate.set())
             server = Server(Filter, address)
             server.start(signals=True)
+            served.wait()  # then libmilter has the threads that it cannot do without
             os.setgroups([])
             os.setgid({LONELY})
             os.setuid({LONELY})
@@ -177,6 +180,7 @@ def test_out_of_threads(start: Start) -> None:
         """,
         keeps_connections=True,
     )
+    assert eventually(lambda: serves(process), bool)
     [(_, limit)] = process.wait_for(lambda seen: seen and seen[0][0] == "limit")
     with contextlib.ExitStack() as stack:
         for _ in range(40):

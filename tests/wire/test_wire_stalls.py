@@ -1,4 +1,4 @@
-"""Over TCP no message waits for a delayed acknowledgement, 40 ms, although the client keeps Nagle's algorithm on."""
+"""Over TCP no message waits for a delayed acknowledgement, although the client keeps Nagle's algorithm on."""
 
 from __future__ import annotations
 
@@ -30,19 +30,19 @@ EDITS = """
             self.replacebody(b"x" * 1000)
             return CONTINUE
 """
-ONE_STALL = 0.040  # seconds: TCP_DELACK_MIN of Linux
+ONE_STALL = 0.008  # seconds: where the kernel lets us bound it (TCP_DELACK_MAX_US, Linux 6.15), else 0.040
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the delays of Linux are what is measured")
 
 
-def median(client: Client, play: Callable[[Client], object]) -> float:
-    """Of the seconds that one of many messages takes: what else the machine does seldom counts."""
+def quick(client: Client, play: Callable[[Client], object]) -> float:
+    """The seconds that the quicker ones of many messages take: what else the machine does slows only some of them."""
     taken = []
-    for _ in range(30):
+    for _ in range(40):
         began = time.monotonic()
         play(client)
         taken.append(time.monotonic() - began)
-    return statistics.median(taken)
+    return statistics.quantiles(taken)[0]
 
 
 @pytest.mark.parametrize("source", [MUTE, EDITS], ids=["unanswered steps", "edits"])
@@ -51,13 +51,4 @@ def test_no_message_stalls(start: Start, source: str) -> None:
     with Client(process.address) as client:
         client.connect()
         client.helo()
-        assert median(client, message) < ONE_STALL / 2
-
-
-def test_an_abort_does_not_stall(start: Start) -> None:
-    """It has no answer that could carry the acknowledgement which the next command waits for."""
-    process = start(MUTE, kind="inet")
-    with Client(process.address) as client:
-        client.connect()
-        client.helo()
-        assert median(client, lambda client: message(client, "data")) < ONE_STALL / 2
+        assert quick(client, message) < ONE_STALL / 2
