@@ -51,9 +51,10 @@ sfsistat fail(Connection &connection, Step step, int policy) {
 }
 
 void end_message_after(SMFICTX *context, Step step, sfsistat status) {
-    const bool is_final =
-        status == SMFIS_REJECT || status == SMFIS_TEMPFAIL || status == SMFIS_ACCEPT || status == SMFIS_DISCARD;
-    if (!is_final || is_connection_step(step) || step == Step::envrcpt || step == Step::unknown) {
+    const bool refuses = status == SMFIS_REJECT || status == SMFIS_TEMPFAIL;
+    const bool is_final = refuses || status == SMFIS_ACCEPT || status == SMFIS_DISCARD;
+    // A refusal of one recipient is none of the message.
+    if (!is_final || is_connection_step(step) || (refuses && step == Step::envrcpt) || step == Step::unknown) {
         return;
     }
     Connection *const connection = Connection::find(context);

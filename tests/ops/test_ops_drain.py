@@ -120,6 +120,19 @@ def test_an_idle_connection_is_not_waited_for(start: Start) -> None:
         assert process.wait() == 0, process.stderr
 
 
+@pytest.mark.parametrize("verdict", ["ACCEPT", "DISCARD"])
+@pytest.mark.parametrize("step", ["envrcpt", "eoh"])
+def test_a_message_that_has_its_verdict_is_not_waited_for(start: Start, step: str, verdict: str) -> None:
+    """Whatever the step that gave it: the MTA sends nothing more of the message."""
+    process = start(
+        f"class Filter(Base):\n    def {step}(self, *args): return {verdict}", grace=60, keeps_connections=True
+    )
+    with under_way(process) as client:
+        client.eoh()
+        process.send_signal(signal.SIGTERM)
+        assert process.wait() == 0, process.stderr
+
+
 def test_what_is_left_at_the_deadline_gets_tempfail(start: Start, kind: str) -> None:
     process = start(SOURCE, kind=kind, grace=0.3, keeps_connections=True)
     with under_way(process) as client:
