@@ -8,7 +8,7 @@ import pytest
 
 from pymilter.testing import Client, SmtpReply, Verdict
 from support.puppet import Puppet
-from support.wire import Start, finished, free_address
+from support.wire import Start, finished, free_address, message
 
 LATER = SmtpReply(451, "4.3.0", ("Mail filter failed, please try again later",))
 
@@ -77,6 +77,30 @@ def test_a_failure_after_quit_nc_is_not_forgotten(start: Start, kind: str, value
             refused = [client.eom()]
         assert refused[-1].reply == LATER
     assert process.seen() == [("eom",)]
+
+
+def test_a_failure_after_quit_nc_ends_with_its_message(start: Start, kind: str) -> None:
+    # It is kept past its answer, which libmilter may have dropped. A message that begins is another one all the same.
+    process = start(
+        """
+        class Filter(Base):
+            def envfrom(self, mailfrom, *params): return CONTINUE
+            def body(self, chunk):
+                if chunk == b"fail":
+                    raise LookupError
+                return CONTINUE
+        """,
+        kind=kind,
+    )
+    with Client(process.address) as client:
+        client.connect("one")
+        message(client)
+        client.quit_nc()
+        client.connect("two")
+        for chunk, verdict in ((b"fail", Verdict.TEMPFAIL), (b"ok", Verdict.CONTINUE)):
+            assert client.mail("<>").verdict is Verdict.CONTINUE
+            assert client.body(chunk).verdict is verdict
+        assert client.eom().verdict is Verdict.CONTINUE
 
 
 def test_a_late_edit_by_another_thread_is_refused_not_lost(start: Start) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import textwrap
 from pathlib import Path
@@ -271,3 +272,39 @@ def test_a_body_of_just_in_memory_needs_no_file(start: Start) -> None:
         client.connect()
         assert send(client, b"x" * 100_000).verdict is Verdict.CONTINUE
         assert send(client, b"x" * 100_001).verdict is Verdict.TEMPFAIL
+
+
+@KINDS
+def test_a_body_that_cannot_be_stored_is_given_back_at_once(start: Start, kind: str) -> None:
+    """Where the chunks are not answered, the message goes on to its end; nothing of it is kept until then."""
+    filter_ = start(
+        """
+        import resource
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+
+        class Filter(Base):
+            @gather(in_memory=0)
+            def body(self, body: bytes) -> None:
+                note("body")
+        """,
+        kind=kind,
+    )
+
+    def files() -> list[str]:
+        found = []
+        for path in Path(f"/proc/{filter_.pid}/fd").iterdir():
+            with contextlib.suppress(FileNotFoundError):  # closed meanwhile
+                found.append(str(path.readlink()))
+        return [name for name in found if "pymilter-body" in name]
+
+    with Client(filter_.address) as client:
+        client.connect()
+        client.mail("<a@example.org>")
+        client.rcpt("<b@example.org>")
+        client.body(b"x" * 65535)
+        eventually(files, lambda found: len(found) == 1)
+        client.body(b"x" * 65535)
+        eventually(lambda: filter_.stderr, lambda text: "cannot write a body to its temporary file" in text)
+        eventually(files, lambda found: not found)
+        assert client.eom().verdict is Verdict.TEMPFAIL
+    assert not filter_.seen("body")
