@@ -145,7 +145,7 @@ def test_type_checkers_know_what_is_installed(installed: Path, tmp_path: Path, c
 
     def wrong_lines() -> tuple[set[int], str]:
         tool, *options = checker
-        command = [Path(sys.executable).with_name(tool), *options, installed, program]
+        command: list[str | Path] = [Path(sys.executable).with_name(tool), *options, installed, program]
         done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=100, check=False)
         found = re.findall(r"program\.py:(\d+)(?::\d+)?(?: -|:) error", done.stdout)
         assert bool(found) == bool(done.returncode), done.stdout + done.stderr
