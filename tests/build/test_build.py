@@ -1,4 +1,4 @@
-"""Building: the wheel holds what it should and no more, and works where it is installed; a missing libmilter is named."""
+"""Building: the wheel holds what it should, no more, and works where it is installed; a missing libmilter is named."""
 
 from __future__ import annotations
 
