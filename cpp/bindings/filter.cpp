@@ -120,6 +120,8 @@ void bind_filter(py::module_ &module) {
             "Make this the filter of the process; timeout in seconds (smfi_register, smfi_settimeout).")
         .def("watch_signals", &Filter::watch_signals, "Let SIGTERM, SIGHUP and SIGINT end wait().")
         .def("leave_signals", &Filter::leave_signals, "The opposite; where they are not watched, nothing happens.")
+        .def("use_share", &Filter::use_share, py::arg("memory"), py::arg("slot"), py::kw_only(), py::arg("patience"),
+             "Share the connections with the processes that have the other slots of the memory.")
         .def("start", &Filter::start, py::arg("descriptor"), py::kw_only(), py::arg("mute_over_tcp"),
              py::arg("tell_connections"),
              "Serve a listening socket in threads of libmilter's (smfi_opensocket, smfi_main).")
@@ -136,6 +138,8 @@ void bind_filter(py::module_ &module) {
     module.attr("EVENT_NOTHING") = static_cast<int>(Loop::nothing);
     module.attr("EVENT_STOP_REQUESTED") = static_cast<int>(Loop::stop_requested);
     module.attr("EVENT_ENDED") = static_cast<int>(Loop::ended);
+
+    module.attr("SHARE_SLOT") = Loads::slot_size;
 
     module.def("version", &library_version, "Version of the libmilter in use: major, minor, patch (smfi_version).");
     module.def(

@@ -5,6 +5,8 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <array>
@@ -13,6 +15,7 @@
 #include <set>
 #include <string>
 #include <system_error>
+#include <utility>
 #include <vector>
 
 namespace pymilter {
@@ -58,6 +61,55 @@ public:
 private:
     std::array<char, 22> m_path{"/tmp/pymilter-XXXXXX\0"};
 };
+
+// A socket that listens and that nobody can reach: its file is gone when this returns. accept() finds nothing there,
+// which libmilter takes for a connection that another process was faster to take.
+int open_silent() {
+    const int silent = ::socket(AF_UNIX, SOCK_STREAM, 0);
+    if (silent < 0) {
+        fail("cannot make a socket that stays silent");
+    }
+    ::fcntl(silent, F_SETFD, FD_CLOEXEC);
+    ::fcntl(silent, F_SETFL, O_NONBLOCK);
+    const PrivateFolder folder;
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    folder.socket_path().copy(address.sun_path, sizeof address.sun_path - 1);
+    if (::bind(silent, reinterpret_cast<const sockaddr *>(&address), sizeof address) != 0 || ::listen(silent, 1) != 0) {
+        const int saved_errno = errno;
+        ::close(silent);
+        errno = saved_errno;
+        fail("cannot make a socket that stays silent");
+    }
+    return silent;
+}
+
+bool is_same_socket(int descriptor, int other) noexcept {
+    struct stat one{};
+    struct stat two{};
+    return ::fstat(descriptor, &one) == 0 && ::fstat(other, &two) == 0 && one.st_dev == two.st_dev &&
+           one.st_ino == two.st_ino;
+}
+
+// Puts `descriptor` in the place of `present` at the number `place`, unless libmilter has closed that: then it may be
+// anybody's.
+bool replace(int place, int present, int descriptor) noexcept {
+    while (is_same_socket(place, present)) {
+#ifdef __linux__
+        const int result = ::dup3(descriptor, place, O_CLOEXEC);
+#else
+        const int result = ::dup2(descriptor, place);
+        ::fcntl(place, F_SETFD, FD_CLOEXEC);
+#endif
+        if (result >= 0) {
+            return true;
+        }
+        if (errno != EINTR && errno != EBUSY) {
+            break;
+        }
+    }
+    return false;
+}
 
 // Lets libmilter open a socket of its own and returns its descriptor. libmilter accepts only peers of the family that
 // it opened itself, so the stand-in must be of the family that is to replace it.
@@ -140,6 +192,23 @@ void Listener::refuse() {
         ::fcntl(descriptor, F_SETFD, FD_CLOEXEC);
     }
 }
+
+void Listener::share() {
+    m_real = ::fcntl(m_descriptor, F_DUPFD_CLOEXEC, 0);
+    if (m_real < 0) {
+        fail("cannot keep the listening socket");
+    }
+    m_silent = open_silent();
+}
+
+void Listener::unshare() noexcept {
+    ::close(std::exchange(m_real, -1));
+    ::close(std::exchange(m_silent, -1));
+}
+
+bool Listener::set_aside() const noexcept { return replace(m_descriptor, m_real, m_silent); }
+
+bool Listener::put_back() const noexcept { return replace(m_descriptor, m_silent, m_real); }
 
 int Listener::connections() const {
     int count = 0;

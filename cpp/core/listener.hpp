@@ -20,6 +20,17 @@ public:
     // that runs already must be interrupted. Throws std::system_error.
     void refuse();
 
+    // For the two below: opens what takes the socket's place, and keeps the socket while it is away. Throws
+    // std::system_error.
+    void share();
+    void unshare() noexcept;
+    // Puts a listening socket to which nobody can connect in the place of the real one, and the real one back. A poll
+    // that runs already must be interrupted to look at another. False when that cannot be, as when libmilter has ended.
+    bool set_aside() const noexcept;
+    bool put_back() const noexcept;
+    // The real one, wherever it is, between share() and unshare().
+    int real() const noexcept { return m_real; }
+
     // In a process forked from this one: closes the listening socket and the connections that came through it, which
     // would else stay open when this process has closed them. Not for a thread that runs beside others.
     void abandon() const noexcept;
@@ -35,6 +46,8 @@ public:
 
 private:
     int m_descriptor = -1;  // libmilter's number for the listening socket
+    int m_real = -1;
+    int m_silent = -1;
     int m_family = AF_UNSPEC;
     SocketName m_name;
 };

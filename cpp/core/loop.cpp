@@ -128,10 +128,12 @@ void Loop::nudge() {
     }
 }
 
+void Loop::renew_poll() noexcept { m_interruption->interrupt(m_thread.native_handle()); }
+
 void Loop::refuse(Listener &listener) {
     listener.refuse();
     // A poll that runs already still looks at the old socket.
-    m_interruption->interrupt(m_thread.native_handle());
+    renew_poll();
 }
 
 int Loop::finish() {

@@ -38,6 +38,9 @@ public:
     // At the limit libmilter's poll ends too: else it takes up to 5 s to see that its own thread has taken a signal.
     int wait(std::optional<std::chrono::milliseconds> limit);
 
+    // Lets libmilter look again at what is behind the descriptor that it polls. From start() to finish().
+    void renew_poll() noexcept;
+
     // Makes smfi_main accept no connection any more; those that are open go on.
     void refuse(Listener &listener);
 

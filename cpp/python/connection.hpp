@@ -16,6 +16,7 @@
 
 #include "core/negotiation.hpp"
 #include "core/peer_socket.hpp"
+#include "core/share.hpp"
 #include "core/stage.hpp"
 #include "core/traffic.hpp"
 #include "python/body_view.hpp"
@@ -80,6 +81,7 @@ public:
     void reset_message() noexcept;
 
     Options options;                   // agreed in negotiation
+    Share::Place place;                // among those that this process has taken, until close begins
     PeerSocket socket;                 // over TCP only, and only where it could be found
     bool is_negotiated = false;        // false after a QUIT_NC: libmilter keeps to itself what was agreed before
     std::uint32_t plain_steps = 0;     // steps of this message that were seen to have no bytes hook of their own

@@ -206,6 +206,7 @@ sfsistat close(SMFICTX *context) {
         return SMFIS_CONTINUE;
     }
     connection->reset_message();
+    connection->place.clear();
     const Attach attach(connection);
     if (attach) {
         Filter &filter = *Filter::registered();

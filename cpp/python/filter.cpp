@@ -177,7 +177,12 @@ void Filter::start(int descriptor, bool mute_over_tcp, bool tell_connections) {
     m_tells_connections = tell_connections;
     m_listener.adopt(descriptor);
     watch_spawning();
+    m_share.begin(m_listener, m_loop);
     m_loop.start();
+}
+
+void Filter::use_share(int memory, std::size_t slot, double patience) {
+    m_share.use(memory, slot, std::chrono::milliseconds{static_cast<std::int64_t>(patience * 1000)});
 }
 
 int Filter::wait(std::optional<double> seconds) {
@@ -201,6 +206,7 @@ int Filter::wait(std::optional<double> seconds) {
 
 void Filter::refuse() {
     const Release release;
+    m_share.leave();
     m_loop.refuse(m_listener);
 }
 
@@ -208,6 +214,7 @@ int Filter::finish() {
     int result = MI_SUCCESS;
     {
         const Release release;
+        m_share.leave();
         result = m_loop.finish();
         m_stopped.store(true, std::memory_order_relaxed);
     }
@@ -218,6 +225,7 @@ int Filter::finish() {
 void Filter::abandon() {
     m_stopped.store(true, std::memory_order_relaxed);
     leave_signals();
+    m_share.abandon();
     m_listener.abandon();
     Gate::abandon();
 }

@@ -12,6 +12,7 @@
 
 #include "core/listener.hpp"
 #include "core/loop.hpp"
+#include "core/share.hpp"
 #include "core/signals.hpp"
 #include "python/connection.hpp"
 #include "python/python.hpp"
@@ -57,6 +58,9 @@ public:
     void leave_signals();
     // `mute_over_tcp`: leave steps unanswered over TCP too, on connections where that can be made safe.
     void start(int descriptor, bool mute_over_tcp, bool tell_connections);
+    // Before start(): other processes serve the same socket. See Share::use.
+    void use_share(int memory, std::size_t slot, double patience);
+    Share &share() { return m_share; }
     void request_stop() noexcept { m_loop.request_stop(); }
     // As Loop::wait, but runs the handlers of Python's that a signal asks for, and raises what they raise.
     int wait(std::optional<double> seconds);
@@ -92,6 +96,7 @@ private:
 
     Listener m_listener;
     Loop m_loop;
+    Share m_share;
     bool m_mute_over_tcp = true;
     bool m_tells_connections = false;
     std::optional<SignalChain> m_signals;

@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "core/counters.hpp"
 #include "python/invoke.hpp"
@@ -78,6 +79,7 @@ sfsistat negotiate_with(const Filter &filter, SMFICTX *context, Connection &conn
 }  // namespace
 
 sfsistat begin_connection(Filter &filter, SMFICTX *context, Options offered, Options &agreed) {
+    Share::Place place(filter.share());  // before the GIL is waited for, so that another process takes the next one
     const Attach attach;
     if (attach && filter.is_stopped()) {
         filter.tell(LogLevel::warning, Step::negotiate, "the filter has stopped, the connection is refused");
@@ -87,6 +89,7 @@ sfsistat begin_connection(Filter &filter, SMFICTX *context, Options offered, Opt
     }
     Connection &connection = Connection::open(context);
     Attach::serve(&connection);
+    connection.place = std::move(place);
     connection.is_negotiated = true;
     if (!furnish(filter, connection)) {
         return SMFIS_CONTINUE;  // nothing is agreed, so every step is sent, and the first one can tell the failure
@@ -106,12 +109,14 @@ sfsistat begin_connection(Filter &filter, SMFICTX *context, Options offered, Opt
 }
 
 Connection *begin_connection_anew(Filter &filter, SMFICTX *context) {
+    Share::Place place(filter.share());
     const Attach attach;
     if (!attach) {
         return nullptr;
     }
     Connection &connection = Connection::open(context);
     Attach::serve(&connection);
+    connection.place = std::move(place);
     furnish(filter, connection);
     connection.options = agree(connection.plan->wanted, {~0U, ~0U}, Transport::plain_tcp);
     return &connection;

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from typing import Final
 
+from pymilter._shares import Slot
 from pymilter._worker import ASK, RETIRE, RETIRE_GRACE, STOP, VARIABLE
 
 # Beyond its grace, a worker gets this long to end before it is killed, in seconds.
@@ -23,9 +24,14 @@ _FOLDER: Final = os.getcwd()  # noqa: PTH109
 
 
 class Child:
-    """A worker process, in the supervisor's main thread; what it tells goes, in a thread of its own, to `hear`."""
+    """A worker process, in the supervisor's main thread; what it tells goes, in a thread of its own, to `hear`.
 
-    def __init__(self, listener: socket.socket, hear: Callable[["Child", str], None]) -> None:
+    It gives up its `share` when it takes no more connections.
+    """
+
+    def __init__(
+        self, listener: socket.socket, hear: Callable[["Child", str], None], share: Slot | None = None
+    ) -> None:
         self.started = time.monotonic()
         self.is_wanted = True
         self.is_ready = False
@@ -33,14 +39,15 @@ class Child:
         self._retired = -math.inf
         self._deadline = math.inf
         self._hear = hear
+        self._share = share
         self._line, there = socket.socketpair()
-        passed = (listener.fileno(), there.fileno())
+        passed = [listener.fileno(), there.fileno(), *(share.for_worker if share is not None else ())]
         with there:
             try:
                 # A process group of its own: Ctrl-C at the terminal is for the supervisor, which passes it on.
                 self.process = subprocess.Popen(
                     [sys.executable, *sys.orig_argv[1:]],
-                    pass_fds=passed,
+                    pass_fds=passed[:3],
                     cwd=_FOLDER,
                     env={**os.environ, VARIABLE: ",".join(map(str, passed))},
                     process_group=0,
@@ -77,6 +84,12 @@ class Child:
         """Whether it has been replaced just now and has not yet said that it takes no more connections."""
         return not self.is_refusing and time.monotonic() < self._retired + REFUSAL_TIME
 
+    def give_up_share(self) -> None:
+        """When it takes no more connections, by its word or by its end; more than once."""
+        if self._share is not None:
+            self._share.give_back()
+            self._share = None
+
     def remaining(self) -> float:
         """Seconds until it must have ended; infinite while it may live on."""
         return max(0.0, self._deadline - time.monotonic())
@@ -88,6 +101,7 @@ class Child:
             self._line.shutdown(socket.SHUT_RDWR)
         self._listening.join()
         self._line.close()
+        self.give_up_share()
 
     def _say(self, word: bytes) -> None:
         with contextlib.suppress(OSError):

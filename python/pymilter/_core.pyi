@@ -183,6 +183,8 @@ class Filter(metaclass=_pybind11_type):
         """Let SIGTERM, SIGHUP and SIGINT end wait()."""
     def leave_signals(self) -> None:
         """The opposite; where they are not watched, nothing happens."""
+    def use_share(self, memory: int, slot: int, *, patience: float) -> None:
+        """Share the connections with the processes that have the other slots of the memory."""
     def start(self, descriptor: int, *, mute_over_tcp: bool, tell_connections: bool) -> None:
         """Serve a listening socket in threads of libmilter's (smfi_opensocket, smfi_main)."""
     def request_stop(self) -> None:
@@ -204,6 +206,8 @@ EVENT_INTERRUPTED: Final[int]
 EVENT_NOTHING: Final[int]
 EVENT_STOP_REQUESTED: Final[int]
 EVENT_ENDED: Final[int]
+
+SHARE_SLOT: Final[int]
 
 def encode_reply(
     status: int, code: int, xcode: str | None, text: tuple[str, ...]

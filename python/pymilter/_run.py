@@ -4,10 +4,11 @@ import os
 import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from types import TracebackType
 from typing import Final, Self
 
-from pymilter import _core
+from pymilter import _core, _shares
 from pymilter._access import group_number, parse_access, user_number
 from pymilter._address import parse_address
 from pymilter._base import Base
@@ -147,6 +148,7 @@ class Server:
         with self._loop.starting(signals=True), worker.listener() as listener:
             drop_privileges(self._user, self._group)
             self._filter.register(timeout=self._timeout)
+            worker.use_share(partial(self._filter.use_share, patience=_shares.PATIENCE))
             self._loop.start(listener)
         worker.watch(lambda retire: self._stop_worker(worker, retire))
         try:

@@ -12,6 +12,7 @@ from types import FrameType
 from typing import Final
 
 from pymilter._child import Child
+from pymilter._shares import Shares
 from pymilter._sockets import discard_listener
 from pymilter._stats import stats_of_text
 from pymilter._systemd import notify, notify_reloading, watchdog
@@ -40,6 +41,7 @@ class Supervisor:
         self._count = count
         self._grace = grace
         self._children: list[Child] = []
+        self._shares = Shares(count) if count > 1 else None
         self._to_replace: list[Child] = []
         self._failures = 0
         self._next_start = 0.0
@@ -61,6 +63,8 @@ class Supervisor:
         finally:
             notify("STOPPING=1")
             self._stop_all()
+            if self._shares is not None:
+                self._shares.close()
             signal.set_wakeup_fd(earlier_wakeup)
             for number, handler in earlier.items():
                 signal.signal(number, handler)
@@ -85,6 +89,9 @@ class Supervisor:
             self._start_missing()
             self._wait(self._pause())
             self._replace()
+            for child in self._children:
+                if child.is_refusing:
+                    child.give_up_share()
             self._kill_overdue()
             self._reap()
             if not was_ready and self._is_complete():
@@ -108,7 +115,7 @@ class Supervisor:
 
     def _start_missing(self) -> None:
         while self._missing() > 0 and time.monotonic() >= self._next_start:
-            child = Child(self._listener, self._hear)
+            child = Child(self._listener, self._hear, self._shares.take() if self._shares is not None else None)
             self._children.append(child)
             logger.info("worker %d starts", child.pid)
 

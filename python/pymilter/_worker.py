@@ -10,7 +10,8 @@ from typing import ClassVar, Final
 from pymilter._inherited import InheritedSocket
 from pymilter._stats import own_text
 
-# Tells a worker its descriptors: the listening socket, and the line to its supervisor.
+# Tells a worker its descriptors: the listening socket, the line to its supervisor and, where it shares the connections
+# with others, the memory for that with the number of its slot.
 VARIABLE: Final = "PYMILTER_WORKER"
 # What the supervisor says on the line, a byte each: no new connections, end when the last is closed; stop, as the end
 # of the line says too; tell your numbers.
@@ -31,9 +32,11 @@ class Worker:
 
     _is_here: ClassVar = False
 
-    def __init__(self, listener: int, line: int) -> None:
+    def __init__(self, listener: int, line: int, memory: int | None = None, slot: int = 0) -> None:
         self._listener = listener
         self._line = socket.socket(fileno=line)
+        self._memory = memory
+        self._slot = slot
         self._telling = threading.Lock()
 
     @classmethod
@@ -42,11 +45,11 @@ class Worker:
         text = os.environ.pop(VARIABLE, None)
         if text is None:
             return None
-        listener, line = map(int, text.split(","))
-        for descriptor in (listener, line):
+        numbers = [int(number) for number in text.split(",")]
+        for descriptor in numbers[:3]:
             os.set_inheritable(descriptor, False)
         cls._is_here = True
-        return cls(listener, line)
+        return cls(*numbers)
 
     @classmethod
     def is_here(cls) -> bool:
@@ -56,6 +59,12 @@ class Worker:
     def listener(self) -> InheritedSocket:
         """The socket to serve."""
         return InheritedSocket(fileno=self._listener)
+
+    def use_share(self, use: Callable[[int, int], None]) -> None:
+        """Give `use` the memory, and this worker's slot in it, by which it shares the connections with others."""
+        if self._memory is not None:
+            use(self._memory, self._slot)
+            os.close(self._memory)
 
     def watch(self, stop: Callable[[bool], None]) -> None:
         """Say that it serves, and call `stop` when it shall end: with True when it has been replaced."""

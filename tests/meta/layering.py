@@ -16,7 +16,18 @@ LIBMILTER_HEADER: Final = "core/libmilter.hpp"
 PYTHON_HEADER: Final = "python/python.hpp"
 BINDING_HEADERS: Final = ("pybind11/stl.h", "pybind11/native_enum.h")
 
-CORE_IMPORTERS: Final = ("__init__", "_base", "_constants", "_logging", "_loop", "_plan", "_run", "_stats", "replies")
+CORE_IMPORTERS: Final = (
+    "__init__",
+    "_base",
+    "_constants",
+    "_logging",
+    "_loop",
+    "_plan",
+    "_run",
+    "_shares",
+    "_stats",
+    "replies",
+)
 # What an extra of pyproject.toml brings, and the only file that may need it.
 OPTIONAL: Final = {"prometheus": "prometheus_client"}
 CLASSIC: Final = ("Milter", "milter", "mime")

@@ -1,0 +1,217 @@
+// This process's fair share of the connections to a socket that several serve.
+#include "core/share.hpp"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <csignal>
+#include <system_error>
+
+namespace pymilter {
+
+namespace {
+
+using namespace std::chrono_literals;
+
+// While a connection waits that another process should take, it is looked at so often.
+constexpr auto look_every = 1ms;
+
+bool is_ready(int descriptor) noexcept {
+    pollfd waiting{descriptor, POLLIN, 0};
+    return ::poll(&waiting, 1, 0) > 0;
+}
+
+}  // namespace
+
+Share::~Share() {
+    if (m_gatekeeper.joinable()) {
+        m_gatekeeper.detach();  // only when leave() was never reached: the process is going down
+    }
+}
+
+void Share::use(int descriptor, std::size_t slot, std::chrono::milliseconds patience) {
+    m_loads.emplace(descriptor, slot);
+    m_patience = patience;
+}
+
+void Share::begin(Listener &listener, Loop &loop) {
+    if (!m_loads) {
+        return;
+    }
+    if (::pipe(m_bell.data()) != 0) {
+        throw std::system_error(errno, std::generic_category(), "cannot make a pipe");
+    }
+    for (const int end : m_bell) {
+        ::fcntl(end, F_SETFD, FD_CLOEXEC);
+        ::fcntl(end, F_SETFL, O_NONBLOCK);
+    }
+    listener.share();
+    m_listener = &listener;
+    m_loop = &loop;
+    m_idle.resize(m_loads->size());
+    m_others.resize(m_loads->size());
+    const std::lock_guard<std::mutex> lock(m_mutex);
+    m_gatekeeper = std::thread([this] { keep_gate(); });
+    m_loads->tell(m_own);
+    m_shares.store(true);
+}
+
+void Share::leave() noexcept {
+    std::thread gatekeeper;
+    {
+        const std::lock_guard<std::mutex> lock(m_mutex);
+        if (!m_shares.exchange(false)) {
+            return;
+        }
+        m_loads->leave();
+        gatekeeper = std::move(m_gatekeeper);
+        ring();
+    }
+    gatekeeper.join();
+    m_listener->unshare();
+    for (const int end : m_bell) {
+        ::close(end);
+    }
+}
+
+void Share::abandon() noexcept {
+    // The mutex may be held by a thread that is not here.
+    if (m_shares.exchange(false)) {
+        m_listener->unshare();
+        for (const int end : m_bell) {
+            ::close(end);
+        }
+    }
+}
+
+bool Share::opened() noexcept {
+    if (!m_shares.load(std::memory_order_relaxed)) {
+        return false;
+    }
+    const std::lock_guard<std::mutex> lock(m_mutex);
+    if (!m_shares.load(std::memory_order_relaxed)) {
+        return false;
+    }
+    ++m_own.open;
+    ++m_own.taken;
+    m_loads->tell(m_own);
+    if (!m_is_aside && !is_due()) {
+        set_aside();
+    }
+    return true;
+}
+
+void Share::closed() noexcept {
+    if (!m_shares.load(std::memory_order_relaxed)) {
+        return;
+    }
+    const std::lock_guard<std::mutex> lock(m_mutex);
+    if (!m_shares.load(std::memory_order_relaxed)) {
+        return;
+    }
+    --m_own.open;
+    m_loads->tell(m_own);
+    if (m_is_aside && is_due()) {
+        put_back();
+    }
+}
+
+bool Share::is_due() const noexcept {
+    for (std::size_t slot = 0; slot < m_loads->size(); ++slot) {
+        const std::optional<Load> other = m_loads->of(slot);
+        if (slot != m_loads->own() && other && other->open < m_own.open && m_idle[slot] != other->taken) {
+            return false;
+        }
+    }
+    return true;
+}
+
+void Share::set_aside() noexcept {
+    m_is_aside = m_listener->set_aside();
+    // A poll that runs still looks at the real socket; what comes of it is that nothing is there to be accepted.
+    if (m_is_aside && m_watch == Watch::nothing) {
+        ring();
+    }
+}
+
+void Share::put_back() noexcept {
+    if (m_listener->put_back()) {
+        m_is_aside = false;
+        m_loop->renew_poll();
+    }
+}
+
+void Share::note_others() noexcept {
+    m_since = std::chrono::steady_clock::now();
+    for (std::size_t slot = 0; slot < m_loads->size(); ++slot) {
+        m_others[slot] = m_loads->of(slot);
+    }
+}
+
+// Those that have taken nothing while a connection waited are not waited for again, until they take one.
+void Share::give_up_others() noexcept {
+    for (std::size_t slot = 0; slot < m_loads->size(); ++slot) {
+        const std::optional<Load> other = m_loads->of(slot);
+        if (other && m_others[slot] && other->taken == m_others[slot]->taken) {
+            m_idle[slot] = other->taken;
+        }
+    }
+}
+
+// Decides what to do about a connection that may be waiting, and what to watch next.
+void Share::look() noexcept {
+    if (!m_is_aside) {
+        m_watch = Watch::nothing;
+        return;
+    }
+    if (!is_ready(m_listener->real())) {
+        m_watch = Watch::socket;
+        return;
+    }
+    if (m_watch != Watch::time) {
+        note_others();
+    } else if (std::chrono::steady_clock::now() >= m_since + m_patience) {
+        give_up_others();
+        note_others();
+    }
+    if (is_due()) {
+        put_back();
+    }
+    m_watch = m_is_aside ? Watch::time : Watch::nothing;
+}
+
+void Share::keep_gate() noexcept {
+    sigset_t set;
+    sigfillset(&set);
+    for (const int fault : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP, SIGSYS}) {
+        sigdelset(&set, fault);
+    }
+    ::pthread_sigmask(SIG_SETMASK, &set, nullptr);
+    std::array<pollfd, 2> watched{{{m_bell[0], POLLIN, 0}, {m_listener->real(), POLLIN, 0}}};
+    Watch watch = Watch::nothing;
+    while (true) {
+        const bool for_time = watch == Watch::time;
+        const int limit = for_time ? static_cast<int>(std::chrono::milliseconds{look_every}.count()) : -1;
+        ::poll(watched.data(), watch == Watch::socket ? 2 : 1, limit);
+        std::array<char, 64> rung{};
+        while (::read(m_bell[0], rung.data(), rung.size()) > 0) {
+        }
+        const std::lock_guard<std::mutex> lock(m_mutex);
+        if (!m_shares.load(std::memory_order_relaxed)) {
+            return;
+        }
+        look();
+        watch = m_watch;
+    }
+}
+
+void Share::ring() noexcept {
+    const char byte = 0;
+    if (::write(m_bell[1], &byte, 1) < 0) {
+        // The pipe is full: the gatekeeper will look all the same.
+    }
+}
+
+}  // namespace pymilter

@@ -1,0 +1,204 @@
+"""Connections are shared out among workers: to the one with the fewest, and none waits for one that hangs."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import textwrap
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from pymilter.testing import Client, ClientError
+from support.crew import Crew, freeze, serving
+from support.wire import eventually
+
+# Whether a connection waits for the worker with the fewest must not depend on how busy this machine is. And a filter
+# that has just started looks at its socket every 10 ms anyway, which would hide that nothing makes libmilter look.
+PATIENT = """\
+import pymilter._loop, pymilter._shares
+pymilter._loop.RENEW_EVERY_AT_START = 60
+pymilter._shares.PATIENCE = {patience}
+"""
+TELLING = """\
+class Filter(Filter):
+    def close(self):
+        os.write(1, b"closed %d\\n" % os.getpid())  # in one piece: connections end at once
+"""
+
+
+class Held:
+    """Connections that stay open, each with the worker that serves it."""
+
+    def __init__(self, crew: Crew) -> None:
+        self._crew = crew
+        self._clients: list[tuple[int, Client]] = []
+
+    def take(self, count: int) -> Counter[int]:
+        """So many more, one after the other; how many of them each worker has got."""
+        taken: Counter[int] = Counter()
+        for _ in range(count):
+            client = Client(self._crew.process.address, timeout=4)  # libmilter by itself looks every 5 s
+            self._clients.append((0, client))
+            client.connect()
+            pid = int(str(client.helo().text).split()[0])
+            self._clients[-1] = (pid, client)
+            taken[pid] += 1
+        return taken
+
+    def counts(self) -> Counter[int]:
+        """How many each worker has."""
+        return Counter(pid for pid, _ in self._clients)
+
+    def close(self, worker: int | None = None) -> None:
+        """Close those of one worker, or all."""
+        for pid, client in self._clients:
+            if worker in (None, pid):
+                with contextlib.suppress(ClientError):
+                    client.close()
+        self._clients = [(pid, client) for pid, client in self._clients if worker not in (None, pid)]
+
+    def close_and_wait(self, worker: int) -> None:
+        """Close those of one worker, whose filter tells that it is `TELLING`, and wait until it knows."""
+        count = self.counts()[worker]
+        self.close(worker)
+        eventually(lambda: self._crew.process.stdout.count(f"closed {worker}\n"), lambda closed: closed == count)
+
+
+@contextlib.contextmanager
+def shared(
+    folder: Path, kind: str = "unix", *, patience: float = 60, before: str = "", workers: int = 2
+) -> Iterator[tuple[Crew, Held]]:
+    """A crew, and the connections to it that are held until the end."""
+    lines = f"{PATIENT.format(patience=patience)}\n{textwrap.dedent(before)}"
+    with serving(folder, kind, before=lines, workers=workers, grace=20) as crew:
+        held = Held(crew)
+        try:
+            yield crew, held
+        finally:
+            held.close()
+
+
+# As systemd does, but the program opens it itself: its workers get it from their supervisor.
+INHERITED = """\
+    if not is_worker():
+        import socket
+        listening = socket.socket(socket.AF_UNIX)
+        listening.bind(sys.argv[1].removeprefix("unix:"))
+        listening.listen()
+        sys.argv[1] = f"fd:{listening.fileno()}"
+"""
+
+
+@pytest.mark.parametrize("workers", [2, 3])
+def test_idle_connections_are_split_evenly(tmp_path: Path, kind: str, workers: int) -> None:
+    with shared(tmp_path, kind, workers=workers) as (crew, held):
+        assert held.take(6 * workers) == dict.fromkeys(crew.pids(), 6)
+
+
+def test_a_socket_that_was_open_already_is_shared_too(tmp_path: Path) -> None:
+    with shared(tmp_path, before=INHERITED) as (crew, held):
+        assert held.take(12) == dict.fromkeys(crew.pids(), 6)
+
+
+def test_who_has_lost_its_connections_gets_the_next(tmp_path: Path, kind: str) -> None:
+    with shared(tmp_path, kind, before=TELLING) as (crew, held):
+        held.take(12)
+        worker = min(crew.pids())
+        held.close_and_wait(worker)
+        # The other one may take one before it sees that it has more.
+        assert held.take(8)[worker] >= 6
+        assert held.counts() == dict.fromkeys(crew.pids(), 7)
+
+
+@pytest.mark.parametrize("is_idle", [False, True])
+def test_the_successor_of_a_killed_worker_catches_up(tmp_path: Path, is_idle: bool) -> None:
+    with shared(tmp_path, before=TELLING) as (crew, held):
+        held.take(10)
+        killed, other = sorted(crew.pids())
+        if is_idle:
+            held.close_and_wait(killed)
+        os.kill(killed, signal.SIGKILL)
+        crew.wait_for("listening on", 3)
+        held.close(killed)
+        held.take(7)
+        [new] = crew.pids() - {killed, other}
+        assert held.counts() == {other: 6, new: 6}
+
+
+def test_workers_share_after_a_reload(tmp_path: Path, kind: str) -> None:
+    with shared(tmp_path, kind) as (crew, held):
+        held.take(4)
+        old = set(held.counts())
+        for times in range(2, 4):
+            crew.process.send_signal(signal.SIGHUP)
+            crew.wait_until_it_serves(times)
+        taken = held.take(12)
+        assert list(taken.values()) == [6, 6]
+        assert not old & set(taken)
+
+
+def test_no_connection_waits_for_a_worker_that_hangs(tmp_path: Path, kind: str) -> None:
+    with shared(tmp_path, kind, patience=0.01) as (crew, held):
+        stopped, other = sorted(crew.pids())
+        freeze(stopped)
+        assert held.take(20) == {other: 20}
+        os.kill(stopped, signal.SIGCONT)
+        eventually(lambda: held.take(1), lambda taken: taken[stopped] == 1)
+
+
+def test_who_hangs_is_waited_for_once(tmp_path: Path) -> None:
+    with shared(tmp_path, patience=1) as (crew, held):
+        stopped, other = sorted(crew.pids())
+        freeze(stopped)
+        assert held.take(1) == {other: 1}
+        begin = time.monotonic()
+        assert held.take(6) == {other: 6}
+        assert 0.9 <= time.monotonic() - begin < 3
+        os.kill(stopped, signal.SIGCONT)
+        # Once it has shown that it is there, it gets the next ones, until it has as many.
+        eventually(lambda: held.take(1), lambda taken: taken[stopped] == 1)
+        missing = held.counts()[other] - held.counts()[stopped]
+        assert held.take(missing + 2)[stopped] >= missing
+
+
+def test_one_worker_shares_with_nobody(tmp_path: Path) -> None:
+    def maps(crew: Crew) -> list[bool]:
+        return ["/memfd:pymilter" in Path(f"/proc/{pid}/maps").read_text() for pid in sorted(crew.pids())]
+
+    for workers in (1, 2):
+        folder = tmp_path / str(workers)
+        folder.mkdir()
+        with shared(folder, workers=workers) as (crew, _):
+            assert maps(crew) == [workers > 1] * workers
+
+
+def test_a_process_that_a_handler_forks_holds_no_socket(tmp_path: Path) -> None:
+    forks = """\
+    class Filter(Filter):
+        def connect(self, *args):
+            if os.fork() == 0:
+                time.sleep(60)
+                os._exit(0)
+            return CONTINUE
+"""
+    with shared(tmp_path, "inet", before=forks) as (crew, held):
+        held.take(4)
+        forked = {int(pid) for worker in crew.pids() for pid in children(worker)}
+        assert len(forked) == 4
+        try:
+            assert crew.process.stop() == 0, crew.process.stderr
+            with pytest.raises(ClientError):
+                held.take(1)
+        finally:
+            for pid in forked:
+                os.kill(pid, signal.SIGKILL)
+
+
+def children(pid: int) -> list[str]:
+    """The processes that any of its threads has made."""
+    return [word for task in Path(f"/proc/{pid}/task").iterdir() for word in (task / "children").read_text().split()]
