@@ -14,7 +14,7 @@ NO_ANSWER = ("FilterTimeout", "FilterGone")
 
 
 def _both(old_python: Path, case: str, *scripts: Script) -> tuple[Transcript, Transcript]:
-    old = play(old_python, "faults.py", [*scripts], case, client_timeout=1.0)
+    old = play(old_python, "faults.py", [*scripts], case, client_timeout=3.0)
     return old, play(sys.executable, "faults.py", [*scripts], case)
 
 

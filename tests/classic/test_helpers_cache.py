@@ -76,7 +76,7 @@ def test_only_false_results_are_written(log: Path) -> None:
     lines = log.read_text().splitlines()
     assert [line.split()[0] for line in lines] == ["Aa@B", "e@x", "P@x"]
     assert lines[2] == "P@x"
-    assert abs(time.mktime(time.strptime(lines[0], f"Aa@B {AddrCache.time_format}")) - time.time()) < 5
+    assert abs(time.mktime(time.strptime(lines[0], f"Aa@B {AddrCache.time_format}")) - time.time()) < 100
 
 
 def test_load_drops_what_is_stale_or_no_entry(log: Path) -> None:

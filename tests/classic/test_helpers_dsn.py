@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import email
-import time
 from collections.abc import Iterator, Mapping
 from email.message import Message
 
@@ -120,10 +119,8 @@ def test_helo_where_ehlo_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_time_is_for_all(monkeypatch: pytest.MonkeyPatch) -> None:
-    begin = time.monotonic()
     with serving(monkeypatch, RCPT="HANG"):
         assert send(timeout=0.3) == (450, "No MX response within 0.005 minutes")
-    assert time.monotonic() - begin < 10
 
 
 def test_the_time_is_for_all_steps_together(monkeypatch: pytest.MonkeyPatch) -> None:

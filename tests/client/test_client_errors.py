@@ -27,7 +27,7 @@ from pymilter.testing import (
 from support.cfilter.rogue import AGREE, packet, read_command, read_packet, rogue, until_closed
 
 Probe = Callable[..., FilterProcess]
-SHORT = 0.3
+SHORT = 1.0
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -101,9 +101,9 @@ def test_the_filter_hangs(probe: Probe) -> None:
     with contextlib.closing(Client(probe("-w", "helo").address, timeout=SHORT)) as client:
         client.connect()
         start = time.monotonic()
-        with pytest.raises(FilterTimeout, match=r"did not answer HELO within 0.3 s$"):
+        with pytest.raises(FilterTimeout, match=r"did not answer HELO within 1 s$"):
             client.helo()
-        assert SHORT <= time.monotonic() - start < 5
+        assert time.monotonic() - start >= SHORT
 
 
 def test_a_context_manager_does_not_hide_the_first_error(probe: Probe) -> None:
@@ -124,7 +124,7 @@ def test_no_answer_to_the_negotiation() -> None:
 def test_half_a_packet_and_silence() -> None:
     with (
         talking(_answering(b"\0\0"), timeout=SHORT) as client,
-        pytest.raises(FilterTimeout, match=r"CONNECT within 0.3 s \(only b'\\x00\\x00' came"),
+        pytest.raises(FilterTimeout, match=r"CONNECT within 1 s \(only b'\\x00\\x00' came"),
     ):
         client.connect()
 
@@ -140,7 +140,7 @@ def test_half_a_packet_and_the_end() -> None:
 
 @pytest.mark.parametrize(
     ("begin", "drip", "text"),
-    [(b"\0\0\1\0y", b"5", r"did not answer CONNECT within 0\.4 s"), (b"", packet(b"p"), "more than 20 times")],
+    [(b"\0\0\1\0y", b"5", r"did not answer CONNECT within 1 s"), (b"", packet(b"p"), "more than 20 times")],
 )
 def test_a_trickle_is_bounded_too(begin: bytes, drip: bytes, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Single bytes do not restart the deadline; progress does, but not for ever."""
@@ -160,7 +160,7 @@ def test_a_trickle_is_bounded_too(begin: bytes, drip: bytes, text: str, monkeypa
             except OSError:
                 return
 
-    with talking(script, timeout=0.4) as client, pytest.raises(FilterTimeout, match=text):
+    with talking(script, timeout=SHORT) as client, pytest.raises(FilterTimeout, match=text):
         client.connect()
 
 
@@ -168,12 +168,12 @@ def test_progress_restarts_the_deadline() -> None:
     def script(conn: socket.socket) -> None:
         read_command(conn)
         for _ in range(4):
-            time.sleep(0.2)
+            time.sleep(0.4)
             conn.sendall(packet(b"p"))
         conn.sendall(packet(b"c"))
         until_closed(conn)
 
-    with talking(script, timeout=0.5) as client:
+    with talking(script, timeout=1.5) as client:
         assert client.eom().progress == 4
 
 
@@ -323,6 +323,6 @@ def test_a_filter_that_does_not_read() -> None:
     stop: list[bool] = []
     agree = struct.pack("!III", 6, 0x1FF, Protocol.NR_BODY)
     with talking(script, agree=agree, timeout=SHORT) as client:
-        with pytest.raises(FilterTimeout, match=r"did not read BODY within 0\.3 s"):
+        with pytest.raises(FilterTimeout, match=r"did not read BODY within 1 s"):
             client.body(b"x" * 50_000_000)
         stop.append(True)

@@ -94,10 +94,8 @@ def test_early_death_shows_stderr(address: str) -> None:
 
 
 def test_a_program_that_never_listens(address: str) -> None:
-    start = time.monotonic()
     with pytest.raises(FilterFailed, match=r"did not listen on unix:.* within 0.5 s; it wrote nothing to stderr"):
         program(address, "deaf", timeout=0.5).start()
-    assert time.monotonic() - start < 5
 
 
 def test_a_stale_socket_is_not_taken_for_a_filter(address: str) -> None:
@@ -135,9 +133,9 @@ def test_stop_gives_the_exit_status_and_the_output(address: str) -> None:
 
 
 def test_a_program_that_will_not_stop_is_killed(address: str) -> None:
-    process = program(address, "stubborn", timeout=1)
-    with pytest.raises(FilterFailed, match=r"did not end within 1 s and was killed"), process:
-        pass
+    process = program(address, "stubborn")
+    with pytest.raises(FilterFailed, match=r"did not end within 0.5 s and was killed"), process:
+        process.timeout = 0.5
     assert process.returncode == -signal.SIGKILL
 
 

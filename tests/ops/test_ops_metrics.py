@@ -9,7 +9,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -20,7 +19,6 @@ from prometheus_client.core import Metric
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as read_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as read_text
 
-from pymilter._tally import ANSWER_WITHIN
 from pymilter.testing import Client, FilterFailed, Verdict, send_message
 from support.crew import Crew, freeze, gone, is_alive, serving
 from support.wire import eventually, free_address
@@ -230,14 +228,16 @@ def test_a_worker_that_hangs_does_not_keep_the_scrape(tmp_path: Path) -> None:
 
 def test_a_worker_that_has_not_come_to_run_is_not_waited_for(tmp_path: Path) -> None:
     """Such as one that has just been started."""
-    before = f"if is_worker() and os.path.exists({str(tmp_path / 'slow')!r}): signal.pause()"
+    before = f"""
+        import pymilter._tally
+        pymilter._tally.ANSWER_WITHIN = 1000
+        if is_worker() and os.path.exists({str(tmp_path / "slow")!r}): signal.pause()
+    """
     with serving(tmp_path, before=before, workers=1, metrics="127.0.0.1:0") as crew:
         (tmp_path / "slow").touch()
         crew.process.send_signal(signal.SIGHUP)
         crew.wait_for("starts", 2)
-        began = time.monotonic()
         scrape(crew)
-        assert time.monotonic() - began < ANSWER_WITHIN
         for pid in crew.pids():
             os.kill(pid, signal.SIGKILL)
 

@@ -21,8 +21,8 @@ from support.wire import Script, Start, WireFilter, eventually, free_address, pr
 
 STARTING = Path(__file__).parents[1] / "support" / "starts.py"
 STARTS = int(os.environ.get("PYMILTER_STARTS", "200"))
-SOON = 0.3  # seconds from the signal to the return of run()
-TRIES = 3  # other programs may have the processors for a while
+SOON = 0.3  # seconds from the signal to the return of run(), which takes some 10 ms; libmilter alone takes up to 5 s
+TRIES = 10  # one is enough: other programs may have the processors for a while
 
 RUNS = {
     "run": "run(Base, address)",
@@ -41,27 +41,29 @@ def seconds_to_end(process: WireFilter, number: signal.Signals) -> float:
 
 @pytest.mark.parametrize("how", RUNS)
 def test_an_idle_filter_is_gone_at_once(start: Start, kind: str, how: str) -> None:
-    """libmilter alone takes up to five seconds."""
     source = f"""
         import time
         def main(address):
             {RUNS[how]}
             note("ended", time.monotonic())
     """
-    assert min(seconds_to_end(start(source, kind=kind), signal.SIGTERM) for _ in range(TRIES)) < SOON
+    assert any(seconds_to_end(start(source, kind=kind), signal.SIGTERM) < SOON for _ in range(TRIES))
 
 
 def test_stop_in_a_thread_is_as_quick(script: Script) -> None:
-    done = script("""
-        import threading, time
-        def main(address):
-            with Server(Base, address) as server:
-                threading.Timer(0.05, lambda: (note("asked", time.monotonic()), stop())).start()
-                server.wait()
-            note("ended", time.monotonic())
-    """)
-    (_, asked), (_, ended) = done.seen
-    assert ended - asked < SOON
+    def seconds() -> float:
+        done = script("""
+            import threading, time
+            def main(address):
+                with Server(Base, address) as server:
+                    threading.Timer(0.05, lambda: (note("asked", time.monotonic()), stop())).start()
+                    server.wait()
+                note("ended", time.monotonic())
+        """)
+        (_, asked), (_, ended) = done.seen
+        return float(ended) - float(asked)
+
+    assert any(seconds() < SOON for _ in range(TRIES))
 
 
 def test_server_stop_from_a_handler_and_from_many_threads(start: Start) -> None:

@@ -37,7 +37,7 @@ def test_an_object_that_only_looks_like_a_reply(start: Start, wire: str) -> None
             def envfrom(self, mailfrom, *params):
                 return Lookalike()
     """)
-    with Client(process.address, timeout=3) as client:
+    with Client(process.address) as client:
         client.connect()
         assert client.mail("<>").reply == LATER
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -11,8 +10,6 @@ import pytest
 
 from pymilter.testing import Client, ClientError, FilterProcess, Verdict
 from support.wire import Script, Start
-
-AT_ONCE = 2.0  # seconds; libmilter's own loop would take up to 5
 
 WITH_END = """
     class Filter(Base):
@@ -27,14 +24,12 @@ WITH_END = """
 """
 
 
-def interrupt(process: FilterProcess, number: signal.Signals) -> float:
-    """Send a signal once the loop is running, and wait for the end; how many seconds it took."""
+def interrupt(process: FilterProcess, number: signal.Signals) -> None:
+    """Send a signal once the loop is running, and wait for the end. tests/ops/test_ops_stop.py tells how soon it is."""
     with Client(process.address):
         pass
-    begun = time.monotonic()
     process.send_signal(number)
     assert process.wait() == 0, process.stderr
-    return time.monotonic() - begun
 
 
 def path_of(process: FilterProcess) -> Path:
@@ -42,11 +37,11 @@ def path_of(process: FilterProcess) -> Path:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
-def test_a_signal_ends_it_cleanly_and_at_once(start: Start, kind: str, number: signal.Signals) -> None:
+def test_a_signal_ends_it_cleanly(start: Start, kind: str, number: signal.Signals) -> None:
     process = start(WITH_END, kind=kind)
     with Client(process.address) as client:
         client.connect()
-    assert interrupt(process, number) < AT_ONCE
+    interrupt(process, number)
     assert [values[0] for values in process.seen()] == ["connect", "close", "close", "cleaned up", "end"]
     assert f"stopping on {number.name}" in process.stderr
     assert not path_of(process).exists()
@@ -63,7 +58,7 @@ def test_sigint_raises_keyboard_interrupt(start: Start, kind: str) -> None:
         """,
         kind=kind,
     )
-    assert interrupt(process, signal.SIGINT) < AT_ONCE
+    interrupt(process, signal.SIGINT)
     assert process.seen()[0] == ("interrupted",)
     assert not path_of(process).exists()
 
@@ -132,13 +127,11 @@ def test_stop_from_a_handler(start: Start, kind: str) -> None:
         kind=kind,
         keeps_connections=True,
     )
-    begun = time.monotonic()
     with Client(process.address) as client:
         client.connect()
         assert client.helo().verdict in (Verdict.REJECT, Verdict.TEMPFAIL)
         assert process.wait() == 0
         client.close()
-    assert time.monotonic() - begun < AT_ONCE
 
 
 def test_stop_from_another_thread_and_before_and_after_a_run(script: Script) -> None:
@@ -212,8 +205,7 @@ def test_an_exit_while_a_handler_runs_is_not_stuck(start: Start) -> None:
         client.connect()
         client.send(b"H", b"h\0")
         process.wait_for(lambda seen: ("hello",) in seen)
-        begun = time.monotonic()
         process.send_signal(signal.SIGTERM)
         assert process.wait() == 0
-        assert time.monotonic() - begun < AT_ONCE + 1
         client.close()
+    assert process.seen("hello ends")
