@@ -1,4 +1,4 @@
-// A signal that makes a system call of one thread return early, and does nothing else.
+// A signal that makes a system call of one thread return early, or puts the thread to rest.
 #include "core/interruption.hpp"
 
 #ifdef __linux__
@@ -6,13 +6,31 @@
 #include <unistd.h>
 #endif
 
+#include <atomic>
 #include <stdexcept>
 
 namespace pymilter {
 
 namespace {
 
-void on_interruption(int) {}
+std::atomic<pid_t> to_rest{0};  // the kernel's number of a thread
+std::atomic<bool> is_at_rest{false};
+
+void on_interruption(int) {
+#ifdef __linux__
+    if (to_rest.load() == 0 || to_rest.load() != ::syscall(SYS_gettid)) {
+        return;
+    }
+    // What glibc sends its threads, for setuid() as an example, comes through.
+    sigset_t all;
+    sigfillset(&all);
+    ::pthread_sigmask(SIG_SETMASK, &all, nullptr);
+    is_at_rest.store(true);
+    while (true) {
+        ::pause();
+    }
+#endif
+}
 
 #ifdef SIGRTMAX
 // Programs that use such signals count from SIGRTMIN.
@@ -24,14 +42,6 @@ int lowest() { return SIGUSR1; }
 #endif
 
 }  // namespace
-
-pid_t current_thread_id() noexcept {
-#ifdef __linux__
-    return static_cast<pid_t>(::syscall(SYS_gettid));
-#else
-    return 0;
-#endif
-}
 
 Interruption::Interruption() {
     struct sigaction ours{};
@@ -55,14 +65,15 @@ Interruption::~Interruption() {
     }
 }
 
-void Interruption::interrupt_unblocked(pid_t thread) const noexcept {
+void Interruption::put_to_rest(pid_t thread) const noexcept {
 #ifdef __linux__
-    if (thread != 0) {
-        ::syscall(SYS_tgkill, ::getpid(), thread, m_number);
-    }
+    to_rest.store(thread);
+    ::syscall(SYS_tgkill, ::getpid(), thread, m_number);
 #else
     static_cast<void>(thread);
 #endif
 }
+
+bool Interruption::has_put_to_rest() noexcept { return is_at_rest.load(); }
 
 }  // namespace pymilter

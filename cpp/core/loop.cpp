@@ -14,6 +14,7 @@
 
 #include "core/counters.hpp"
 #include "core/libmilter.hpp"
+#include "core/signal_thread.hpp"
 #include "core/signals.hpp"
 
 namespace pymilter {
@@ -36,14 +37,14 @@ void write_byte(int descriptor, unsigned char byte) noexcept {
 }
 
 // Signals are for the program's own threads; those of a fault must stay deliverable.
-void block_signals(const Interruption &interruption) noexcept {
+sigset_t signals_of_others(const Interruption &interruption) noexcept {
     sigset_t set;
     sigfillset(&set);
     sigdelset(&set, interruption.number());
     for (const int fault : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP, SIGSYS}) {
         sigdelset(&set, fault);
     }
-    ::pthread_sigmask(SIG_SETMASK, &set, nullptr);
+    return set;
 }
 
 }  // namespace
@@ -77,13 +78,13 @@ void Loop::start() {
     std::promise<int> promise;
     m_result = promise.get_future().share();
     m_interruption.emplace();
+    const sigset_t mask = signals_of_others(*m_interruption);
     std::promise<void> created;
-    m_thread = std::thread([this, descriptor = m_write, promise = std::move(promise),
+    m_thread = std::thread([descriptor = m_write, mask, promise = std::move(promise),
                             is_created = created.get_future()]() mutable {
-        block_signals(*m_interruption);
+        ::pthread_sigmask(SIG_SETMASK, &mask, nullptr);
         // While a thread makes another, its signals are blocked: one that comes would go to libmilter's thread.
         is_created.wait();
-        m_thread_id.store(current_thread_id());
         const auto begun = std::chrono::steady_clock::now();
         const int result = ::smfi_main();
         // Its own thread for signals may stop it before it has begun, which it calls a failure. Where a listener fails,
@@ -93,6 +94,7 @@ void Loop::start() {
         write_byte(descriptor, byte_end);
     });
     created.set_value();
+    rest_signal_thread(*m_interruption, m_thread.native_handle(), mask, m_result);
 }
 
 void Loop::request_stop() noexcept { write_byte(m_write, byte_stop); }
@@ -102,9 +104,6 @@ int Loop::wait(std::optional<std::chrono::milliseconds> limit) {
     const int ready = ::poll(&waiting, 1, limit ? static_cast<int>(limit->count()) : -1);
     if (ready < 0) {
         return interrupted;
-    }
-    if (ready == 0) {
-        nudge();
     }
     unsigned char byte = 0;
     if (ready == 0 || ::read(m_read, &byte, 1) != 1) {
@@ -118,13 +117,6 @@ int Loop::wait(std::optional<std::chrono::milliseconds> limit) {
     default:
         // Python writes every signal that it has a handler for.
         return is_watched(byte) ? ended + byte : nothing;
-    }
-}
-
-void Loop::nudge() {
-    const std::unique_lock<std::mutex> lock(m_finishing, std::try_to_lock);
-    if (lock && m_thread.joinable()) {
-        m_interruption->interrupt_unblocked(m_thread_id.load());
     }
 }
 

@@ -4,9 +4,6 @@
 // of the program, so the main thread keeps Python's signal handling. Never with the GIL.
 #pragma once
 
-#include <sys/types.h>
-
-#include <atomic>
 #include <chrono>
 #include <future>
 #include <mutex>
@@ -29,13 +26,13 @@ public:
     Loop &operator=(const Loop &) = delete;
 
     // Throws std::logic_error when libmilter ran before in this process: it cannot run twice.
+    // When it returns, signals come to the program's own threads alone.
     void start();
 
     // From any thread, from a callback too: only asks. The waiting thread then calls finish().
     void request_stop() noexcept;
 
     // Waits for the next event; without a limit when `limit` is empty. `interrupted`: a signal came to this thread.
-    // At the limit libmilter's poll ends too: else it takes up to 5 s to see that its own thread has taken a signal.
     int wait(std::optional<std::chrono::milliseconds> limit);
 
     // Lets libmilter look again at what is behind the descriptor that it polls. From start() to finish().
@@ -54,14 +51,11 @@ public:
     static constexpr int signal_of(int event) { return event - ended; }
 
 private:
-    void nudge();
-
     int m_read = -1;
     int m_write = -1;
     std::mutex m_finishing;
     std::optional<Interruption> m_interruption;
     std::thread m_thread;
-    std::atomic<pid_t> m_thread_id{0};  // the kernel's number
     std::shared_future<int> m_result;
     int m_code = 0;
 };

@@ -178,6 +178,7 @@ void Filter::start(int descriptor, bool mute_over_tcp, bool tell_connections) {
     m_listener.adopt(descriptor);
     watch_spawning();
     m_share.begin(m_listener, m_loop);
+    const Release release;
     m_loop.start();
 }
 

@@ -24,8 +24,7 @@ logger = logging.getLogger("pymilter")
 # At exit, callbacks that are still inside get this long to end.
 EXIT_GRACE: Final = 5.0
 # Python replaces our C handlers when signal.signal() is called while a filter runs beside the main thread: mostly while
-# the program starts, so it is looked at often then. And a signal that is on its way to the main thread when libmilter's
-# thread for signals begins may go there; libmilter sees it when its poll ends, which the look brings about.
+# the program starts, so it is looked at often then.
 RENEW_EVERY: Final = 0.5
 RENEW_EVERY_AT_START: Final = 0.01
 STARTING: Final = 5.0
@@ -100,12 +99,9 @@ class RunningLoop:
         """Wait for the end or for a reason to end."""
         is_main = threading.current_thread() is threading.main_thread()
         started = time.monotonic() + STARTING
-        seconds: float | None
         while True:
-            seconds = RENEW_EVERY_AT_START
-            if time.monotonic() >= started:
-                seconds = None if is_main else RENEW_EVERY
-            event = self._filter.wait(seconds)
+            renew_every = RENEW_EVERY_AT_START if time.monotonic() < started else RENEW_EVERY
+            event = self._filter.wait(None if is_main else renew_every)
             if event in (_core.EVENT_NOTHING, _core.EVENT_INTERRUPTED):
                 continue
             if event > _core.EVENT_ENDED:

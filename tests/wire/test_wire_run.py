@@ -115,6 +115,31 @@ def test_sigint_that_is_not_caught(script: Script) -> None:
     assert "KeyboardInterrupt" in done.stderr
 
 
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="needs /proc/self/task, which only Linux has")
+def test_only_the_main_thread_takes_signals(script: Script) -> None:
+    # A signal that libmilter's own thread took would stop the filter as another one would.
+    done = script("""
+        import logging, os, pathlib, signal
+
+        def taken_by(thread):
+            _, blocked = (thread / "status").read_text().split("SigBlk:")
+            return {number for number in (1, 2, 15) if not int(blocked.split()[0], 16) >> number - 1 & 1}
+
+        class Look(logging.Handler):
+            def emit(self, record):
+                if record.getMessage().startswith("listening on "):
+                    threads = list(pathlib.Path("/proc/self/task").iterdir())
+                    note(len(threads) > 2, {int(one.name) == os.getpid() for one in threads if taken_by(one)})
+                    stop()
+
+        def main(address):
+            logging.getLogger("pymilter").addHandler(Look())
+            run(Base, address)
+    """)
+    assert done.seen == [(True, {True})]
+    assert done.returncode == 0
+
+
 def test_stop_from_a_handler(start: Start, kind: str) -> None:
     process = start(
         """
