@@ -147,8 +147,14 @@ void bind_filter(py::module_ &module) {
         "Level of libmilter's own debug output, 0 for none (smfi_setdbg).");
     module.def("setmaxdatasize", &set_max_data_size, py::arg("size"),
                "Limit of one packet in bytes; returns the one before (smfi_setmaxdatasize).");
+    module.def("messages_under_way", [] { return traffic.under_way(); }, "How many messages have begun and not ended.");
     module.def(
-        "messages_under_way", [] { return messages_under_way.load(); }, "How many messages have begun and not ended.");
+        "messages_too_late", [] { return traffic.late(); },
+        "How many have begun when none might, and have had no answer yet.");
+    module.def("end_messages", [] { traffic.close(); }, "Let no message begin any more: each gets TEMPFAIL.");
+    module.def(
+        "end_messages_when_none", [] { return traffic.close_when_empty(); },
+        "The same, but only when none is under way; false when one is.");
     module.def("is_in_callback", &Attach::is_here, "Whether libmilter called the calling thread.");
     module.def(
         "shut_gate",

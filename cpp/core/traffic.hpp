@@ -6,10 +6,44 @@
 
 namespace pymilter {
 
-// Messages between their first step that the filter sees and their end.
-inline std::atomic<std::int64_t> messages_under_way{0};
+// Messages between their first step that the filter sees and their end, until the day is over.
+class Traffic {
+public:
+    std::int64_t under_way() const noexcept { return m_word.load(std::memory_order_relaxed) / one; }
+    // Messages that began too late, and whose MTA has not been told so yet: their first steps are not answered.
+    std::int64_t late() const noexcept { return m_late.load(std::memory_order_relaxed); }
 
-// One connection's share in that count.
+    // Lets no message begin any more.
+    void close() noexcept { m_word.fetch_or(closed_bit, std::memory_order_acq_rel); }
+    // The same, but only when none is under way. False when one is, and then they may go on beginning.
+    bool close_when_empty() noexcept {
+        std::int64_t expected = 0;
+        return m_word.compare_exchange_strong(expected, closed_bit) || expected == closed_bit;
+    }
+
+private:
+    friend class MessageMark;
+
+    bool begin() noexcept {
+        if ((m_word.fetch_add(one, std::memory_order_acq_rel) & closed_bit) == 0) {
+            return true;
+        }
+        end();
+        return false;
+    }
+    void end() noexcept { m_word.fetch_sub(one, std::memory_order_acq_rel); }
+
+    // The lowest bit says that no message may begin; the rest counts them, in steps of two. One word, so that none can
+    // slip in between the look and the end.
+    static constexpr std::int64_t closed_bit = 1;
+    static constexpr std::int64_t one = 2;
+    std::atomic<std::int64_t> m_word{0};
+    std::atomic<std::int64_t> m_late{0};
+};
+
+inline Traffic traffic;
+
+// One connection's share in it.
 class MessageMark {
 public:
     MessageMark() = default;
@@ -17,22 +51,38 @@ public:
     MessageMark(const MessageMark &) = delete;
     MessageMark &operator=(const MessageMark &) = delete;
 
-    bool is_set() const noexcept { return m_is_set.load(std::memory_order_relaxed); }
-    void set() noexcept {
-        if (!is_set()) {
-            m_is_set.store(true, std::memory_order_relaxed);
-            messages_under_way.fetch_add(1, std::memory_order_relaxed);
+    bool is_set() const noexcept { return state() == State::under_way; }
+    // False when it is too late for a message to begin.
+    bool set() noexcept {
+        if (state() == State::none) {
+            if (traffic.begin()) {
+                m_state.store(State::under_way, std::memory_order_relaxed);
+            } else {
+                m_state.store(State::late, std::memory_order_relaxed);
+                traffic.m_late.fetch_add(1, std::memory_order_relaxed);
+            }
         }
+        return is_set();
     }
     void clear() noexcept {
-        if (is_set()) {
-            m_is_set.store(false, std::memory_order_relaxed);
-            messages_under_way.fetch_sub(1, std::memory_order_relaxed);
+        switch (m_state.exchange(State::none, std::memory_order_relaxed)) {
+        case State::none:
+            break;
+        case State::under_way:
+            traffic.end();
+            break;
+        case State::late:
+            traffic.m_late.fetch_sub(1, std::memory_order_relaxed);
+            break;
         }
     }
 
 private:
-    std::atomic<bool> m_is_set{false};  // has one owner, but any thread may look
+    enum class State : std::uint8_t { none, under_way, late };
+
+    State state() const noexcept { return m_state.load(std::memory_order_relaxed); }
+
+    std::atomic<State> m_state{State::none};  // has one owner, but any thread may look
 };
 
 }  // namespace pymilter

@@ -75,8 +75,8 @@ public:
     void keep_connection_failure(Answer answer) { m_connection_failure = std::move(answer); }
     void keep_message_failure(Answer answer) { m_message_failure = std::move(answer); }
     const Answer *failure() const noexcept;
-    // A message is under way until reset_message().
-    void begin_message() noexcept { m_message.set(); }
+    // A message is under way until reset_message(). False when it is too late for it: the filter is about to stop.
+    bool begin_message() noexcept { return m_message.set(); }
     // Forgets what belonged to the last message. Without the GIL.
     void reset_message() noexcept;
 

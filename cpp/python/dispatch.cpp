@@ -19,8 +19,8 @@ namespace pymilter::dispatch {
 
 namespace {
 
-// TEMPFAIL because the filter has stopped, which is logged once: somebody will ask for the message. A step that is not
-// answered goes on to the next that is.
+// TEMPFAIL because the filter has stopped, or is about to, which is logged once: somebody will ask for the message. A
+// step that is not answered goes on to the next that is.
 sfsistat give_up(SMFICTX *context, const Filter &filter, Step step) {
     Connection *const connection = Connection::find(context);
     if (connection == nullptr) {
@@ -56,8 +56,8 @@ sfsistat run(SMFICTX *context, Step step, Work &&work) {
     if (step == Step::envfrom) {
         connection->reset_message();
     }
-    if (!is_connection_step(step) && step != Step::unknown) {
-        connection->begin_message();
+    if (!is_connection_step(step) && step != Step::unknown && !connection->begin_message()) {
+        return give_up(context, filter, step);
     }
     if (const Answer *const failure = connection->failure()) {
         return give(*connection, step, *failure);

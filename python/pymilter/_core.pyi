@@ -232,6 +232,15 @@ def counters() -> dict[str, Any]:
 def messages_under_way() -> int:
     """How many messages have begun and not ended."""
 
+def messages_too_late() -> int:
+    """How many have begun when none might, and have had no answer yet."""
+
+def end_messages() -> None:
+    """Let no message begin any more: each gets TEMPFAIL."""
+
+def end_messages_when_none() -> bool:
+    """The same, but only when none is under way; false when one is."""
+
 def current_context() -> Context | None:
     """The connection whose callback the calling thread is in, or None."""
 

@@ -31,7 +31,7 @@ STARTING: Final = 5.0
 
 # A signal lets messages that are under way go on for this long.
 SIGNAL_GRACE: Final = 5.0
-# At the deadline, what is left has this long to ask for its TEMPFAIL.
+# At the end, messages that are left, and those that began too late, have this long to ask for their TEMPFAIL.
 TEMPFAIL_TIME: Final = 1.0
 LOOK_EVERY: Final = 0.005
 
@@ -166,16 +166,19 @@ class RunningLoop:
         self._filter.refuse()
         if self._refusing is not None:
             self._refusing()
-        if self._is_quiet_within(grace):
-            return
-        logger.warning("%d messages are still under way after %g s: TEMPFAIL", _core.messages_under_way(), grace)
-        self._filter.answer_no_more()
-        self._is_quiet_within(TEMPFAIL_TIME)
+        if not self._is_quiet_within(grace):
+            logger.warning("%d messages are still under way after %g s: TEMPFAIL", _core.messages_under_way(), grace)
+            _core.end_messages()
+            self._filter.answer_no_more()
+        # No message begins any more.
+        until = time.monotonic() + TEMPFAIL_TIME
+        while _core.messages_under_way() + _core.messages_too_late() > 0 and time.monotonic() < until:
+            time.sleep(LOOK_EVERY)
 
     def _is_quiet_within(self, seconds: float) -> bool:
-        """Wait until nothing is under way any more that is to be waited for; false when that takes too long."""
+        """Wait until nothing that is to be waited for is or can get under way; false when that takes too long."""
         self._until = time.monotonic() + seconds
-        while _core.messages_under_way() > 0 or (self._for_connections and self._filter.connections() > 0):
+        while (self._for_connections and self._filter.connections() > 0) or not _core.end_messages_when_none():
             if time.monotonic() >= self._until:
                 return False
             time.sleep(LOOK_EVERY)

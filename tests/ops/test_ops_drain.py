@@ -140,3 +140,64 @@ def test_what_is_left_at_the_deadline_gets_tempfail(start: Start, kind: str) -> 
         eventually(lambda: process.stderr, lambda text: "1 messages are still under way after 0.3 s" in text)
         assert client.eom().verdict is Verdict.TEMPFAIL
         assert process.wait() == 0, process.stderr
+
+
+HELD_END = """
+    import signal
+    import pymilter._core as core
+    import pymilter._loop as loop
+    loop.TEMPFAIL_TIME = 60
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR1])
+    end_messages_when_none, messages_too_late = core.end_messages_when_none, core.messages_too_late
+    def hold():
+        if ended := end_messages_when_none():
+            note("nothing is under way")
+            signal.sigwait([signal.SIGUSR1])
+        return ended
+    def tell():
+        note("too late", messages_too_late())
+        return messages_too_late()
+    core.end_messages_when_none, core.messages_too_late = hold, tell
+"""
+
+
+@contextlib.contextmanager
+def idle_at_the_end(process: WireFilter) -> Iterator[Client]:
+    """An open connection, when the filter has seen that no message is under way; it goes on at SIGUSR1."""
+    with under_way(process) as client:
+        client.abort()
+        assert message(client)["eom"].verdict is Verdict.ACCEPT
+        process.send_signal(signal.SIGTERM)
+        process.wait_for(lambda seen: ("nothing is under way",) in seen)
+        yield client
+
+
+def test_no_message_begins_once_none_is_under_way(start: Start, kind: str) -> None:
+    process = start(HELD_END + SOURCE, kind=kind, grace=60, keeps_connections=True)
+    with idle_at_the_end(process) as client:
+        for _ in range(2):
+            assert client.mail("<a@example.org>").verdict is Verdict.TEMPFAIL
+        process.send_signal(signal.SIGUSR1)
+        assert process.wait() == 0, process.stderr
+    assert process.stderr.count("the filter has stopped, the answer is TEMPFAIL") == 1
+
+
+def test_a_message_that_begins_unanswered_then_is_told_at_its_next_step(start: Start, kind: str) -> None:
+    source = """
+    class Filter(Base):
+        def envfrom(self, *args) -> None: note("envfrom")
+        def data(self):
+            note("data")
+            return CONTINUE
+        def eom(self): return ACCEPT
+"""
+    process = start(HELD_END + source, kind=kind, grace=60, keeps_connections=True)
+    with idle_at_the_end(process) as client:
+        before = process.seen("envfrom", "data")
+        client.mail("<a@example.org>")
+        eventually(lambda: process.stderr, lambda text: "the filter has stopped, the answer is TEMPFAIL" in text)
+        process.send_signal(signal.SIGUSR1)
+        process.wait_for(lambda seen: ("too late", 1) in seen)
+        assert client.data().verdict is Verdict.TEMPFAIL
+        assert process.wait() == 0, process.stderr
+        assert process.seen("envfrom", "data") == before
