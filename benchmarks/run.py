@@ -8,9 +8,9 @@ from pathlib import Path
 
 from harness import build, machine
 from harness.compare import compare
-from harness.instructions import count_instructions
 from harness.loads import LOADS
 from harness.measure import measure_load
+from harness.profile import profile
 from harness.report import write_report
 from harness.results import Results, load_results
 from harness.sides import SIDES
@@ -52,8 +52,9 @@ def _parser() -> argparse.ArgumentParser:
     two = commands.add_parser("compare", help="two runs side by side")
     two.add_argument("before", type=Path)
     two.add_argument("after", type=Path)
-    count = commands.add_parser("instructions", help="instructions per callback, by callgrind")
-    count.add_argument("--sides", help="by comma")
+    where = commands.add_parser("profile", help="where processor time goes, by callgrind and the kernel's account")
+    where.add_argument("--seconds", type=float, default=3.0, help="length of a turn (%(default)s)")
+    where.add_argument("--output", type=Path, help="where to write, with suffix")
     commands.add_parser("list", help="loads and sides")
     return parser
 
@@ -93,6 +94,15 @@ def _run(options: argparse.Namespace) -> int:
     return 1 if failed else 0
 
 
+def _profile(options: argparse.Namespace) -> int:
+    build.compile_programs()
+    text = profile(options.seconds, say)
+    if options.output:
+        options.output.write_text(text)
+    print(text)
+    return 0
+
+
 def main() -> int:
     options = _parser().parse_args()
     if options.command == "list":
@@ -107,11 +117,8 @@ def main() -> int:
     if options.command == "compare":
         print(compare(load_results(options.before), load_results(options.after)))
         return 0
-    if options.command == "instructions":
-        build.compile_programs()
-        sides = _names(options.sides, list(SIDES), "side") if options.sides else list(SIDES)
-        print(count_instructions(sides, say))
-        return 0
+    if options.command == "profile":
+        return _profile(options)
     return _run(options)
 
 

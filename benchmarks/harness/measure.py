@@ -96,7 +96,7 @@ def _cores(load: Load, placement: str) -> tuple[set[int] | None, set[int] | None
 
 
 @contextmanager
-def _turn(
+def in_turn(
     load: Load, side: Side, transport: str, folder: Path, placement: str = "free", verify: bool = False
 ) -> Iterator[_Turn]:
     address = fresh_address(transport, folder)
@@ -108,7 +108,7 @@ def _turn(
 
 def _check(load: Load, side: Side, transport: str, folder: Path, libmilters: set[str]) -> None:
     """A first pass, not measured: the filter compares bodies in whole, and the sides share one libmilter."""
-    with _turn(load, side, transport, folder, verify=load.mode == "gather") as turn:
+    with in_turn(load, side, transport, folder, verify=load.mode == "gather") as turn:
         turn.warm_up()
         found = turn.filter.libmilter()
         if side.on_libmilter and found is not None:
@@ -142,7 +142,7 @@ def measure_load(
                     if round_ == 0:
                         _check(load, SIDES[name], transport, folder, libmilters)
                         continue
-                    with _turn(load, SIDES[name], transport, folder, placement) as turn:
+                    with in_turn(load, SIDES[name], transport, folder, placement) as turn:
                         row.turns.append(turn.measure(seconds * load.seconds))
                     rate = row.turns[-1].messages_per_second
                     say(f"  {round_}/{rounds} {transport:4} {name:16} {rate:10.1f} messages/s")

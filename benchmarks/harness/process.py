@@ -129,6 +129,11 @@ class FilterProcess:
         fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
         return alive + (int(fields[13]) + int(fields[14])) / os.sysconf("SC_CLK_TCK")
 
+    def ticks(self) -> tuple[int, int]:
+        """Processor time of the process in user space and in the kernel, in ticks of SC_CLK_TCK."""
+        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
+        return int(fields[11]), int(fields[12])
+
     def memory(self) -> tuple[float, float]:
         """Resident memory now and at its peak, in MB (10^6 bytes), the children's added."""
         now = peak = 0.0
