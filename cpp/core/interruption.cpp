@@ -3,10 +3,12 @@
 
 #ifdef __linux__
 #include <sys/syscall.h>
+#include <ucontext.h>
 #include <unistd.h>
 #endif
 
 #include <atomic>
+#include <cerrno>
 #include <stdexcept>
 
 namespace pymilter {
@@ -16,9 +18,25 @@ namespace {
 std::atomic<pid_t> to_rest{0};  // the kernel's number of a thread
 std::atomic<bool> is_at_rest{false};
 
-void on_interruption(int) {
 #ifdef __linux__
-    if (to_rest.load() == 0 || to_rest.load() != ::syscall(SYS_gettid)) {
+// Whether the signal has made a system call of this thread fail with EINTR. A sigwait that has just got another signal
+// succeeds instead, and whoever called it must go on to do something about that signal.
+bool has_failed_a_call(const void *context) {
+    const auto &machine = static_cast<const ucontext_t *>(context)->uc_mcontext;
+#if defined(__x86_64__)
+    return machine.gregs[REG_RAX] == -EINTR;
+#elif defined(__aarch64__)
+    return static_cast<long>(machine.regs[0]) == -EINTR;
+#else
+    static_cast<void>(machine);
+    return false;
+#endif
+}
+#endif
+
+void on_interruption(int, siginfo_t *, void *context) {
+#ifdef __linux__
+    if (to_rest.load() == 0 || to_rest.load() != ::syscall(SYS_gettid) || !has_failed_a_call(context)) {
         return;
     }
     // What glibc sends its threads, for setuid() as an example, comes through.
@@ -29,6 +47,8 @@ void on_interruption(int) {
     while (true) {
         ::pause();
     }
+#else
+    static_cast<void>(context);
 #endif
 }
 
@@ -45,7 +65,8 @@ int lowest() { return SIGUSR1; }
 
 Interruption::Interruption() {
     struct sigaction ours{};
-    ours.sa_handler = on_interruption;  // without SA_RESTART
+    ours.sa_sigaction = on_interruption;
+    ours.sa_flags = SA_SIGINFO;  // without SA_RESTART
     sigemptyset(&ours.sa_mask);
     for (int number = highest(); number >= lowest(); --number) {
         if (::sigaction(number, nullptr, &m_earlier) == 0 && m_earlier.sa_handler == SIG_DFL &&
@@ -60,7 +81,7 @@ Interruption::Interruption() {
 Interruption::~Interruption() {
     struct sigaction current{};
     ::sigaction(m_number, nullptr, &current);
-    if (current.sa_handler == on_interruption) {
+    if (current.sa_sigaction == on_interruption) {
         ::sigaction(m_number, &m_earlier, nullptr);
     }
 }

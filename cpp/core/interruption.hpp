@@ -22,7 +22,13 @@ public:
     int number() const { return m_number; }
     void interrupt(pthread_t thread) const noexcept { ::pthread_kill(thread, m_number); }
 
-    // Ends all that one thread does in its life: it sleeps until the process ends. By the kernel's number.
+    // Ends all that one thread does in its life: it sleeps until the process ends. By the kernel's number. Does nothing
+    // unless it waits in a system call, which can be seen on some machines only.
+#if defined(__linux__) && (defined(__x86_64__) || defined(__aarch64__))
+    static constexpr bool can_put_to_rest = true;
+#else
+    static constexpr bool can_put_to_rest = false;
+#endif
     void put_to_rest(pid_t thread) const noexcept;
     static bool has_put_to_rest() noexcept;
 

@@ -66,7 +66,7 @@ pid_t find_thread(DIR *threads, std::uint64_t mask) {
 
 void rest_signal_thread(const Interruption &interruption, pthread_t main_loop, const sigset_t &mask,
                         const std::shared_future<int> &ended) {
-    DIR *const threads = ::opendir("/proc/self/task");
+    DIR *const threads = Interruption::can_put_to_rest ? ::opendir("/proc/self/task") : nullptr;
     if (threads == nullptr) {
         return;
     }
@@ -83,6 +83,8 @@ void rest_signal_thread(const Interruption &interruption, pthread_t main_loop, c
     } while (!Interruption::has_put_to_rest() && ended.wait_for(look_every) != std::future_status::ready &&
              std::chrono::steady_clock::now() < until);
     ::closedir(threads);
+    // What it did last may have been to wait for the end of the poll, with a signal taken before.
+    interruption.interrupt(main_loop);
 }
 
 }  // namespace pymilter

@@ -14,8 +14,8 @@
 namespace pymilter {
 
 // Puts it to rest as soon as it waits for signals. `main_loop` is the thread that runs smfi_main, `mask` what is
-// blocked in it, `ended` its end. Does nothing where the system does not tell of threads: libmilter's may then take a
-// signal.
+// blocked in it, `ended` its end. Does nothing where the system does not tell enough of threads: libmilter's may then
+// take a signal.
 void rest_signal_thread(const Interruption &interruption, pthread_t main_loop, const sigset_t &mask,
                         const std::shared_future<int> &ended);
 
