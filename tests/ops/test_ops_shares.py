@@ -17,11 +17,9 @@ from pymilter.testing import Client, ClientError
 from support.crew import Crew, freeze, serving
 from support.wire import eventually
 
-# Whether a connection waits for the worker with the fewest must not depend on how busy this machine is. And a filter
-# that has just started looks at its socket every 10 ms anyway, which would hide that nothing makes libmilter look.
+# Whether a connection waits for the worker with the fewest must not depend on how busy this machine is.
 PATIENT = """\
-import pymilter._loop, pymilter._shares
-pymilter._loop.RENEW_EVERY_AT_START = 60
+import pymilter._shares
 pymilter._shares.PATIENCE = {patience}
 """
 TELLING = """\
