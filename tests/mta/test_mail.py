@@ -6,6 +6,7 @@ The sender's local part tells the filter (filters/mail_filter.py) what to do; wh
 from __future__ import annotations
 
 import hashlib
+import re
 import smtplib
 
 import pytest
@@ -60,6 +61,20 @@ def test_every_step_is_told_to_the_filter(rig: Rig) -> None:
     assert delivery.body == BODY_OF_MANY_CHUNKS
     (queue_id,) = delivery.header("X-Queue-Id")
     assert queue_id in delivery.header("Received")[0]
+
+
+def test_a_record_is_about_the_message_and_client_that_the_server_names(rig: Rig) -> None:
+    message = Message()
+    (received, *_) = rig.deliver("log", message).header("Received")
+    lines = [line for line in rig.filter.stderr.splitlines() if message.token in line]
+    # So written by both: from client.example (localhost [127.0.0.1]) by ... id 4Xy..., or (unknown [127.0.0.1])
+    client = re.search(r"\((\S+) \[([0-9.]+)\]\)", received)
+    queue_id = re.search(r"\bid (\w+)", received)
+    assert client is not None
+    assert queue_id is not None
+    name, ip = client.groups()
+    peer = ip if name == "unknown" else f"{name}[{ip}]"
+    assert lines == [f"{queue_id[1]} {peer} <{message.token}@client.example>"]
 
 
 def test_two_messages_on_one_connection(rig: Rig) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 import sys
 
@@ -86,6 +87,8 @@ class Gathering(Base):
                 self.delrcpt("<second@example.net>")
             case "tell":
                 self.tell()
+            case "log":
+                logging.getLogger("mail").info("%s", self.fields[0][1])
         return CONTINUE
 
     def tell(self) -> None:
@@ -178,5 +181,8 @@ class Silent(Gathering):
 
 if __name__ == "__main__":
     style, address = sys.argv[1:]
+    handler = logging.StreamHandler()
+    handler.addFilter(pymilter.LogFilter())
+    logging.basicConfig(level=logging.INFO, format="%(queue_id)s %(peer)s %(message)s", handlers=[handler])
     os.umask(0)  # a mail server's user may connect to the unix socket
     pymilter.run({"answering": Answering, "silent": Silent}[style], address)
