@@ -19,6 +19,7 @@ from support.wire import Script, Start, WireFilter, eventually, free_address, pr
 STARTING = Path(__file__).parents[1] / "support" / "starts.py"
 STARTS = int(os.environ.get("PYMILTER_STARTS", "200"))
 SOON = 0.3  # seconds from the signal to the return of run(), which takes some 10 ms; libmilter alone takes up to 5 s
+POLL = 5.0  # seconds of libmilter's poll
 TRIES = 10  # one is enough: other programs may have the processors for a while
 
 RUNS = {
@@ -99,18 +100,24 @@ def test_server_stop_from_a_handler_and_from_many_threads(start: Start) -> None:
 
 def test_a_signal_that_is_there_at_the_start(script: Script) -> None:
     """libmilter's thread takes it, and its loop has begun a poll of 5 s perhaps."""
-    done = script("""
-        import os, signal, time
-        def main(address):
-            signal.signal(signal.SIGTERM, lambda number, frame: note("handler"))
-            signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
-            os.kill(os.getpid(), signal.SIGTERM)
-            begun = time.monotonic()
-            run(Base, address)
-            note("returned", os.path.exists(address[5:]), time.monotonic() - begun < 4)
-    """)
-    assert done.returncode == 0, done.stderr
-    assert done.seen == [("handler",), ("returned", False, True)]
+
+    def seconds() -> float:
+        done = script("""
+            import os, signal, time
+            def main(address):
+                signal.signal(signal.SIGTERM, lambda number, frame: note("handler"))
+                signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+                os.kill(os.getpid(), signal.SIGTERM)
+                begun = time.monotonic()
+                run(Base, address)
+                note("returned", os.path.exists(address[5:]))
+                note("took", time.monotonic() - begun)
+        """)
+        assert done.returncode == 0, done.stderr
+        assert done.seen[:2] == [("handler",), ("returned", False)]
+        return float(done.seen[2][1])
+
+    assert any(seconds() < POLL - 1 for _ in range(TRIES))
 
 
 @pytest.mark.timeout(60 + STARTS)
