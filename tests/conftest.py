@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import signal
 
-# A shell starts what it runs in the background with SIGINT ignored, and so would be the filters that tests start.
-if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+# What a shell runs in the background starts with SIGINT ignored, and under nohup with SIGHUP; so would be the filters
+# that tests start.
+for number, handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+    if signal.getsignal(number) is signal.SIG_IGN:
+        signal.signal(number, handler)
