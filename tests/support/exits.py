@@ -6,6 +6,7 @@ Each exit is a fork of it that serves, and goes down as any program does once a 
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import select
 import sys
@@ -79,6 +80,10 @@ def end_of(process: int, address: str) -> str:
 
 def main(folder: str, count: str, kind: str, end: str) -> None:
     """One after another."""
+    # That a callback came too late and got TEMPFAIL is logged as a warning, and none of the faults.
+    errors = logging.StreamHandler()
+    errors.setLevel(logging.ERROR)
+    logging.getLogger("pymilter").addHandler(errors)
     for number in range(int(count)):
         address = f"{folder}/s{number}"
         is_ready, ready = os.pipe()
