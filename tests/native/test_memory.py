@@ -18,6 +18,8 @@ from support.wire import WireFilter, free_address, running
 
 MESSAGES = int(os.environ.get("PYMILTER_MESSAGES", "4000"))
 CONNECTIONS = int(os.environ.get("PYMILTER_CONNECTIONS", "400"))
+# A warm interpreter still makes some hundred blocks, CPython 3.12 more than others; a leak makes one for each message.
+MOST_BLOCKS = 1000
 MOST_GROWTH = 100_000  # bytes: what threads that come and go, and caches, make of it
 
 SOURCE = """
@@ -198,7 +200,7 @@ def test_nothing_is_left(process: WireFilter) -> None:
     assert (first.living, last.living) == (1, 1)
     assert last.files == first.files
     if not IS_SANITIZED:
-        assert last.blocks - first.blocks < 500
+        assert last.blocks - first.blocks < MOST_BLOCKS
         assert last.malloc - first.malloc < MOST_GROWTH
 
 
