@@ -49,7 +49,15 @@ def _times(side: str, load: Load, transport: str, seconds: float) -> tuple[float
 
 def _message_table(name: str, messages: int, sides: Sequence[str], seconds: float, say: Callable[[str], None]) -> str:
     load = LOADS[name]
-    head = ["thousand instructions a message", *_PARTS, "all", "µs in user space, unix", "in the kernel", "TCP", " "]
+    head = [
+        "thousand instructions a message",
+        *_PARTS,
+        "all",
+        "µs in user space, unix",
+        "in the kernel, unix",
+        "in user space, TCP",
+        "in the kernel, TCP",
+    ]
     lines = []
     for side in sides:
         say(f"  {name} {side}")
