@@ -1,7 +1,9 @@
-// Descriptors of sockets: their own address, what they are, and which there are.
+// Descriptors: of sockets, their own address, what they are, and which there are; of pipes that wake a thread.
 #include "core/descriptors.hpp"
 
 #include <dirent.h>
+#include <fcntl.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <cstdlib>
@@ -42,6 +44,24 @@ bool is_listening(int descriptor) noexcept {
     int listening = 0;
     socklen_t length = sizeof listening;
     return ::getsockopt(descriptor, SOL_SOCKET, SO_ACCEPTCONN, &listening, &length) == 0 && listening != 0;
+}
+
+std::array<int, 2> open_pipe() {
+    std::array<int, 2> ends{};
+    if (::pipe(ends.data()) != 0) {
+        throw std::system_error(errno, std::generic_category(), "cannot make a pipe");
+    }
+    for (const int end : ends) {
+        ::fcntl(end, F_SETFD, FD_CLOEXEC);
+        ::fcntl(end, F_SETFL, O_NONBLOCK);
+    }
+    return ends;
+}
+
+void write_byte(int descriptor, unsigned char byte) noexcept {
+    if (::write(descriptor, &byte, 1) < 0) {
+        // The pipe is full.
+    }
 }
 
 std::vector<int> open_descriptors() {

@@ -1,10 +1,12 @@
-// Descriptors of sockets: their own address, what they are, and which there are. Any thread, never with the GIL.
+// Descriptors: of sockets, their own address, what they are, and which there are; of pipes that wake a thread. Any
+// thread, never with the GIL.
 #pragma once
 
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 
+#include <array>
 #include <vector>
 
 namespace pymilter {
@@ -32,6 +34,12 @@ private:
 };
 
 bool is_listening(int descriptor) noexcept;
+
+// The reading and the writing end of a pipe that neither blocks nor is inherited. Throws std::system_error.
+std::array<int, 2> open_pipe();
+
+// Into such a pipe; where it is full, its reader will wake all the same. May be called in a signal handler.
+void write_byte(int descriptor, unsigned char byte) noexcept;
 
 // All that are open in this process; none where the system cannot tell.
 std::vector<int> open_descriptors();

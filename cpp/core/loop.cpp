@@ -1,18 +1,17 @@
 // libmilter's main loop in a thread of its own, and the pipe that tells the waiting thread what happened.
 #include "core/loop.hpp"
 
-#include <fcntl.h>
 #include <poll.h>
 #include <unistd.h>
 
 #include <array>
 #include <atomic>
-#include <cerrno>
 #include <csignal>
 #include <stdexcept>
 #include <system_error>
 
 #include "core/counters.hpp"
+#include "core/descriptors.hpp"
 #include "core/libmilter.hpp"
 #include "core/signal_thread.hpp"
 #include "core/signals.hpp"
@@ -30,34 +29,10 @@ constexpr unsigned char byte_end = 255;
 // smfi_main keeps static state that a second call does not reset: it would return success and do nothing.
 std::atomic<bool> has_run{false};
 
-void write_byte(int descriptor, unsigned char byte) noexcept {
-    if (::write(descriptor, &byte, 1) < 0) {
-        // The pipe is full: the reader will wake all the same.
-    }
-}
-
-// Signals are for the program's own threads; those of a fault must stay deliverable.
-sigset_t signals_of_others(const Interruption &interruption) noexcept {
-    sigset_t set;
-    sigfillset(&set);
-    sigdelset(&set, interruption.number());
-    for (const int fault : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP, SIGSYS}) {
-        sigdelset(&set, fault);
-    }
-    return set;
-}
-
 }  // namespace
 
 Loop::Loop() {
-    std::array<int, 2> ends{};
-    if (::pipe(ends.data()) != 0) {
-        throw std::system_error(errno, std::generic_category(), "cannot make a pipe");
-    }
-    for (const int end : ends) {
-        ::fcntl(end, F_SETFD, FD_CLOEXEC);
-        ::fcntl(end, F_SETFL, O_NONBLOCK);
-    }
+    const std::array<int, 2> ends = open_pipe();
     m_read = ends[0];
     m_write = ends[1];
 }
@@ -78,7 +53,8 @@ void Loop::start() {
     std::promise<int> promise;
     m_result = promise.get_future().share();
     m_interruption.emplace();
-    const sigset_t mask = signals_of_others(*m_interruption);
+    sigset_t mask = signals_of_others();
+    sigdelset(&mask, m_interruption->number());
     std::promise<void> created;
     m_thread = std::thread([descriptor = m_write, mask, promise = std::move(promise),
                             is_created = created.get_future()]() mutable {

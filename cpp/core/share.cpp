@@ -1,13 +1,13 @@
 // This process's fair share of the connections to a socket that several serve.
 #include "core/share.hpp"
 
-#include <fcntl.h>
 #include <poll.h>
 #include <unistd.h>
 
-#include <cerrno>
 #include <csignal>
-#include <system_error>
+
+#include "core/descriptors.hpp"
+#include "core/signals.hpp"
 
 namespace pymilter {
 
@@ -40,13 +40,7 @@ void Share::begin(Listener &listener, Loop &loop) {
     if (!m_loads) {
         return;
     }
-    if (::pipe(m_bell.data()) != 0) {
-        throw std::system_error(errno, std::generic_category(), "cannot make a pipe");
-    }
-    for (const int end : m_bell) {
-        ::fcntl(end, F_SETFD, FD_CLOEXEC);
-        ::fcntl(end, F_SETFL, O_NONBLOCK);
-    }
+    m_bell = open_pipe();
     listener.share();
     m_listener = &listener;
     m_loop = &loop;
@@ -183,12 +177,8 @@ void Share::look() noexcept {
 }
 
 void Share::keep_gate() noexcept {
-    sigset_t set;
-    sigfillset(&set);
-    for (const int fault : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP, SIGSYS}) {
-        sigdelset(&set, fault);
-    }
-    ::pthread_sigmask(SIG_SETMASK, &set, nullptr);
+    const sigset_t mask = signals_of_others();
+    ::pthread_sigmask(SIG_SETMASK, &mask, nullptr);
     std::array<pollfd, 2> watched{{{m_bell[0], POLLIN, 0}, {m_listener->real(), POLLIN, 0}}};
     Watch watch = Watch::nothing;
     while (true) {
@@ -207,11 +197,6 @@ void Share::keep_gate() noexcept {
     }
 }
 
-void Share::ring() noexcept {
-    const char byte = 0;
-    if (::write(m_bell[1], &byte, 1) < 0) {
-        // The pipe is full: the gatekeeper will look all the same.
-    }
-}
+void Share::ring() noexcept { write_byte(m_bell[1], 0); }
 
 }  // namespace pymilter

@@ -7,6 +7,8 @@
 #include <atomic>
 #include <cerrno>
 
+#include "core/descriptors.hpp"
+
 namespace pymilter {
 
 namespace {
@@ -44,8 +46,8 @@ void on_signal(int number) {
         }
         const int descriptor = target.load();
         const auto byte = static_cast<unsigned char>(number);
-        if (descriptor >= 0 && ::write(descriptor, &byte, 1) < 0) {
-            // A full pipe already says it.
+        if (descriptor >= 0) {
+            write_byte(descriptor, byte);
         }
         if (auto *const handler = earlier[index].load()) {
             handler(number);
@@ -55,6 +57,15 @@ void on_signal(int number) {
 }
 
 }  // namespace
+
+sigset_t signals_of_others() noexcept {
+    sigset_t set;
+    sigfillset(&set);
+    for (const int fault : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP, SIGSYS}) {
+        sigdelset(&set, fault);
+    }
+    return set;
+}
 
 bool is_watched(int number) noexcept { return std::find(watched.begin(), watched.end(), number) != watched.end(); }
 

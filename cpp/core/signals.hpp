@@ -9,6 +9,9 @@
 
 namespace pymilter {
 
+// All signals but those of a fault, which must stay deliverable: what a thread blocks that is not the program's own.
+sigset_t signals_of_others() noexcept;
+
 // SIGTERM, SIGHUP and SIGINT: those that end a filter.
 bool is_watched(int number) noexcept;
 
