@@ -13,47 +13,104 @@ namespace pymilter {
 
 namespace {
 
-constexpr std::array<int, 3> watched{SIGTERM, SIGHUP, SIGINT};
+// What the handler reads: only lock-free atomics, and plain data that does not change while a handler is installed.
+struct Watched {
+    const int number;
+    std::atomic<void (*)(int)> earlier{nullptr};
+    std::atomic<bool> was_seen{false};
+    std::atomic<bool> is_held{false};
+    std::atomic<bool> is_sent_again{false};
+    struct sigaction saved{};
+    bool is_installed = false;
+};
 
-// Read by the handler, so only lock-free atomics and plain data that does not change while a handler is installed.
+std::array<Watched, 3> all_watched{{{SIGTERM}, {SIGHUP}, {SIGINT}}};
 std::atomic<int> target{-1};
 std::atomic<pid_t> owner{0};
-std::array<std::atomic<void (*)(int)>, watched.size()> earlier{};
-std::array<std::atomic<bool>, watched.size()> seen{};
-std::array<struct sigaction, watched.size()> saved{};
-std::array<bool, watched.size()> installed{};
+std::atomic<bool> is_holding{false};
+
+void end_process(int number) {
+    ::signal(number, SIG_DFL);
+    ::raise(number);
+}
+
+void hand_on(const Watched &watched) {
+    if (auto *const handler = watched.earlier.load()) {
+        handler(watched.number);
+    }
+}
+
+void note(Watched &watched) {
+    if (watched.was_seen.exchange(true)) {
+        end_process(watched.number);  // at once, whatever still hangs
+    }
+    const int descriptor = target.load();
+    if (descriptor >= 0) {
+        write_byte(descriptor, static_cast<unsigned char>(watched.number));
+    }
+}
+
+// A child of a fork shares the pipe, but the signal is for it alone.
+void take_in_child(const Watched &watched) {
+    if (watched.earlier.load() == nullptr) {
+        end_process(watched.number);
+    }
+    hand_on(watched);
+}
+
+void take(Watched &watched) {
+    if (!watched.is_sent_again.exchange(false)) {
+        note(watched);
+    }
+    watched.is_held.store(true);
+    // Either this thread sees that they are let through, or the one that lets them through sees this one.
+    if (!is_holding.load() && watched.is_held.exchange(false)) {
+        hand_on(watched);
+    }
+}
 
 void on_signal(int number) {
     const int saved_errno = errno;
-    for (std::size_t index = 0; index < watched.size(); ++index) {
-        if (watched[index] != number) {
-            continue;
-        }
-        if (::getpid() != owner.load()) {
-            // A child of a fork, which shares the pipe: the signal is for it alone.
-            if (auto *const handler = earlier[index].load()) {
-                handler(number);
-            } else {
-                ::signal(number, SIG_DFL);
-                ::raise(number);
-            }
-            break;
-        }
-        if (seen[index].exchange(true)) {
-            // The second one ends the process at once, whatever still hangs.
-            ::signal(number, SIG_DFL);
-            ::raise(number);
-        }
-        const int descriptor = target.load();
-        const auto byte = static_cast<unsigned char>(number);
-        if (descriptor >= 0) {
-            write_byte(descriptor, byte);
-        }
-        if (auto *const handler = earlier[index].load()) {
-            handler(number);
+    for (Watched &watched : all_watched) {
+        if (watched.number == number) {
+            ::getpid() == owner.load() ? take(watched) : take_in_child(watched);
         }
     }
     errno = saved_errno;
+}
+
+void install(Watched &watched) noexcept {
+    struct sigaction current{};
+    ::sigaction(watched.number, nullptr, &current);
+    const bool ignored = current.sa_handler == SIG_IGN;  // as nohup does: the user's wish
+    if (ignored || current.sa_handler == on_signal || (current.sa_flags & SA_SIGINFO) != 0) {
+        return;
+    }
+    struct sigaction ours{};
+    ours.sa_handler = on_signal;
+    sigfillset(&ours.sa_mask);
+    // What is replaced counts, not what was seen above: another thread may install its handler just now.
+    struct sigaction replaced{};
+    ::sigaction(watched.number, &ours, &replaced);
+    if (replaced.sa_handler == on_signal) {
+        return;
+    }
+    const bool is_handler = replaced.sa_handler != SIG_DFL && replaced.sa_handler != SIG_IGN;
+    watched.earlier.store(is_handler ? replaced.sa_handler : nullptr);
+    watched.saved = replaced;
+    watched.is_installed = true;
+}
+
+void uninstall(Watched &watched) noexcept {
+    if (!watched.is_installed) {
+        return;
+    }
+    struct sigaction current{};
+    ::sigaction(watched.number, nullptr, &current);
+    if (current.sa_handler == on_signal) {
+        ::sigaction(watched.number, &watched.saved, nullptr);
+    }
+    watched.is_installed = false;
 }
 
 }  // namespace
@@ -67,58 +124,48 @@ sigset_t signals_of_others() noexcept {
     return set;
 }
 
-bool is_watched(int number) noexcept { return std::find(watched.begin(), watched.end(), number) != watched.end(); }
+bool is_watched(int number) noexcept {
+    return std::any_of(all_watched.begin(), all_watched.end(),
+                       [&](const Watched &watched) { return watched.number == number; });
+}
 
 SignalChain::SignalChain(int descriptor) {
     target.store(descriptor);
     owner.store(::getpid());
-    for (std::size_t index = 0; index < watched.size(); ++index) {
-        seen[index].store(false);
-        install(index);
+    is_holding.store(true);
+    for (Watched &watched : all_watched) {
+        watched.was_seen.store(false);
+        watched.is_held.store(false);
+        watched.is_sent_again.store(false);
+        install(watched);
     }
 }
 
 SignalChain::~SignalChain() {
-    for (std::size_t index = 0; index < watched.size(); ++index) {
-        if (!installed[index]) {
-            continue;
+    for (Watched &watched : all_watched) {
+        uninstall(watched);
+        if (watched.is_held.exchange(false) && ::getpid() == owner.load()) {
+            ::kill(::getpid(), watched.number);
         }
-        struct sigaction current{};
-        ::sigaction(watched[index], nullptr, &current);
-        if (current.sa_handler == on_signal) {
-            ::sigaction(watched[index], &saved[index], nullptr);
-        }
-        installed[index] = false;
     }
     target.store(-1);
 }
 
-void SignalChain::renew() noexcept {
-    for (std::size_t index = 0; index < watched.size(); ++index) {
-        install(index);
+void SignalChain::let_through() noexcept {
+    is_holding.store(false);
+    for (Watched &watched : all_watched) {
+        if (watched.is_held.exchange(false) && watched.earlier.load() != nullptr) {
+            // To the process: the thread that runs Python's handlers must wake.
+            watched.is_sent_again.store(true);
+            ::kill(::getpid(), watched.number);
+        }
     }
 }
 
-void SignalChain::install(std::size_t index) noexcept {
-    struct sigaction current{};
-    ::sigaction(watched[index], nullptr, &current);
-    const bool ignored = current.sa_handler == SIG_IGN;  // as nohup does: the user's wish
-    if (ignored || current.sa_handler == on_signal || (current.sa_flags & SA_SIGINFO) != 0) {
-        return;
+void SignalChain::renew() noexcept {
+    for (Watched &watched : all_watched) {
+        install(watched);
     }
-    struct sigaction ours{};
-    ours.sa_handler = on_signal;
-    sigfillset(&ours.sa_mask);
-    // What is replaced counts, not what was seen above: another thread may install its handler just now.
-    struct sigaction replaced{};
-    ::sigaction(watched[index], &ours, &replaced);
-    if (replaced.sa_handler == on_signal) {
-        return;
-    }
-    earlier[index].store(replaced.sa_handler == SIG_DFL || replaced.sa_handler == SIG_IGN ? nullptr
-                                                                                          : replaced.sa_handler);
-    saved[index] = replaced;
-    installed[index] = true;
 }
 
 }  // namespace pymilter

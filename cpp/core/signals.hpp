@@ -5,8 +5,6 @@
 
 #include <csignal>
 
-#include <array>
-
 namespace pymilter {
 
 // All signals but those of a fault, which must stay deliverable: what a thread blocks that is not the program's own.
@@ -17,17 +15,16 @@ bool is_watched(int number) noexcept;
 
 class SignalChain {
 public:
-    // Each of the signals writes its number as one byte to `descriptor` (non-blocking). One at a time per process.
+    // Each of the signals writes its number as one byte to `descriptor` (non-blocking) at once. Its handler, which may
+    // raise, waits for let_through(), at the longest for the end of the chain. One at a time per process.
     explicit SignalChain(int descriptor);
     ~SignalChain();
     SignalChain(const SignalChain &) = delete;
     SignalChain &operator=(const SignalChain &) = delete;
 
+    void let_through() noexcept;
     // Chains again over a handler that was installed meanwhile, as signal.signal() does.
     void renew() noexcept;
-
-private:
-    void install(std::size_t index) noexcept;
 };
 
 }  // namespace pymilter

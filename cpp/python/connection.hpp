@@ -77,6 +77,9 @@ public:
     const Answer *failure() const noexcept;
     // A message is under way until reset_message(). False when it is too late for it: the filter is about to stop.
     bool begin_message() noexcept { return m_message.set(); }
+    bool has_message() const noexcept { return m_message.is_set(); }
+    // False for one that was refused before a handler could hear of it, so that its end is no news either.
+    bool knows_message() const noexcept { return !m_connection_failure && !is_too_late; }
     // Forgets what belonged to the last message. Without the GIL.
     void reset_message() noexcept;
 
@@ -87,6 +90,7 @@ public:
     std::uint32_t plain_steps = 0;     // steps of this message that were seen to have no bytes hook of their own
     GatheredBody body;                 // where the plan gathers
     bool is_given_up = false;          // the filter has stopped, and said so
+    bool is_too_late = false;          // the same, and a message came after that
     bool skips_body = false;           // SKIP was answered; no more chunks go to the handler
     std::shared_ptr<const Plan> plan;  // null until the receiver is made
     py::object receiver;               // first argument of each handler: the user's object, or the handle

@@ -19,6 +19,8 @@ namespace pymilter::dispatch {
 
 namespace {
 
+bool is_message_step(Step step) { return !is_connection_step(step) && step != Step::unknown; }
+
 // TEMPFAIL because the filter has stopped, or is about to, which is logged once: somebody will ask for the message. A
 // step that is not answered goes on to the next that is.
 sfsistat give_up(SMFICTX *context, const Filter &filter, Step step) {
@@ -30,6 +32,7 @@ sfsistat give_up(SMFICTX *context, const Filter &filter, Step step) {
         connection->is_given_up = true;
         warn(filter, *connection, step, "the filter has stopped, the answer is TEMPFAIL");
     }
+    connection->is_too_late = connection->is_too_late || (is_message_step(step) && !connection->has_message());
     return connection->options.is_mute(step) ? SMFIS_NOREPLY : SMFIS_TEMPFAIL;
 }
 
@@ -56,7 +59,7 @@ sfsistat run(SMFICTX *context, Step step, Work &&work) {
     if (step == Step::envfrom) {
         connection->reset_message();
     }
-    if (!is_connection_step(step) && step != Step::unknown && !connection->begin_message()) {
+    if (is_message_step(step) && !connection->begin_message()) {
         return give_up(context, filter, step);
     }
     if (const Answer *const failure = connection->failure()) {
@@ -190,7 +193,7 @@ sfsistat abort(SMFICTX *context) {
         return SMFIS_CONTINUE;
     }
     connection->socket.acknowledge();  // abort has no answer that could carry the acknowledgement
-    if (connection->plan->has(Step::abort)) {
+    if (connection->plan->has(Step::abort) && connection->knows_message()) {
         const Attach attach(connection);
         if (attach) {
             run_unanswered(*connection, *Filter::registered(), Step::abort);

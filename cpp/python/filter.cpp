@@ -191,6 +191,9 @@ int Filter::wait(std::optional<double> seconds) {
     if (seconds) {
         limit = std::chrono::milliseconds{static_cast<std::int64_t>(*seconds * 1000)};
     }
+    if (m_signals) {
+        m_signals->let_through();
+    }
     int event = Loop::nothing;
     {
         const Release release;

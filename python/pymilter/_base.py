@@ -105,7 +105,10 @@ class Base:
         return CONTINUE
 
     def abort(self) -> Outcome:
-        """The message was given up (xxfi_abort); eom does not follow. The connection lives on."""
+        """The message was given up (xxfi_abort); eom does not follow. The connection lives on.
+
+        Not called for a message that was refused before any handler was: when the filter stops, or has failed before.
+        """
         return CONTINUE
 
     def close(self) -> Outcome:

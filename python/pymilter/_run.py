@@ -137,9 +137,13 @@ class Server:
 
     def supervise(self, workers: int) -> None:
         """Open the socket, and keep `workers` processes that run this program again and serve it."""
-        with open_listener(self._wanted_address, backlog=self._backlog, access=self._access) as listener:
+        supervisor = Supervisor(workers, grace=self._grace)
+        with (
+            supervisor.taking_signals(),
+            open_listener(self._wanted_address, backlog=self._backlog, access=self._access) as listener,
+        ):
             try:
-                Supervisor(listener, workers, grace=self._grace).run()
+                supervisor.run(listener)
             finally:
                 discard_listener(listener)
 

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import threading
 import time
+from collections.abc import Iterator
 from types import FrameType
 from typing import Final
 
@@ -32,12 +33,11 @@ LOOK_EVERY: Final = 1.0
 
 
 class Supervisor:
-    """Keeps `count` workers serving `listener`, in the main thread of a process that serves nothing itself."""
+    """Keeps `count` workers serving one socket, in the main thread of a process that serves nothing itself."""
 
-    def __init__(self, listener: socket.socket, count: int, *, grace: float) -> None:
+    def __init__(self, count: int, *, grace: float) -> None:
         if threading.current_thread() is not threading.main_thread():
             raise MilterError("workers are kept by the main thread: call run() there")
-        self._listener = listener
         self._count = count
         self._grace = grace
         self._children: list[Child] = []
@@ -51,33 +51,40 @@ class Supervisor:
         self._reader.setblocking(False)
         self._writer.setblocking(False)
 
-    def run(self) -> None:
-        """Until SIGTERM or SIGINT: then all workers stop. SIGHUP replaces them. Raises MilterError if none can live."""
+    @contextlib.contextmanager
+    def taking_signals(self) -> Iterator[None]:
+        """Around the opening of the socket and run(): raises KeyboardInterrupt at the end, when there was SIGINT."""
         numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD)
         earlier = {number: signal.signal(number, self._note) for number in numbers}
-        Tally.of_this_process = self._tally
         earlier_wakeup = signal.set_wakeup_fd(self._writer.fileno(), warn_on_full_buffer=False)
         try:
-            with watchdog():
-                self._keep()
+            yield
         finally:
-            notify("STOPPING=1")
-            self._stop_all()
-            if self._shares is not None:
-                self._shares.close()
             signal.set_wakeup_fd(earlier_wakeup)
             for number, handler in earlier.items():
                 signal.signal(number, handler)
             self._reader.close()
             self._writer.close()
-        if signal.SIGINT in self._signals:
-            raise KeyboardInterrupt
+            if signal.SIGINT in self._signals:
+                raise KeyboardInterrupt
+
+    def run(self, listener: socket.socket) -> None:
+        """Until SIGTERM or SIGINT: then all workers stop. SIGHUP replaces them. Raises MilterError if none can live."""
+        Tally.of_this_process = self._tally
+        try:
+            with watchdog():
+                self._keep(listener)
+        finally:
+            notify("STOPPING=1")
+            self._stop_all(listener)
+            if self._shares is not None:
+                self._shares.close()
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         if number != signal.SIGCHLD:
             self._signals.append(number)
 
-    def _keep(self) -> None:
+    def _keep(self, listener: socket.socket) -> None:
         was_ready = False
         while not {signal.SIGTERM, signal.SIGINT} & set(self._signals):
             if signal.SIGHUP in self._signals:
@@ -86,7 +93,7 @@ class Supervisor:
                 notify_reloading()
                 was_ready = False
                 self._to_replace = self._wanted()
-            self._start_missing()
+            self._start_missing(listener)
             self._wait(self._pause())
             self._replace()
             for child in self._children:
@@ -113,9 +120,9 @@ class Supervisor:
         # One more than usual while they are replaced: a worker goes only when another is there for it.
         return self._count + bool(self._to_replace) - len(self._wanted())
 
-    def _start_missing(self) -> None:
+    def _start_missing(self, listener: socket.socket) -> None:
         while self._missing() > 0 and time.monotonic() >= self._next_start:
-            child = Child(self._listener, self._hear, self._shares.take() if self._shares is not None else None)
+            child = Child(listener, self._hear, self._shares.take() if self._shares is not None else None)
             self._children.append(child)
             logger.info("worker %d starts", child.pid)
 
@@ -184,11 +191,11 @@ class Supervisor:
         if self._failures:
             self._next_start = time.monotonic() + min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** (self._failures - 1))
 
-    def _stop_all(self) -> None:
+    def _stop_all(self, listener: socket.socket) -> None:
         for child in self._children:
             child.stop(self._grace)
         # The MTA is refused while they end; else its connections would wait here for nobody.
-        discard_listener(self._listener)
+        discard_listener(listener)
         for child in self._children.copy():
             try:
                 child.process.wait(child.remaining())

@@ -201,3 +201,48 @@ def test_a_message_that_begins_unanswered_then_is_told_at_its_next_step(start: S
         assert client.data().verdict is Verdict.TEMPFAIL
         assert process.wait() == 0, process.stderr
         assert process.seen("envfrom", "data") == before
+
+
+ABORTED = """
+    class Filter(Base):
+        def {step}(self, *args): return CONTINUE
+        def eom(self): return ACCEPT
+        def abort(self): note("abort")
+"""
+
+
+@pytest.mark.parametrize("step", ["envfrom", "data"])
+def test_a_message_that_came_too_late_is_not_aborted(start: Start, step: str) -> None:
+    """The filter knows nothing of it."""
+    process = start(HELD_END + ABORTED.format(step=step), grace=60, keeps_connections=True)
+    with idle_at_the_end(process) as client:
+        assert process.wait_for(bool)[0] == ("abort",)  # of the one before
+        answers = {"envfrom": client.mail("<a@example.org>"), "data": client.data()}
+        assert answers[step].verdict is Verdict.TEMPFAIL
+        client.abort()
+        process.send_signal(signal.SIGUSR1)
+        assert process.wait() == 0, process.stderr
+    assert len(process.seen("abort")) == 1
+
+
+def test_a_message_that_the_deadline_cuts_off_is_aborted(start: Start) -> None:
+    hold = """
+    import signal
+    import pymilter._core as core
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR1])
+    messages_too_late = core.messages_too_late
+    def hold():
+        core.messages_too_late = messages_too_late
+        signal.sigwait([signal.SIGUSR1])
+        return 0
+    core.messages_too_late = hold
+"""
+    process = start(hold + ABORTED.format(step="envrcpt"), grace=0.1, keeps_connections=True)
+    with under_way(process) as client:
+        process.send_signal(signal.SIGTERM)
+        eventually(lambda: process.stderr, lambda text: "still under way" in text)
+        assert client.rcpt("<c@example.org>").verdict is Verdict.TEMPFAIL
+        client.abort()
+        process.wait_for(lambda seen: ("abort",) in seen)
+        process.send_signal(signal.SIGUSR1)
+        assert process.wait() == 0, process.stderr

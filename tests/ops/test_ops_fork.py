@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from pymilter.testing import Client, ClientError, FilterGone, FilterUnreachable, Verdict
-from support.wire import Start, eventually, free_address, prepared
+from support.wire import Script, Start, eventually, free_address, prepared
 
 SOURCE = """
     import multiprocessing, os, signal, sys
@@ -159,3 +159,21 @@ def test_stop_in_the_child_does_not_stop_the_parent(start: Start) -> None:
     with Client(process.address) as client:
         client.connect()
     assert "stopped" not in process.stderr
+
+
+def test_a_signal_that_the_parent_holds_back_is_not_for_the_child(script: Script) -> None:
+    done = script("""
+        import logging, os, signal
+        class Forking(logging.Handler):
+            def emit(self, record):
+                if record.getMessage().startswith("listening on"):
+                    os.kill(os.getpid(), signal.SIGTERM)
+                    if (child := os.fork()) == 0:
+                        os._exit(7)
+                    note("child", os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+        logging.getLogger("pymilter").addHandler(Forking())
+        def main(address):
+            run(Base, address)
+    """)
+    assert done.seen == [("child", 7)], done.stderr
+    assert done.returncode == 0

@@ -129,6 +129,78 @@ def test_signals_in_the_first_moments(tmp_path: Path) -> None:
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
+# A signal when the filter serves already, and before it waits for one.
+AT_THE_START = """
+        import os, signal, threading
+        import pymilter._core as core
+        start_core = core.Filter.start
+        def start(self, *arguments, **options):
+            start_core(self, *arguments, **options)
+            os.kill(os.getpid(), {number})
+            note("started")
+        core.Filter.start = start
+"""
+
+
+@pytest.mark.parametrize("how", RUNS)
+def test_an_interrupt_between_the_start_and_the_wait(script: Script, how: str) -> None:
+    """It serves already, and must be stopped; classic programs see no exception."""
+    done = script(
+        AT_THE_START.format(number="signal.SIGINT")
+        + f"""
+        def main(address):
+            try:
+                {RUNS[how]}
+            except KeyboardInterrupt:
+                note("interrupted")
+            note("returned", os.path.exists(address[5:]))
+    """
+    )
+    interrupted = [("interrupted",)] if how == "run" else []
+    assert done.seen == [("started",), *interrupted, ("returned", False)], done.stderr
+    assert done.returncode == 0
+
+
+def test_a_handler_in_the_main_thread_beside_a_filter_that_starts(script: Script) -> None:
+    """Only a signal wakes that thread, so it gets it again."""
+    done = script(
+        AT_THE_START.format(number="signal.SIGTERM")
+        + """
+        def main(address):
+            came = threading.Event()
+            signal.signal(signal.SIGTERM, lambda number, frame: (note("handler"), came.set()))
+            thread = threading.Thread(target=run, args=(Base, address))
+            thread.start()
+            came.wait()
+            thread.join()
+    """
+    )
+    assert done.seen == [("started",), ("handler",)], done.stderr
+    assert done.returncode == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_start_that_fails_loses_no_signal(script: Script, number: signal.Signals) -> None:
+    done = script(f"""
+        import os
+        import pymilter._run as runs
+        def fail(*arguments, **options):
+            os.kill(os.getpid(), {int(number)})
+            note("failed")
+            raise OSError("no socket")
+        runs.open_listener = fail
+        def main(address):
+            try:
+                run(Base, address)
+            except KeyboardInterrupt as error:
+                note("interrupted", str(error.__context__))
+    """)
+    if number == signal.SIGTERM:  # nobody handles it, so it ends the process
+        assert (done.returncode, done.seen) == (-number, [("failed",)])
+    else:
+        assert (done.returncode, done.seen) == (0, [("failed",), ("interrupted", "no socket")])
+
+
 def test_a_handler_that_is_installed_while_it_runs(start: Start) -> None:
     """Python's own handler takes the place of ours then; the filter stops all the same."""
     process = start("""

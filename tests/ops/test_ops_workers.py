@@ -15,7 +15,7 @@ import pytest
 
 from pymilter.testing import Client, ClientError, FilterFailed, FilterGone, FilterTimeout, FilterUnreachable, Verdict
 from support.crew import Crew, freeze, gone, is_alive, serving
-from support.wire import eventually, free_address
+from support.wire import Script, eventually, free_address
 
 
 @pytest.fixture
@@ -112,6 +112,31 @@ def test_workers_that_die_at_once(tmp_path: Path) -> None:
     assert len(ends) == len(starts) == 6
     pauses = [start - end for end, start in zip(ends, starts[1:], strict=False)]
     assert all(pause >= 0.099 * 2**number for number, pause in enumerate(pauses)), pauses
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_before_the_first_worker(script: Script, number: signal.Signals) -> None:
+    """Who sees the socket may send it."""
+    done = script(f"""
+        import os
+        import pymilter._run as runs
+        open_listener = runs.open_listener
+        def open_and_signal(*arguments, **options):
+            listener = open_listener(*arguments, **options)
+            os.kill(os.getpid(), {int(number)})
+            note("open")
+            return listener
+        runs.open_listener = open_and_signal
+        def main(address):
+            try:
+                run(Base, address, workers=2)
+            except KeyboardInterrupt:
+                note("interrupted")
+            note("returned", os.path.exists(address[5:]))
+    """)
+    interrupted = [("interrupted",)] if number == signal.SIGINT else []
+    assert done.seen == [("open",), *interrupted, ("returned", False)], done.stderr
+    assert done.returncode == 0
 
 
 def test_a_worker_that_hangs_at_the_stop_is_killed(tmp_path: Path) -> None:
