@@ -163,9 +163,11 @@ void SignalChain::let_through() noexcept {
 }
 
 void SignalChain::renew() noexcept {
+    is_holding.store(true);  // until it is known whose handler was replaced
     for (Watched &watched : all_watched) {
         install(watched);
     }
+    let_through();
 }
 
 }  // namespace pymilter
