@@ -110,6 +110,39 @@ def _measure(mta: Mta, message: Path, seconds: float, filter_process: FilterProc
     return Figures(count, count / took, count * BODY / took / 1e6, 0.0, 0.0, 0.0, cpu / count * 1e6, start, peak, 0.0)
 
 
+def _filter_options() -> list[str]:
+    return ["--headers", str(HEADERS), "--recipients", "1", "--size", str(BODY)]
+
+
+@contextlib.contextmanager
+def _mail_folder() -> Iterator[Path]:
+    """Where Postfix's user finds the filter's socket."""
+    with tempfile.TemporaryDirectory(prefix="bench-", dir="/run" if os.access("/run", os.W_OK) else None) as temporary:
+        folder = Path(temporary)
+        folder.chmod(0o755)
+        yield folder
+
+
+@contextlib.contextmanager
+def through_postfix(side: str, transport: str) -> Iterator[tuple[FilterProcess, Callable[[float], int]]]:
+    """A side's filter behind Postfix; the function sends mail for so many seconds and tells how many messages."""
+    with _mail_folder() as folder:
+        message = _message(folder)
+        address = fresh_address(transport, folder)
+        command = SIDES[side].command("all", address, _filter_options())
+        with _postfix([address.for_libmilter]) as mta, FilterProcess(command, address, folder) as process:
+
+            def send(seconds: float) -> int:
+                trial = 100
+                count = trial + int(seconds * trial / _send(mta.port, message, trial))
+                _send(mta.port, message, count - trial)
+                return count
+
+            send(0.5)
+            yield process, send
+            _settle(mta)
+
+
 def measure_mail(
     transport: str, sides: Sequence[str], rounds: int, seconds: float, say: Callable[[str], None]
 ) -> list[Row]:
@@ -117,10 +150,8 @@ def measure_mail(
     taking_part = [name for name in SIDES_OF_MAIL if name in sides and transport in SIDES[name].transports]
     rows = {name: Row("mail", transport, name) for name in (NO_FILTER, *taking_part)}
     say(f"mail over {transport}: smtp-source through Postfix")
-    options = ["--headers", str(HEADERS), "--recipients", "1", "--size", str(BODY)]
-    with tempfile.TemporaryDirectory(prefix="bench-", dir="/run" if os.access("/run", os.W_OK) else None) as temporary:
-        folder = Path(temporary)
-        folder.chmod(0o755)
+    options = _filter_options()
+    with _mail_folder() as folder:
         message = _message(folder)
         address = fresh_address(transport, folder)
         try:

@@ -1,13 +1,16 @@
-"""Where processor time goes: the kernel, libmilter, the C library, CPython, the binding; and what a callback costs."""
+"""Where processor time goes: the kernel, libmilter, the C library, CPython, the binding; what a callback costs."""
 
 import os
 import tempfile
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from harness.callgrind import instructions_per_message
 from harness.loads import LOADS, Load
+from harness.mail import through_postfix
 from harness.measure import in_turn
+from harness.perf import sampled
 from harness.report import number, table
 from harness.sides import SIDES
 
@@ -17,8 +20,10 @@ _PROFILES = (
     ("steps", 100, ("c", "old", "ours")),
     ("steps", 100, ("c-noreply", "old-noreply", "ours-none")),
     ("body5", 10, ("c-noreply", "old-noreply", "ours-none")),
+    ("body5each", 10, ("c-noreply", "old-noreply", "ours-none")),
     ("gather5", 10, ("c-noreply", "old-noreply", "ours-none")),
 )
+_MAIL_SIDES = ("c-noreply", "old-noreply", "ours-none")
 _CALLBACK_SIDES = ("c", "c-noreply", "old", "old-noreply", "ours", "ours-none")
 
 
@@ -47,6 +52,12 @@ def _times(side: str, load: Load, transport: str, seconds: float) -> tuple[float
     return (after_user - user) * scale, (after_system - system) * scale
 
 
+def _times_over_tcp(side: str, load: Load, seconds: float) -> list[str]:
+    if side == "old-noreply":  # it stalls in each message, and too few are left to tell their time
+        return ["–", "–"]
+    return list(map(number, _times("c-noreply-cures" if side == "c-noreply" else side, load, "tcp", seconds)))
+
+
 def _message_table(name: str, messages: int, sides: Sequence[str], seconds: float, say: Callable[[str], None]) -> str:
     load = LOADS[name]
     head = [
@@ -64,18 +75,15 @@ def _message_table(name: str, messages: int, sides: Sequence[str], seconds: floa
         parts = dict.fromkeys(_PARTS, 0.0)
         for file, count in instructions_per_message(side, load, messages).items():
             parts[_part(file)] += count / 1e3
-        # Over TCP a filter that libmilter does not acknowledge for stalls; processor time would be that of waking up.
-        over_tcp = f"{side}-cures" if side == "c-noreply" else side
-        times = [*_times(side, load, "unix", seconds), *_times(over_tcp, load, "tcp", seconds)]
-        figures = [*parts.values(), sum(parts.values()), *times]
-        lines.append([SIDES[side].title, *map(number, figures)])
+        figures = [*parts.values(), sum(parts.values()), *_times(side, load, "unix", seconds)]
+        lines.append([SIDES[side].title, *map(number, figures), *_times_over_tcp(side, load, seconds)])
     return f"### {load.title}\n{table(head, lines)}"
 
 
 def _callback_table(say: Callable[[str], None]) -> str:
     counts: dict[str, float] = {}
+    load = LOADS["boundary"]
     for side in _CALLBACK_SIDES:
-        load = LOADS["boundary"]
         counts[side] = sum(instructions_per_message(side, load, 40).values()) / load.callbacks
         say(f"  {side}: {counts[side]:.0f} instructions per callback")
     lines = []
@@ -85,7 +93,38 @@ def _callback_table(say: Callable[[str], None]) -> str:
     return f"### One header callback\n{table(['side', 'instructions', 'above C'], lines)}"
 
 
+def _all_seconds() -> float:
+    """Processor time of the whole machine, but for idling."""
+    user, nice, system, _, _, irq, softirq, *_ = map(int, Path("/proc/stat").read_text().splitlines()[0].split()[1:])
+    return (user + nice + system + irq + softirq) / os.sysconf("SC_CLK_TCK")
+
+
+def _mail_table(seconds: float, say: Callable[[str], None]) -> str:
+    lines = []
+    for side in _MAIL_SIDES:
+        say(f"  mail {side}")
+        with through_postfix(side, "unix") as (process, send):
+            all_before, own_before, begun = _all_seconds(), process.cpu_seconds(), time.monotonic()
+            messages = send(seconds)
+            all_seconds, own = _all_seconds() - all_before, process.cpu_seconds() - own_before
+            rate = messages / (time.monotonic() - begun)
+            # Sampling slows the kernel's switches down, so that it tells the parts in user space alone.
+            own_before = process.cpu_seconds()
+            with sampled(process.pid) as shares:
+                sampled_messages = send(seconds)
+                sampled_own = process.cpu_seconds() - own_before
+        parts = dict.fromkeys(_PARTS, 0.0)
+        for file, share in shares.items():
+            if not file.startswith("["):  # as the kernel and its page of functions are
+                parts[_part(file)] += share * sampled_own / sampled_messages * 1e6
+        own_us = own / messages * 1e6
+        figures = [*parts.values(), own_us - sum(parts.values()), own_us, all_seconds / messages * 1e6, rate]
+        lines.append([SIDES[side].title, *map(number, figures)])
+    head = ["µs a message", *_PARTS, "the kernel for it", "the filter in all", "the whole machine", "messages/s"]
+    return f"### Through Postfix, unix socket\n{table(head, lines)}"
+
+
 def profile(seconds: float, say: Callable[[str], None]) -> str:
     """Markdown tables: instructions in user space by callgrind, processor time by the kernel's account."""
     tables = [_message_table(name, messages, sides, seconds, say) for name, messages, sides in _PROFILES]
-    return "\n".join([*tables, _callback_table(say)])
+    return "\n".join([*tables, _callback_table(say), _mail_table(seconds, say)])

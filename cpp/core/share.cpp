@@ -73,6 +73,7 @@ void Share::leave() noexcept {
 void Share::abandon() noexcept {
     // The mutex may be held by a thread that is not here.
     if (m_shares.exchange(false)) {
+        m_listener->put_back();
         m_listener->unshare();
         for (const int end : m_bell) {
             ::close(end);

@@ -189,12 +189,27 @@ def test_a_process_that_a_handler_forks_holds_no_socket(tmp_path: Path) -> None:
         forked = {int(pid) for worker in crew.pids() for pid in children(worker)}
         assert len(forked) == 4
         try:
+            for pid in forked:
+                eventually(lambda pid=pid: pipes_and_listeners(pid), lambda held: held == (2, 0))
             assert crew.process.stop() == 0, crew.process.stderr
             with pytest.raises(ClientError):
                 held.take(1)
         finally:
             for pid in forked:
                 os.kill(pid, signal.SIGKILL)
+
+
+def pipes_and_listeners(pid: int) -> tuple[int, int]:
+    """How many pipes and listening sockets a process holds; a filter has a pipe, and so has each worker."""
+    links: list[str] = []
+    for entry in Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):  # it closes them just now
+            links.append(str(entry.readlink()))
+    listeners = [row.split() for row in Path("/proc/net/unix").read_text().splitlines()[1:]]
+    inodes = {row[6] for row in listeners if int(row[3], 16) & 0x10000}  # __SO_ACCEPTCON
+    inodes |= {row[9] for row in map(str.split, Path("/proc/net/tcp").read_text().splitlines()[1:]) if row[3] == "0A"}
+    held = set(links) & {f"socket:[{inode}]" for inode in inodes}
+    return len({link for link in links if link.startswith("pipe:")}), len(held)
 
 
 def children(pid: int) -> list[str]:
