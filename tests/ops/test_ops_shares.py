@@ -9,6 +9,7 @@ import textwrap
 import time
 from collections import Counter
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -81,14 +82,16 @@ def shared(
             held.close()
 
 
-# As systemd does, but the program opens it itself: its workers get it from their supervisor.
+# The supervisor has it already; workers get it from there.
 INHERITED = """\
     if not is_worker():
         import socket
         listening = socket.socket(socket.AF_UNIX)
         listening.bind(sys.argv[1].removeprefix("unix:"))
         listening.listen()
-        sys.argv[1] = f"fd:{listening.fileno()}"
+        os.dup2(listening.fileno(), 3)
+        os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS="1")
+    sys.argv[1] = "{address}"
 """
 
 
@@ -98,8 +101,9 @@ def test_idle_connections_are_split_evenly(tmp_path: Path, kind: str, workers: i
         assert held.take(6 * workers) == dict.fromkeys(crew.pids(), 6)
 
 
-def test_a_socket_that_was_open_already_is_shared_too(tmp_path: Path) -> None:
-    with shared(tmp_path, before=INHERITED) as (crew, held):
+@pytest.mark.parametrize("address", ["fd:3", "systemd:"])
+def test_a_socket_that_was_open_already_is_shared_too(tmp_path: Path, address: str) -> None:
+    with shared(tmp_path, before=INHERITED.format(address=address)) as (crew, held):
         assert held.take(12) == dict.fromkeys(crew.pids(), 6)
 
 
@@ -190,7 +194,7 @@ def test_a_process_that_a_handler_forks_holds_no_socket(tmp_path: Path) -> None:
         assert len(forked) == 4
         try:
             for pid in forked:
-                eventually(lambda pid=pid: pipes_and_listeners(pid), lambda held: held == (2, 0))
+                eventually(partial(pipes_and_listeners, pid), (2, 0).__eq__)
             assert crew.process.stop() == 0, crew.process.stderr
             with pytest.raises(ClientError):
                 held.take(1)
