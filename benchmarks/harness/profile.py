@@ -17,11 +17,11 @@ from harness.sides import SIDES
 _PARTS = ("libmilter", "C library", "CPython", "the binding, or the C filter")
 # Load, messages that callgrind counts, sides: those whose ratios are goals.
 _PROFILES = (
-    ("steps", 100, ("c", "old", "ours")),
-    ("steps", 100, ("c-noreply", "old-noreply", "ours-none")),
-    ("body5", 10, ("c-noreply", "old-noreply", "ours-none")),
-    ("body5each", 10, ("c-noreply", "old-noreply", "ours-none")),
-    ("gather5", 10, ("c-noreply", "old-noreply", "ours-none")),
+    ("steps", 500, ("c", "old", "ours")),
+    ("steps", 500, ("c-noreply", "old-noreply", "ours-none")),
+    ("body5", 50, ("c-noreply", "old-noreply", "ours-none")),
+    ("body5each", 50, ("c-noreply", "old-noreply", "ours-none")),
+    ("gather5", 50, ("c-noreply", "old-noreply", "ours-none")),
 )
 _MAIL_SIDES = ("c-noreply", "old-noreply", "ours-none")
 _CALLBACK_SIDES = ("c", "c-noreply", "old", "old-noreply", "ours", "ours-none")

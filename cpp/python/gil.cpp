@@ -57,18 +57,21 @@ private:
     PyGILState_STATE m_first = PyGILState_UNLOCKED;
 };
 
-// What the calling thread is in.
-struct Callback {
-    bool is_inside;
-    Connection *connection;
+}  // namespace
+
+// One lookup of thread-local memory finds all of it: each is a call.
+struct Attach::Thread {
+    KeptThreadState state;
+    bool is_inside = false;
+    Connection *connection = nullptr;
+    // The mask to go back to at the end of the callback, where another has been lent.
+    bool is_lent = false;
+    sigset_t own_mask{};
 };
 
-thread_local KeptThreadState kept;
-thread_local Callback here{false, nullptr};
+namespace {
 
-// The mask to go back to at the end of the callback, where another has been lent.
-thread_local bool is_lent = false;
-thread_local sigset_t own_mask;
+thread_local Attach::Thread here;
 
 }  // namespace
 
@@ -108,26 +111,29 @@ Connection *Attach::connection() noexcept { return here.connection; }
 void Attach::serve(Connection *connection) noexcept { here.connection = connection; }
 
 void Attach::lend(const sigset_t &mask) noexcept {
-    if (here.is_inside && !is_lent) {
-        is_lent = ::pthread_sigmask(SIG_SETMASK, &mask, &own_mask) == 0;
+    Thread &thread = here;
+    if (thread.is_inside && !thread.is_lent) {
+        thread.is_lent = ::pthread_sigmask(SIG_SETMASK, &mask, &thread.own_mask) == 0;
     }
 }
 
-Attach::Attach(Connection *connection) noexcept : m_inside(Gate::enter()) {
-    if (m_inside) {
-        kept.attach();
-        here = {true, connection};
+Attach::Attach(Connection *connection) noexcept : m_thread(Gate::enter() ? &here : nullptr) {
+    if (m_thread != nullptr) {
+        m_thread->state.attach();
+        m_thread->is_inside = true;
+        m_thread->connection = connection;
     }
 }
 
 Attach::~Attach() {
-    if (m_inside) {
-        here = {false, nullptr};
-        if (is_lent) {
-            is_lent = false;
-            ::pthread_sigmask(SIG_SETMASK, &own_mask, nullptr);
+    if (m_thread != nullptr) {
+        m_thread->is_inside = false;
+        m_thread->connection = nullptr;
+        if (m_thread->is_lent) {
+            m_thread->is_lent = false;
+            ::pthread_sigmask(SIG_SETMASK, &m_thread->own_mask, nullptr);
         }
-        kept.detach();
+        m_thread->state.detach();
         Gate::leave();
     }
 }

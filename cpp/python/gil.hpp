@@ -41,7 +41,7 @@ public:
     ~Attach();
     Attach(const Attach &) = delete;
     Attach &operator=(const Attach &) = delete;
-    explicit operator bool() const { return m_inside; }
+    explicit operator bool() const { return m_thread != nullptr; }
 
     // Names the connection, where it is made only within the callback.
     static void serve(Connection *connection) noexcept;
@@ -53,8 +53,10 @@ public:
     // Gives the calling thread the signal mask `mask` until its callback ends; outside of one, nothing.
     static void lend(const sigset_t &mask) noexcept;
 
+    struct Thread;
+
 private:
-    bool m_inside;
+    Thread *m_thread;  // null when the gate is shut
 };
 
 // RAII, for calls that block or touch the socket.

@@ -57,6 +57,19 @@ def test_text_is_utf8_with_nothing_lost(start: Start, decorator: str, text: byte
     ]
 
 
+def test_one_letter_beyond_ascii_is_seen_wherever_it_is(start: Start) -> None:
+    words = ["a" * before + "é" + "b" * after for before in range(18) for after in range(9)]
+    process = start(ALL_TEXT.format(decorator=""))
+    with Client(process.address) as client:
+        client.connect()
+        client.mail("<>")
+        client.rcpt("<>")
+        client.data()
+        for word in words:
+            client.header("X-Name", word.encode())
+    assert [value for _, _, value in process.seen("header")] == words
+
+
 def test_header_names_may_hold_any_byte(start: Start) -> None:
     process = start(ALL_TEXT.format(decorator=""))
     with Client(process.address) as client:
