@@ -79,17 +79,18 @@ void on_signal(int number) {
     errno = saved_errno;
 }
 
-void install(Watched &watched) noexcept {
+bool is_to_install(const Watched &watched) noexcept {
     struct sigaction current{};
     ::sigaction(watched.number, nullptr, &current);
     const bool ignored = current.sa_handler == SIG_IGN;  // as nohup does: the user's wish
-    if (ignored || current.sa_handler == on_signal || (current.sa_flags & SA_SIGINFO) != 0) {
-        return;
-    }
+    return !ignored && current.sa_handler != on_signal && (current.sa_flags & SA_SIGINFO) == 0;
+}
+
+void install(Watched &watched) noexcept {
     struct sigaction ours{};
     ours.sa_handler = on_signal;
     sigfillset(&ours.sa_mask);
-    // What is replaced counts, not what was seen above: another thread may install its handler just now.
+    // What is replaced counts, not what was seen before: another thread may install its handler just now.
     struct sigaction replaced{};
     ::sigaction(watched.number, &ours, &replaced);
     if (replaced.sa_handler == on_signal) {
@@ -129,15 +130,17 @@ bool is_watched(int number) noexcept {
                        [&](const Watched &watched) { return watched.number == number; });
 }
 
-SignalChain::SignalChain(int descriptor) {
+SignalChain::SignalChain(int descriptor, bool holds) {
     target.store(descriptor);
     owner.store(::getpid());
-    is_holding.store(true);
+    is_holding.store(holds);
     for (Watched &watched : all_watched) {
         watched.was_seen.store(false);
         watched.is_held.store(false);
         watched.is_sent_again.store(false);
-        install(watched);
+        if (is_to_install(watched)) {
+            install(watched);
+        }
     }
 }
 
@@ -163,11 +166,13 @@ void SignalChain::let_through() noexcept {
 }
 
 void SignalChain::renew() noexcept {
-    is_holding.store(true);  // until it is known whose handler was replaced
     for (Watched &watched : all_watched) {
-        install(watched);
+        if (is_to_install(watched)) {
+            is_holding.store(true);  // until it is known whose handler was replaced
+            install(watched);
+            let_through();
+        }
     }
-    let_through();
 }
 
 }  // namespace pymilter

@@ -15,9 +15,9 @@ bool is_watched(int number) noexcept;
 
 class SignalChain {
 public:
-    // Each of the signals writes its number as one byte to `descriptor` (non-blocking) at once. Its handler, which may
-    // raise, waits for let_through(), at the longest for the end of the chain. One at a time per process.
-    explicit SignalChain(int descriptor);
+    // Each of the signals writes its number as one byte to `descriptor` (non-blocking) at once. With `holds`, its
+    // handler waits for let_through(), at the longest for the end of the chain. One at a time per process.
+    SignalChain(int descriptor, bool holds);
     ~SignalChain();
     SignalChain(const SignalChain &) = delete;
     SignalChain &operator=(const SignalChain &) = delete;

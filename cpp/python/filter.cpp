@@ -160,8 +160,8 @@ Transport Filter::transport_of(Connection &connection, SMFICTX *context) const {
     return m_mute_over_tcp && connection.socket ? Transport::acknowledged_tcp : Transport::plain_tcp;
 }
 
-void Filter::watch_signals() {
-    m_signals.emplace(m_loop.signal_descriptor());
+void Filter::watch_signals(bool hold) {
+    m_signals.emplace(m_loop.signal_descriptor(), hold);
     Wakeup::claim(m_loop.signal_descriptor());
 }
 

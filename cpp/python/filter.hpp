@@ -54,7 +54,8 @@ public:
     // Calls smfi_register, smfi_settimeout and smfi_setbacklog. `timeout` in seconds.
     void register_filter(std::optional<int> timeout);
     // SIGTERM, SIGHUP and SIGINT end wait(): before the socket listens, because who sees it may send the first one.
-    void watch_signals();
+    // With `hold`, handlers of the program's run once wait() begins: for the thread that they interrupt.
+    void watch_signals(bool hold);
     void leave_signals();
     // `mute_over_tcp`: leave steps unanswered over TCP too, on connections where that can be made safe.
     void start(int descriptor, bool mute_over_tcp, bool tell_connections);

@@ -73,7 +73,9 @@ class RunningLoop:
                 # Before anything is touched that belongs to the filter that runs: its signals, its socket.
                 raise MilterError("a filter is registered already: there is one filter in a process")
             if signals:
-                self._filter.watch_signals()
+                # Python runs handlers in the main thread. Where that starts the filter, they must not interrupt it
+                # before somebody stops the filter again; where it does something else, they need not wait.
+                self._filter.watch_signals(hold=_is_main_thread())
             try:
                 yield
             except BaseException:
@@ -97,7 +99,7 @@ class RunningLoop:
 
     def wait(self) -> None:
         """Wait for the end or for a reason to end."""
-        is_main = threading.current_thread() is threading.main_thread()
+        is_main = _is_main_thread()
         started = time.monotonic() + STARTING
         while True:
             renew_every = RENEW_EVERY_AT_START if time.monotonic() < started else RENEW_EVERY
@@ -183,6 +185,10 @@ class RunningLoop:
                 return False
             time.sleep(LOOK_EVERY)
         return True
+
+
+def _is_main_thread() -> bool:
+    return threading.current_thread() is threading.main_thread()
 
 
 def end() -> None:

@@ -162,7 +162,7 @@ def test_an_interrupt_between_the_start_and_the_wait(script: Script, how: str) -
 
 
 def test_a_handler_in_the_main_thread_beside_a_filter_that_starts(script: Script) -> None:
-    """Only a signal wakes that thread, so it gets it again."""
+    """It runs at once: only a signal wakes that thread, and a second one may come when it is about to sleep again."""
     done = script(
         AT_THE_START.format(number="signal.SIGTERM")
         + """
@@ -175,7 +175,7 @@ def test_a_handler_in_the_main_thread_beside_a_filter_that_starts(script: Script
             thread.join()
     """
     )
-    assert done.seen == [("started",), ("handler",)], done.stderr
+    assert sorted(done.seen) == [("handler",), ("started",)], done.stderr
     assert done.returncode == 0
 
 
