@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import re
 import subprocess
 import threading
@@ -45,7 +44,7 @@ class Load:
         self._port = port
         self._host = host
         self._messages = messages
-        self._runs = itertools.count(1)
+        self._runs = 0
         self._enough = threading.Event()
         self._changed = threading.Condition()
         self._answers: list[Answer] = []
@@ -67,6 +66,12 @@ class Load:
         self._enough.set()
         for thread in self._threads:
             thread.join()
+
+    @property
+    def runs(self) -> int:
+        """The last run that has begun."""
+        with self._changed:
+            return self._runs
 
     @property
     def answers(self) -> list[Answer]:
@@ -93,7 +98,8 @@ class Load:
     def _source(self) -> None:
         while not self._enough.is_set():
             with self._changed:
-                run = next(self._runs)
+                self._runs += 1
+                run = self._runs
             options = ["-d"] if run % 2 else []
             command = [self._command, "-v", "-A", "-N", *options, "-m", str(self._messages), "-l", "3000"]
             command += ["-f", "from@example.org", "-t", f"-{run}@example.net", "-M", self._host]
