@@ -63,6 +63,9 @@ constexpr bool is_connection_step(Step step) {
     return step == Step::negotiate || step == Step::connect || step == Step::helo;
 }
 
+// Those of a message: an unknown command may come at any time.
+constexpr bool is_message_step(Step step) { return !is_connection_step(step) && step != Step::unknown; }
+
 constexpr std::uint32_t all_mute_bits = SMFIP_NR_CONN | SMFIP_NR_HELO | SMFIP_NR_MAIL | SMFIP_NR_RCPT | SMFIP_NR_DATA |
                                         SMFIP_NR_UNKN | SMFIP_NR_HDR | SMFIP_NR_EOH | SMFIP_NR_BODY;
 

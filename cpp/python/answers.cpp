@@ -54,7 +54,7 @@ void end_message_after(SMFICTX *context, Step step, sfsistat status) {
     const bool refuses = status == SMFIS_REJECT || status == SMFIS_TEMPFAIL;
     const bool is_final = refuses || status == SMFIS_ACCEPT || status == SMFIS_DISCARD;
     // A refusal of one recipient is none of the message.
-    if (!is_final || is_connection_step(step) || (refuses && step == Step::envrcpt) || step == Step::unknown) {
+    if (!is_final || !is_message_step(step) || (refuses && step == Step::envrcpt)) {
         return;
     }
     Connection *const connection = Connection::find(context);

@@ -19,8 +19,6 @@ namespace pymilter::dispatch {
 
 namespace {
 
-bool is_message_step(Step step) { return !is_connection_step(step) && step != Step::unknown; }
-
 // TEMPFAIL because the filter has stopped, or is about to, which is logged once: somebody will ask for the message. A
 // step that is not answered goes on to the next that is.
 sfsistat give_up(SMFICTX *context, const Filter &filter, Step step) {
