@@ -5,7 +5,7 @@ MINUTES ?= 5
 BIN := $(VENV)/bin
 SOURCES := pyproject.toml CMakeLists.txt $(wildcard cmake/*) $(wildcard cpp/*/*)
 
-.PHONY: help demo test pytest test-all lint check-native bench soak clean
+.PHONY: help demo test pytest test-all lint check-native check-long bench soak clean
 
 help:
 	@echo 'make demo   build, and run an example filter on a real message'
@@ -13,6 +13,7 @@ help:
 	@echo 'make lint   style, warnings and types'
 	@echo 'make check-native  sanitizers, fuzzing and leaks for the C++ half'
 	@echo 'make pytest  the tests alone'
+	@echo 'make check-long  the tests that take too long for make test'
 	@echo 'make test-all  demo and tests on CPython 3.11, 3.12 and 3.13 (PYTHONS names others)'
 	@echo 'make bench  measure against a C filter, pymilter 1.0.5 and others'
 	@echo 'make soak   good and hostile clients, kills and reloads, for MINUTES=5; checks answers, memory, descriptors'
@@ -59,6 +60,10 @@ lint: $(VENV)/.tests
 
 check-native: $(VENV)/.tests
 	PYTHON=$(CURDIR)/$(BIN)/python scripts/check-native
+
+# The long gate: run it before you resolve an issue that it covers, and quote what it printed.
+check-long: $(VENV)/.tests
+	$(BIN)/python -m pytest --long -m long
 
 bench: $(VENV)/.tests
 	$(BIN)/python benchmarks/run.py
