@@ -1,16 +1,45 @@
-"""Owns reading a header value as people wrote it: encoded words (RFC 2047) and "Name <address>" (RFC 5322 3.4)."""
+"""Owns reading a header value with encoded words in it (RFC 2047), in time that grows with its length."""
 
-import email.utils
 import re
 from binascii import Error as Base64Error
 from binascii import a2b_base64
-from collections.abc import Callable
+from collections.abc import Iterator
 from email.quoprimime import header_decode
-from functools import partial
+from typing import NamedTuple
 
-_WORD = re.compile(r"=\?([^?*\s]*)(?:\*[^?]*)?\?([bBqQ])\?(.*?)\?=")
-_LAST_FOLD = re.compile(r"[\r\n]\s*\Z")
+from pymilter.mime._charsets import find_codec
+
+_HEAD = re.compile(r"=\?([^?*\s]*+)(?:\*[^?]*+)?\?([bBqQ])\?")
+_LINE_END = re.compile(r"[\r\n]")
 _FOLD = re.compile(r"[\r\n]+[ \t]*")
+
+
+class _Word(NamedTuple):
+    start: int
+    end: int
+    charset: str
+    encoding: str
+    text: str
+
+
+def _words(value: str) -> Iterator[_Word]:
+    """The encoded words: each ends at the next "?=", which must be in the same line."""
+    close = line_end = -1
+    pos = 0
+    while head := _HEAD.search(value, pos):
+        begin = head.end()
+        if close < begin:  # else the one that was found for a head before this one
+            close = value.find("?=", begin)
+        if close < 0:
+            return
+        if line_end < begin:
+            line_end = value.find("\n", begin)
+            line_end = len(value) if line_end < 0 else line_end
+        if line_end < close:
+            pos = head.start() + 1
+            continue
+        yield _Word(head.start(), close + 2, head[1].lower(), head[2], value[begin:close])
+        pos = close + 2
 
 
 def _payload(encoding: str, text: str) -> bytes:
@@ -21,12 +50,36 @@ def _payload(encoding: str, text: str) -> bytes:
     return header_decode(text).encode("latin-1")
 
 
-def _text(charset: str, data: bytes) -> str:
-    """Decode, or raise ValueError."""
+def _text_codec(charset: str) -> str | None:
+    """Python's name of a charset; None for one that is unknown, or whose codec is not for texts."""
+    codec = find_codec(charset)
+    if codec is None:
+        return None
     try:
-        return data.decode(charset, "replace")
-    except LookupError:
-        return data.decode("ascii")
+        b"a".decode(codec.name, "replace")  # not b"": no codec is looked up for it
+    except (LookupError, ValueError):
+        return None
+    return codec.name
+
+
+class _Decoder:
+    """Gathers the decoded text. Words of one charset are joined before: a character may be split between them."""
+
+    def __init__(self) -> None:
+        self.out: list[str] = []
+        self._codec = ""
+        self._data: list[bytes] = []
+
+    def add(self, codec: str, data: bytes) -> None:
+        if codec != self._codec:
+            self.flush()
+        self._codec = codec
+        self._data.append(data)
+
+    def flush(self) -> None:
+        if self._data:
+            self.out.append(b"".join(self._data).decode(self._codec, "replace"))
+        self._codec, self._data = "", []
 
 
 def decode_words(value: str) -> str:
@@ -34,83 +87,36 @@ def decode_words(value: str) -> str:
 
     A value with no encoded word comes back untouched; else it is unfolded too, and white space before it goes.
     """
-    if not _WORD.search(value):
+    if next(_words(value), None) is None:
         return value
-    value = _FOLD.sub(" ", _LAST_FOLD.sub("", value)).lstrip()
-    out: list[str] = []
+    last_fold = _LINE_END.search(value, len(value.rstrip()))
+    value = _FOLD.sub(" ", value[: last_fold.start()] if last_fold else value).lstrip()
+    decoder = _Decoder()
     end = 0
-    charset, data = "", b""  # neighbours of one character set: a character may be split between them
-
-    def flush() -> None:
-        nonlocal charset, data
-        if charset:
-            out.append(data.decode(charset, "replace"))
-        charset, data = "", b""
-
-    after_word = False
-    for word in _WORD.finditer(value):
-        between = value[end : word.start()]
-        end = word.end()
+    is_after_word = False
+    for word in _words(value):
+        between = value[end : word.start]
+        end = word.end
         try:
-            name, bytes_ = word[1].lower(), _payload(word[2], word[3])
-            text = _text(name, bytes_)
+            if not word.charset.isprintable():
+                raise ValueError("a charset with control characters in its name")
+            data = _payload(word.encoding, word.text)
+            codec = _text_codec(word.charset)
+            plain = data.decode("ascii") if codec is None else ""  # ASCII can be read whatever the charset
         except (ValueError, Base64Error):
-            flush()
-            out += [between, word[0]]
-            after_word = False
+            decoder.flush()
+            decoder.out += [between, value[word.start : word.end]]
+            is_after_word = False
             continue
-        if not (after_word and (not between or between.isspace())):
-            flush()
-            out.append(between)
-        if name != charset:
-            flush()
-        if _known(name):
-            charset, data = name, data + bytes_
+        if not (is_after_word and (not between or between.isspace())):
+            decoder.flush()
+            decoder.out.append(between)
+        if codec is None:
+            decoder.flush()
+            decoder.out.append(plain)
         else:
-            out.append(text)
-        after_word = True
-    flush()
-    out.append(value[end:])
-    return "".join(out)
-
-
-def _known(charset: str) -> bool:
-    try:
-        b"a".decode(charset, "replace")  # not b"": no codec is looked up for it
-    except (LookupError, ValueError):
-        return False
-    return True
-
-
-# Since CPython 3.11.10, 3.12.4 and 3.13 the default refuses "a@x, b@y" whole; classic programs get the first of them.
-_parse: Callable[[str], tuple[str, str]] = (
-    partial(email.utils.parseaddr, strict=False)
-    if hasattr(email.utils, "supports_strict_parsing")
-    else email.utils.parseaddr
-)
-
-_ROUTE = re.compile(r'<\s*@[^:<>"]*:')
-_QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
-_COMMENT = re.compile(r"\((?:[^()\\]|\\.)*\)", re.DOTALL)
-
-
-def _blank(text: str, pattern: re.Pattern[str]) -> str:
-    return pattern.sub(lambda found: "\0" * len(found[0]), text)
-
-
-def parse_mailbox(text: str) -> tuple[str, str]:
-    """(name, address) of the first mailbox, without decoding; ('', '') when there is none."""
-    plain = _blank(text, _QUOTED)
-    while (shorter := _blank(plain, _COMMENT)) != plain:
-        plain = shorter
-    start = plain.find("<")
-    if start < 0:
-        return _parse(text)
-    bracketed = _ROUTE.sub("<", text[start:], count=1)
-    name, address = _parse(text[:start] + bracketed)
-    inside = _parse(bracketed)[1]
-    if address == inside or not plain.rstrip("\0 \t\r\n").endswith(">"):
-        return name, address
-    # Unquoted specials in the name made the parser take a part of it for the address.
-    phrase = re.sub(r'\\(.)|"', r"\1", text[:start])
-    return " ".join(phrase.split()), inside
+            decoder.add(codec, data)
+        is_after_word = True
+    decoder.flush()
+    decoder.out.append(value[end:])
+    return "".join(decoder.out)

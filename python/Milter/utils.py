@@ -8,7 +8,8 @@ from collections.abc import Iterable
 from fnmatch import fnmatchcase
 from typing import Final
 
-from Milter._rfc2047 import decode_words, parse_mailbox
+from Milter._mailbox import parse_mailbox
+from Milter._rfc2047 import decode_words
 
 __all__ = [
     "MASK",
@@ -168,8 +169,10 @@ def parse_addr(t: str) -> list[str]:
 def parseaddr(t: str) -> tuple[str, str]:
     """(name, address) of a From, To or Sender header, undecoded; ('', '') when there is no address.
 
-    As email.utils.parseaddr, but a name that holds unquoted specials ("Smith, Joe <joe@example.com>") is kept whole,
-    and what is inside the angle brackets is always the address.
+    Of several mailboxes it is the first. A name that holds unquoted specials ("Smith, Joe <joe@example.com>") is kept
+    whole, and what is inside the angle brackets is the address. What is quoted or in a comment never is, even if the
+    quote or the comment is not closed behind an address: "alice@example.org(<bob@example.org>" is from
+    alice@example.org (CVE-2023-27043).
     """
     return parse_mailbox(t)
 

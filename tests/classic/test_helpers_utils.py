@@ -100,6 +100,47 @@ def test_parseaddr_takes_the_address_from_the_brackets(
     assert utils.parseaddr(value) == parsed != before
 
 
+@pytest.mark.parametrize(
+    ("value", "parsed"),
+    [
+        ("alice@example.org(<bob@example.org>", ("<bob@example.org>", "alice@example.org")),
+        ('alice@example.org"<bob@example.org>', ("", "alice@example.org")),
+        ("alice@example.org (\\)<bob@example.org>", (")<bob@example.org>", "alice@example.org")),
+        ('alice@example.org (")" <bob@example.org>', ('"', "alice@example.org")),
+        ("alice@example.org (x) ((y) <bob@example.org>", ("x y <bob@example.org>", "alice@example.org")),
+        ("alice@[<bob@example.org>]", ("", "alice@[<bob@example.org>]")),
+        ('"<bob@example.org>" <alice@example.org>', ("<bob@example.org>", "alice@example.org")),
+        ("alice@example.org@<bob@example.org>", ("alice@example.org@", "bob@example.org")),
+        ("alice@example.org@evil.example", ("", "")),
+        ("Joe (home <a@b>", ("Joe (home", "a@b")),
+    ],
+)
+def test_parseaddr_takes_no_address_from_a_comment_or_a_quote(value: str, parsed: tuple[str, str]) -> None:
+    """CVE-2023-27043 and what is like it: a filter must not check another domain than the one readers are shown."""
+    assert utils.parseaddr(value) == parsed
+
+
+@pytest.mark.parametrize(
+    ("value", "parsed"),
+    [
+        ("alice@example.org,<bob@example.org>", ("", "alice@example.org")),  # 1.0.5: bob
+        ("a@b <c@d>, e@f", ("a@b", "c@d")),  # 1.0.5: a@b
+        ("Joe <a@b>, Ann <c@d>", ("Joe", "a@b")),
+        ("Joe <a@b>; Ann <c@d>", ("Joe", "a@b")),
+        ("Team: Joe <a@b>, Ann <c@d>;", ("Joe", "a@b")),
+        ("Team: a@b, c@d;", ("", "a@b")),
+        (", a@b", ("", "a@b")),  # 1.0.5: ("", "")
+    ],
+)
+def test_parseaddr_takes_the_first_of_several(value: str, parsed: tuple[str, str]) -> None:
+    assert utils.parseaddr(value) == parsed
+
+
+def test_parseaddr_goes_as_deep_as_a_sender_likes() -> None:
+    assert utils.parseaddr("(" * 100_000 + ")" * 100_000) == ("", "")  # 1.0.5: RecursionError
+    assert utils.parseaddr("a:" * 100_000 + "b@c") == ("", "b@c")
+
+
 @given(st.text(alphabet='ab@.<>()",:; \\\n[]'))
 def test_parseaddr_never_raises(value: str) -> None:
     name, address = utils.parseaddr(value)

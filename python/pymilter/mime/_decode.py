@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import binascii
-import codecs
 import re
+
+from ._charsets import find_codec
 
 _NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/]+")
 _LINES = re.compile(rb"[^\r\n]*(?:\r\n|\r|\n|\Z)")
@@ -73,10 +74,10 @@ def _word(match: re.Match[str]) -> str:
 
 def charset_codec(charset: str | None) -> str | None:
     """Return Python's name of `charset`, or None when it knows none that is a charset of texts."""
-    if not charset:
+    info = find_codec(charset) if charset else None
+    if info is None:
         return None
     try:
-        info = codecs.lookup(charset)
         b"x".decode(info.name, "replace")  # refuses the codecs that are no text encoding, such as zip
     except (LookupError, ValueError):
         return None

@@ -10,6 +10,7 @@ from email.header import Header
 from email.message import Message
 from typing import IO, Any, cast
 
+from ._decode import charset_codec
 from ._limits import Limits
 from ._names import part_names
 from ._source import SourceMessage
@@ -94,7 +95,7 @@ class MimeMessage(SourceMessage):
             text.encode("ascii", "surrogateescape")
         except UnicodeEncodeError:
             try:
-                text.encode(self.get_content_charset("ascii"), "surrogateescape")
+                text.encode(charset_codec(self.get_content_charset()) or "ascii", "surrogateescape")
             except (LookupError, ValueError):
                 return False
         return True
