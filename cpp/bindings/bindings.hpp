@@ -7,6 +7,7 @@ namespace pymilter {
 
 void bind_constants(py::module_ &module);
 void bind_replies(py::module_ &module);
+void bind_checks(py::module_ &module);
 void bind_body(py::module_ &module);
 void bind_context(py::module_ &module);
 void bind_filter(py::module_ &module);

@@ -16,6 +16,7 @@ PYBIND11_MODULE(_core, module, pybind11::mod_gil_not_used()) {
     });
     pymilter::bind_constants(module);
     pymilter::bind_replies(module);
+    pymilter::bind_checks(module);
     pymilter::bind_body(module);
     pymilter::bind_context(module);
     pymilter::bind_filter(module);

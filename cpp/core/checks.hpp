@@ -1,6 +1,6 @@
 // Checks of what a filter asks to send, made before a byte of it reaches the MTA. Pure; any thread.
 //
-// libmilter sends edits unchecked, so a CR or LF in a value would be a header injection. Each check throws
+// libmilter sends edits unchecked, so a line break in a value could be a header injection. Each check throws
 // std::invalid_argument with a sentence that says what was wrong and what is allowed.
 #pragma once
 
@@ -13,11 +13,17 @@ namespace pymilter {
 // RFC 5322, 2.2: printable US-ASCII except the colon, at least one character.
 void check_header_name(std::string_view name);
 
-// RFC 5322, 2.2.3: a fold is LF followed by space or tab (libmilter's form); no NUL, no CR.
-void check_header_value(std::string_view value);
+// Returns the value as libmilter wants it: each fold (RFC 5322, 2.2.3) is LF followed by a space or tab, and line ends
+// at the end are dropped. Accepts CRLF in folds, because libraries write them so. Refuses NUL, a lone CR, a line break
+// that would begin a new header, and a fold with nothing but blanks after it, where lenient readers end the headers.
+std::string checked_header_value(std::string_view value);
 
-// A mailbox as RFC 5321, 4.1.2 writes it, with or without angle brackets; `what` names it in the error.
+// One mailbox (RFC 5321, 4.1.2), with or without angle brackets; `what` names it in the error. Control characters are
+// refused, and outside of quoted strings whatever makes an MTA see more than one address.
 void check_address(std::string_view what, std::string_view address);
+
+// The address without the source route that it may begin with (RFC 5321, appendix C): <u@d> for <@a,@b:u@d>.
+std::string without_source_route(std::string_view address);
 
 // ESMTP parameters as one line separated by spaces.
 void check_parameters(std::string_view parameters);

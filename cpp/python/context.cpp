@@ -162,9 +162,8 @@ void Context::setreply(const py::object &code, const py::object &xcode, const py
 
 void Context::addheader(const py::object &name, const py::object &value, int index) {
     std::string field = to_bytes("header name", name);
-    std::string content = to_bytes("header value", value);
     check_header_name(field);
-    check_header_value(content);
+    std::string content = checked_header_value(to_bytes("header value", value));
     if (index < -1) {
         throw std::invalid_argument("index is " + std::to_string(index) + ": allowed are 0 and up, or -1 to append");
     }
@@ -176,9 +175,8 @@ void Context::addheader(const py::object &name, const py::object &value, int ind
 
 void Context::chgheader(const py::object &name, int index, const py::object &value) {
     std::string field = to_bytes("header name", name);
-    std::string content = value.is_none() ? std::string{} : to_bytes("header value", value);
     check_header_name(field);
-    check_header_value(content);
+    std::string content = value.is_none() ? std::string{} : checked_header_value(to_bytes("header value", value));
     if (index < 0) {
         throw std::invalid_argument("index is " + std::to_string(index) + ": the first header of a name is 1");
     }
@@ -199,8 +197,12 @@ void Context::addrcpt(const py::object &recipient, const py::object &parameters)
 
 void Context::delrcpt(const py::object &recipient) {
     std::string address = to_address("recipient", recipient);
-    m_connection->edit(SMFIF_DELRCPT, "delrcpt",
-                       [=](SMFICTX *context) mutable { return ::smfi_delrcpt(context, address.data()); });
+    // Postfix shows filters a source route, but knows the recipient without it.
+    std::string unrouted = without_source_route(address);
+    m_connection->edit(SMFIF_DELRCPT, "delrcpt", [=](SMFICTX *context) mutable {
+        const int result = ::smfi_delrcpt(context, address.data());
+        return result != MI_SUCCESS || unrouted == address ? result : ::smfi_delrcpt(context, unrouted.data());
+    });
 }
 
 void Context::chgfrom(const py::object &sender, const py::object &parameters) {

@@ -1,17 +1,16 @@
 """What a filter may ask of the context in a test: requests are checked as with an MTA, and kept to be looked at."""
 
-import re
 import time
 from collections.abc import Iterable
 from io import BytesIO
-from typing import Any, Final
+from typing import Any
 
 import Milter
 from pymilter import Action, DisabledAction, MilterError, Reject, Stage, TempFail
+from pymilter._checks import check_address, check_header, check_line, check_parameters
 
+from ._testmacros import is_sent
 from ._testmessage import TestMessage, change_header
-
-_HEADER_BREAK: Final = re.compile(r"[\0\r]|\n(?![ \t])")
 
 
 def encoded(text: str | bytes) -> bytes:
@@ -25,7 +24,13 @@ def decoded(text: str | bytes) -> str:
 
 
 def _joined(params: str | Iterable[str] | None) -> str | None:
-    return params if params is None or isinstance(params, str) else " ".join(params) or None
+    joined = (params if params is None or isinstance(params, str) else " ".join(params)) or None
+    check_parameters(encoded(joined or ""))
+    return joined
+
+
+def _checked_value(field: str, value: str | bytes) -> str:
+    return decoded(check_header(encoded(field), encoded(value)))
 
 
 class TestRequests:
@@ -66,7 +71,12 @@ class TestRequests:
         return earlier
 
     def getsymval(self, name: str) -> str | None:
-        """A macro that `_setsymval` set, or None; braces around a name may be left out."""
+        """A macro that `_setsymval` set; None without it, and where @symlist keeps the MTA from sending it.
+
+        Braces around a name may be left out.
+        """
+        if not is_sent(name, self._stage, self._symlist):
+            return None
         return self._macros.get(name, self._macros.get(f"{{{name}}}", self._macros.get(name.strip("{}"))))
 
     def _setsymval(self, name: str, val: str) -> None:
@@ -94,10 +104,6 @@ class TestRequests:
         if not self._actions & action:
             raise DisabledAction(f"{what} needs the action {action.name}, which was not granted")
 
-    def _check_header(self, field: str, value: str) -> None:
-        if not re.fullmatch(r"[!-9;-~]+", field) or _HEADER_BREAK.search(value):
-            raise ValueError(f"{field!r}: {value!r} cannot be a header: it has a NUL, a CR or a LF that is no fold")
-
     def _message(self) -> Any:
         if self._msg is None:
             self._msg = TestMessage.read(self._head).parsed
@@ -105,31 +111,35 @@ class TestRequests:
 
     def addheader(self, field: str, value: str | bytes, idx: int = -1) -> None:
         """Add a header to `_msg`; its place is not looked at."""
+        content = _checked_value(field, value)
         self._check_edit(Action.ADDHDRS, "addheader")
-        self._check_header(field, decoded(value))
-        self._message()[field] = decoded(value)
+        self._message()[field] = content
         self._headerschanged = True
 
     def chgheader(self, field: str, idx: int, value: str | bytes | None) -> None:
         """Change a header of `_msg`."""
+        content = _checked_value(field, value or "")
         self._check_edit(Action.CHGHDRS, "chgheader")
-        self._check_header(field, decoded(value or ""))
-        change_header(self._message(), field, idx, decoded(value or ""))
+        change_header(self._message(), field, idx, content)
         self._headerschanged = True
 
     def addrcpt(self, rcpt: str, params: str | Iterable[str] | None = None) -> None:
         """Add a recipient to `_addrcpt`."""
+        check_address("recipient", encoded(rcpt))
         joined = _joined(params)
         self._check_edit(Action.ADDRCPT_PAR if joined else Action.ADDRCPT, "addrcpt")
         self._addrcpt.append((rcpt, joined))
 
     def delrcpt(self, rcpt: str) -> None:
         """Add a recipient to `_delrcpt`."""
+        check_address("recipient", encoded(rcpt))
         self._check_edit(Action.DELRCPT, "delrcpt")
         self._delrcpt.append(rcpt)
 
     def chgfrom(self, sender: str, params: str | Iterable[str] | None = None) -> None:
         """Change `_sender`."""
+        check_address("sender", encoded(sender))
+        _joined(params)
         self._check_edit(Action.CHGFROM, "chgfrom")
         self._sender = sender
         self._envfromchanged = True
@@ -141,9 +151,16 @@ class TestRequests:
             self._chunks.clear()
             self._bodyreplaced = True
         self._chunks.append(encoded(chunk) if isinstance(chunk, str) else bytes(chunk))
+        self._write_body()
+
+    def _write_body(self) -> None:
+        self._body = BytesIO()
+        self._body.write(self._head)
+        self._body.writelines(self._chunks)
 
     def quarantine(self, reason: str) -> None:
         """Keep the reason in `_quarantine`."""
+        check_line("quarantine reason", encoded(reason))
         self._check_edit(Action.QUARANTINE, "quarantine")
         self._quarantine = reason
 

@@ -1,9 +1,10 @@
 """TestBase: mixed into a class of handlers, it plays the MTA for the unit tests of a program."""
 
 from collections.abc import Callable, Iterable
+from functools import cached_property
 from io import BytesIO
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import IO, Any, Generic, TypeVar, cast
 
 from pymilter import CONTINUE, Base, Stage
 
@@ -28,6 +29,22 @@ class _OwnCtx(TestCtx):
         return cast("Callable[..., Any]", getattr(owner, method))
 
 
+T = TypeVar("T")
+
+
+class _Result(Generic[T]):
+    """An attribute of the context under the same name; tests of programs may set it too."""
+
+    def __set_name__(self, owner: type[object], name: str) -> None:
+        self._name = name
+
+    def __get__(self, owner: "TestBase", kind: type[object]) -> T:
+        return cast(T, getattr(owner._testctx, self._name))
+
+    def __set__(self, owner: "TestBase", value: T) -> None:
+        setattr(owner._testctx, self._name, value)
+
+
 class TestBase:
     """Derive a class from this and from the class under test, in this order, and call `connect` and `feedMsg`.
 
@@ -39,8 +56,12 @@ class TestBase:
 
     def __init__(self, logfile: str = "test/milter.log") -> None:
         self._protocol = 0
-        self._testctx = _OwnCtx(self)
         self.logfp: IO[str] | None = Path(logfile).open("a", encoding="utf-8")  # noqa: SIM115 - closed in _close
+
+    @cached_property
+    def _testctx(self) -> _OwnCtx:
+        # Not made in __init__: the class under test may come first, and set one of the results.
+        return _OwnCtx(self)
 
     def log(self, *msg: object) -> None:
         """Write the items of `msg`, each on a line of its own."""
@@ -53,53 +74,25 @@ class TestBase:
 
     # ------------------------------------------------------------------------------ results
 
-    @property
-    def _msg(self) -> Any:
-        return self._testctx._msg
-
-    @property
-    def _body(self) -> BytesIO | None:
-        return self._testctx._body
-
-    @property
-    def _bodyreplaced(self) -> bool:
-        return self._testctx._bodyreplaced
-
-    @property
-    def _headerschanged(self) -> bool:
-        return self._testctx._headerschanged
-
-    @property
-    def _envfromchanged(self) -> bool:
-        return self._testctx._envfromchanged
-
-    @property
-    def _sender(self) -> str | None:
-        return self._testctx._sender
-
-    @property
-    def _reply(self) -> tuple[str | None, ...] | None:
-        return self._testctx._reply
+    _msg = _Result[Any]()
+    _body = _Result[BytesIO | None]()
+    _bodyreplaced = _Result[bool]()
+    _headerschanged = _Result[bool]()
+    _envfromchanged = _Result[bool]()
+    _sender = _Result[str | None]()
+    _reply = _Result[tuple[str | None, ...] | None]()
+    _delrcpt = _Result[list[str]]()
+    _macros = _Result[dict[str, str]]()
+    _symlist = _Result[list[str | None]]()
+    _stage = _Result[str | None]()
 
     @property
     def _addrcpt(self) -> list[str]:
         return [rcpt for rcpt, _ in self._testctx._addrcpt]
 
-    @property
-    def _delrcpt(self) -> list[str]:
-        return self._testctx._delrcpt
-
-    @property
-    def _macros(self) -> dict[str, str]:
-        return self._testctx._macros
-
-    @property
-    def _symlist(self) -> list[str | None]:
-        return self._testctx._symlist
-
-    @property
-    def _stage(self) -> str | None:
-        return self._testctx._stage
+    @_addrcpt.setter
+    def _addrcpt(self, recipients: list[str]) -> None:
+        self._testctx._addrcpt = [(rcpt, None) for rcpt in recipients]
 
     # ------------------------------------------------------------------------------ what the class under test asks for
 
@@ -163,7 +156,7 @@ class TestBase:
     def feedFile(  # noqa: N802 - the classic name
         self, fp: IO[bytes], sender: str = "spam@adv.com", rcpt: str = "victim@lamb.com", *rcpts: str
     ) -> int:
-        """Send the message that `fp` holds; when its end was reached, close the connection and the log.
+        """Send the message that `fp` holds; if its end was reached, close the connection and the log.
 
         Returns the first status that is not CONTINUE.
         """
@@ -172,6 +165,7 @@ class TestBase:
         status = self._testctx._feedFile(fp, sender, rcpt, *rcpts)
         if self._body is not None:
             self._testctx._close()
+        if not self._testctx._is_open:
             self._close()
         return status
 

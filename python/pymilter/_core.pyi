@@ -214,6 +214,18 @@ def encode_reply(
 ) -> tuple[int, bytes, bytes, tuple[bytes, ...]]:
     """Check a reply; returns (status, code, enhanced code, lines) as libmilter gets them."""
 
+def check_header(name: bytes, value: bytes) -> bytes:
+    """Check a header that is to be sent; returns its value as libmilter gets it."""
+
+def check_address(what: str, address: bytes) -> None:
+    """Check an address that is to be sent."""
+
+def check_parameters(parameters: bytes) -> None:
+    """Check ESMTP parameters that are to be sent."""
+
+def check_line(what: str, line: bytes) -> None:
+    """Check text that is to be sent in one line, such as why to quarantine."""
+
 def version() -> tuple[int, int, int]:
     """Version of the libmilter in use: major, minor, patch (smfi_version)."""
 

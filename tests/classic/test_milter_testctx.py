@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
+import os
 import subprocess
 import sys
+import textwrap
 from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
@@ -15,6 +18,7 @@ import Milter
 from Milter.test import TestBase
 from Milter.testctx import TestCtx
 from pymilter import Base, Outcome, Reject
+from pymilter.testing import Client, FilterProcess, temporary_socket
 
 UNIT = Path(__file__).with_name("programs") / "unit"
 MESSAGE = (
@@ -34,7 +38,7 @@ def test_unit_tests_of_a_classic_program(old_python: Path, tmp_path: Path, which
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert "Ran 8 tests" in done.stderr
+    assert "Ran 12 tests" in done.stderr
 
 
 @pytest.fixture(autouse=True)
@@ -219,9 +223,15 @@ def test_edits_have_their_place_and_their_action() -> None:
 @pytest.mark.parametrize(
     ("edit", "reason"),
     [
-        (lambda self: self.addheader("X A", "b"), "cannot be a header"),
-        (lambda self: self.addheader("X-A", "b\nX-B: c"), "cannot be a header"),
-        (lambda self: self.chgheader("X-A", 1, "a\r\n b"), "cannot be a header"),
+        (lambda self: self.addheader("X A", "b"), r"\\x20 at position 1"),
+        (lambda self: self.addheader("X-A", "b\r\nX-B: c"), "it would begin a new header"),
+        (lambda self: self.addheader("X-A", "b\n "), "nothing but blanks in the line after it"),
+        (lambda self: self.chgheader("X-A", 1, "a\rb"), "a CR without LF"),
+        (lambda self: self.addrcpt("<a@example.org>,<b@example.org>"), "recipient contains '>' at position 14"),
+        (lambda self: self.addrcpt("<a@example.org>", "A=1\r\nDATA"), "ESMTP parameter contains"),
+        (lambda self: self.delrcpt("<a@example.org"), "only one of its angle brackets"),
+        (lambda self: self.chgfrom("a\x7f@example.org"), "sender contains"),
+        (lambda self: self.quarantine(""), "quarantine reason is empty"),
         (lambda self: self.setreply("250", None, "fine"), "250"),
         (lambda self: self.setreply("550", "4.7.1", "x"), r"4\.7\.1"),
     ],
@@ -271,6 +281,94 @@ def test_symlist_and_setsymlist_are_kept() -> None:
     assert ctx._symlist[Milter.M_ENVFROM] == "i {auth_authen}"
     with pytest.raises(Milter.error, match="only in negotiate"):
         ctx.setsymlist(0, "j")
+
+
+class Asking(Base):
+    """Notes at each step which of the macros it sees."""
+
+    names = ("j", "i", "{auth_authen}", "{mail_addr}", "{client_addr}", "{x}")
+
+    def __init__(self) -> None:
+        self.seen: dict[str, list[str]] = {}
+
+    def _look(self, step: str) -> Outcome:
+        self.seen[step] = [name for name in self.names if self.getsymval(name)]
+        return Milter.CONTINUE
+
+    def connect(self, hostname: str, family: int, hostaddr: Any, /) -> Outcome:
+        return self._look("connect")
+
+    @Milter.symlist("{auth_authen}", "client_addr", "{x}")
+    def envfrom(self, mailfrom: str, /, *params: str) -> Outcome:
+        return self._look("envfrom")
+
+    def header(self, name: str, value: str, /) -> Outcome:
+        return self._look("header")
+
+    @Milter.symlist("i")
+    def eom(self) -> Outcome:
+        return self._look("eom")
+
+
+def test_a_step_sees_the_macros_that_its_list_and_the_stages_before_it_send() -> None:
+    Milter.factory = Asking
+    ctx = TestCtx()
+    for name in Asking.names:
+        ctx._setsymval(name, "value")
+    ctx._connect()
+    ctx._feedFile(BytesIO(MESSAGE))
+    seen = ctx.getpriv().seen
+    # Where nothing was asked for, a test may set what it likes. Postfix sends j at connect.
+    assert seen["connect"] == seen["header"] == list(Asking.names)
+    assert seen["envfrom"] == ["j", "{auth_authen}", "{x}"]
+    assert seen["eom"] == ["j", "i", "{auth_authen}", "{x}"]
+    assert ctx.getsymval("client_addr") == "value"
+
+
+def test_a_step_sees_those_macros_on_the_wire() -> None:
+    """What the test before expects is what libmilter gives: client_addr was asked for without its braces."""
+    source = textwrap.dedent(inspect.getsource(Asking)).replace("Milter.CONTINUE", "CONTINUE")
+    program = (
+        "import sys\nfrom typing import Any\nimport Milter\nfrom pymilter import CONTINUE, Base, Outcome\n"
+        f"{source}\n    def close(self):\n        print(self.seen['envfrom'], self.seen['eom'], flush=True)\n"
+        "Milter.factory = Asking\nMilter.runmilter('asking', sys.argv[1])\n"
+    )
+    with (
+        temporary_socket() as address,
+        FilterProcess([sys.executable, "-c", program, address], address) as process,
+    ):
+        with Client(address, macros=dict.fromkeys(Asking.names, "value")) as client:
+            client.play(MESSAGE.partition(b"\n")[2])
+        process.stop()
+        assert process.stdout == "['j', '{auth_authen}', '{x}'] ['j', 'i', '{auth_authen}', '{x}']\n"
+
+
+def test_results_of_test_base_may_be_set_even_before_it_is_made() -> None:
+    class Early(TestBase, Recording):  # type: ignore[misc]  # its connect is the MTA's part
+        def __init__(self) -> None:
+            self._delrcpt = ["<early@example.org>"]
+            TestBase.__init__(self, os.devnull)
+            Recording.__init__(self)
+
+    early = Early()
+    assert early._delrcpt == ["<early@example.org>"]
+    early._addrcpt = ["<a@example.org>"]
+    assert (early._addrcpt, early._testctx._addrcpt) == (["<a@example.org>"], [("<a@example.org>", None)])
+    early._close()
+
+
+def test_the_log_is_closed_where_the_client_was_refused() -> None:
+    class Refusing(TestBase, Recording):  # type: ignore[misc]  # its connect is the MTA's part
+        results = {"connect": Milter.REJECT}  # noqa: RUF012
+
+        def __init__(self) -> None:
+            TestBase.__init__(self, os.devnull)
+            Recording.__init__(self)
+
+    refusing = Refusing()
+    assert refusing.connect() == Milter.REJECT
+    assert refusing.feedFile(BytesIO(MESSAGE)) == Milter.REJECT
+    assert refusing.logfp is None
 
 
 def test_messages_without_headers_or_without_anything() -> None:

@@ -19,6 +19,7 @@ BINDING_HEADERS: Final = ("pybind11/stl.h", "pybind11/native_enum.h")
 CORE_IMPORTERS: Final = (
     "__init__",
     "_base",
+    "_checks",
     "_constants",
     "_logging",
     "_loop",

@@ -30,6 +30,14 @@ from support.wire import Start
         ("addheader('X-A', 'caf\u00e9 \\udce9')", AddHeader("X-A", "caf\u00e9 \udce9")),
         ("addheader('X-A', 'b', -1)", AddHeader("X-A", "b")),
         ("addheader('X-A', 'one\\n two\\n\\tthree')", AddHeader("X-A", "one\n two\n\tthree")),
+        ("addheader('X-A', 'one\\r\\n two\\r\\n\\tthree\\n four')", AddHeader("X-A", "one\n two\n\tthree\n four")),
+        ("addheader('X-A', b'\\r\\n\\tb=2')", AddHeader("X-A", "\n\tb=2")),
+        ("addheader('X-A', 'b\\n')", AddHeader("X-A", "b")),
+        ("addheader('X-A', 'b\\r\\n')", AddHeader("X-A", "b")),
+        ("addheader('X-A', 'b\\r\\n\\tc\\r\\n\\r\\n')", AddHeader("X-A", "b\n\tc")),
+        ("addheader('X-A', '\\n')", AddHeader("X-A", "")),
+        ("addheader('X-A', 'a\\r\\n\\tb\\r\\n', 0)", InsertHeader(0, "X-A", "a\n\tb")),
+        ("chgheader('X-A', 1, 'a\\r\\n\\tb\\r\\n')", ChangeHeader(1, "X-A", "a\n\tb")),
         ("addheader('X-A', 'b', 0)", InsertHeader(0, "X-A", "b")),
         ("addheader('X-A', 'b', idx=7)", InsertHeader(7, "X-A", "b")),
         ("chgheader('Subject', 1, 'new')", ChangeHeader(1, "Subject", "new")),
@@ -48,6 +56,10 @@ from support.wire import Start
         ("addrcpt('<n@example.org>', ('A=1', 'B=2'))", AddRecipient("<n@example.org>", "A=1 B=2")),
         ("addrcpt('<n@example.org>', (f'A={n}' for n in range(3)))", AddRecipient("<n@example.org>", "A=0 A=1 A=2")),
         ("addrcpt('<n@example.org>', {'A=1': None})", AddRecipient("<n@example.org>", "A=1")),
+        (r"""addrcpt('<"a,b> c\\"d"@example.org>')""", AddRecipient(r'<"a,b> c\"d"@example.org>')),
+        ("addrcpt('<n o@example.org>')", AddRecipient("<n o@example.org>")),
+        ("addrcpt('<@one,@two:n@example.org>')", AddRecipient("<@one,@two:n@example.org>")),
+        ("addrcpt('n@[IPv6:::1]')", AddRecipient("n@[IPv6:::1]")),
         ("delrcpt('<b@example.org>')", DeleteRecipient("<b@example.org>")),
         ("chgfrom('<n@example.org>')", ChangeFrom("<n@example.org>")),
         ("chgfrom('<>')", ChangeFrom("<>")),
@@ -66,6 +78,19 @@ def test_an_edit_reaches_the_mta(puppet: Puppet, call: str, edit: Edit) -> None:
     played = puppet.play(f"self.{call}")
     assert played.edits == [edit]
     assert played.answers["eom"].verdict is Verdict.CONTINUE
+
+
+@pytest.mark.parametrize(
+    ("given", "without"),
+    [
+        ("<@one.example:b@example.org>", "<b@example.org>"),
+        ("<@one,@two:b@example.org>", "<b@example.org>"),
+        ("@one:b@example.org", "b@example.org"),
+    ],
+)
+def test_a_recipient_with_a_source_route_is_removed_without_it_too(puppet: Puppet, given: str, without: str) -> None:
+    played = puppet.play(f"self.delrcpt({given!r})")
+    assert played.edits == [DeleteRecipient(given), DeleteRecipient(without)]
 
 
 def test_edits_arrive_in_their_order(puppet: Puppet) -> None:

@@ -19,8 +19,11 @@ class Sample(Milter.Milter):
         self.helo = hostname
         return Milter.CONTINUE
 
+    @Milter.symlist("i", "{auth_authen}")
     def envfrom(self, f, *params):
         self.sender = f
+        self.login = self.getsymval("{auth_authen}")
+        self.mailer = self.getsymval("{mail_mailer}")
         self.fp = BytesIO()
         return Milter.CONTINUE
 
@@ -30,6 +33,7 @@ class Sample(Milter.Milter):
             return Milter.REJECT
         return Milter.CONTINUE
 
+    @Milter.noreply
     def header(self, name, value):
         if name.lower() == "subject" and "viagra" in value:
             self.spam = True

@@ -57,6 +57,22 @@ class WithContext(unittest.TestCase):
         self.assertEqual(ctx._feedFile(BytesIO(HAM), "a@example.org", "nobody@example.net"), Milter.REJECT)
         self.assertEqual(ctx._reply, ("550", "5.1.1", "no such user"))
 
+    def test_a_step_that_is_not_answered(self):
+        ctx = TestCtx()
+        ctx._connect()
+        ctx._envfrom("<a@example.org>")
+        self.assertEqual(ctx._header("Subject", "lunch"), Milter.CONTINUE)
+        self.assertEqual(ctx._header("Subject", "lunch"), Milter.NOREPLY)
+        self.assertEqual(ctx.getpriv().header("Subject", "lunch"), Milter.NOREPLY)
+
+    def test_macros_that_are_not_in_the_list(self):
+        ctx = TestCtx()
+        ctx._setsymval("{auth_authen}", "joe")
+        ctx._setsymval("{mail_mailer}", "esmtp")
+        ctx._connect()
+        ctx._envfrom("<a@example.org>")
+        self.assertEqual((ctx.getpriv().login, ctx.getpriv().mailer), ("joe", None))
+
     def test_refused_client(self):
         self.assertEqual(TestCtx()._connect("bad.example"), Milter.REJECT)
 
@@ -84,6 +100,23 @@ class WithBase(unittest.TestCase):
         self.assertEqual(milter._sender, "<filter@example.org>")
         self.assertIn(b"It was spam.", milter._body.getvalue())
         self.assertIsNone(milter.logfp)
+
+    def test_a_step_that_is_not_answered(self):
+        milter = MixedIn()
+        milter.connect()
+        milter.envfrom("<a@example.org>")
+        self.assertEqual(milter.header("Subject", "lunch"), Milter.NOREPLY)
+        milter._close()
+
+    def test_body_that_is_set(self):
+        milter = MixedIn()
+        milter._body = BytesIO(b"mine")
+        self.assertEqual(milter._body.getvalue(), b"mine")
+        milter.connect()
+        milter.feedFile(BytesIO(HAM))
+        self.assertEqual(milter._body.getvalue(), HAM)
+        milter._body = None
+        self.assertIsNone(milter._body)
 
     def test_log(self):
         milter = MixedIn()
