@@ -1,15 +1,21 @@
 """Owns AddrCache: addresses and domains with the time they were seen and a result, kept in a text file."""
 
+import errno
+import fcntl
+import logging
+import os
 import re
 import time
 from collections.abc import Iterator
-from pathlib import Path
+from contextlib import contextmanager
 from threading import RLock
 from typing import Any
 
-from Milter.plock import PLock
+from Milter.plock import PLock, is_at
 
 __all__ = ["AddrCache"]
+
+log: logging.Logger = logging.getLogger("milter.cache")
 
 _DAY = 24 * 60 * 60
 _LINE = re.compile(r'((?:"(?:[^"\\]|\\.)*")?[^\s"]*|\S+)(?:\s+(\S.*\S))?\s*')
@@ -39,25 +45,17 @@ class AddrCache:
         """Take the entries of a file, instead of those in memory; from now on new ones are added to it.
 
         Entries older than `age` days (`renew` when 0), and lines that are no entry, leave the file; it is kept as
-        `fname`.old then. A file that does not exist is empty. FileExistsError when `fname`.lock is there.
+        `fname`.old then. Any process may load the file and add to it meanwhile: nothing is lost. A file that does not
+        exist is empty. If a program of another kind holds `fname`.lock, the lines stay, which is logged.
         """
         with self._lock:
             self.fname = fname
             self.cache = {}
-            lock = PLock(fname)
-            kept = lock.lock()
             try:
-                dropped = False
-                for line, entry in _entries(fname, time.time() - (age or self.age) * _DAY):
-                    if entry is None:
-                        dropped = True
-                    else:
-                        self.cache[entry[0]] = (entry[1], None)
-                        kept.write(line)
-                if dropped:
-                    lock.commit(f"{fname}.old")
-            finally:
-                lock.unlock()
+                with _locked(fname, os.O_RDWR) as file:
+                    self.cache = _load(fname, file, time.time() - (age or self.age) * _DAY)
+            except FileNotFoundError:
+                return
 
     def has_precise_key(self, sender: str | None) -> bool:
         """Whether the address itself has an entry that is still good, its domain aside; a stale one is forgotten."""
@@ -121,21 +119,55 @@ class AddrCache:
         entry = _entry(line, float("-inf"))
         if self.fname is None or entry is None or entry[0] != sender.lower() or len(line.splitlines()) != 1:
             return  # what cannot be read back is not written
-        with Path(self.fname).open("a", encoding="utf-8", errors="surrogateescape") as file:
-            file.write(line + "\n")
+        with _locked(self.fname, os.O_RDWR | os.O_APPEND | os.O_CREAT) as file:
+            end = os.fstat(file).st_size
+            begin = b"\n" if end and os.pread(file, 1, end - 1) != b"\n" else b""  # the last line may lack its end
+            os.write(file, begin + f"{line}\n".encode("utf-8", "surrogateescape"))
 
     def __len__(self) -> int:
         return len(self.cache)
 
 
-def _entries(fname: str, oldest: float) -> Iterator[tuple[str, tuple[str, float | None] | None]]:
-    """The lines of a file, each with (address, time) or, when it is stale or no entry, None."""
-    try:
-        text = Path(fname).read_text(encoding="utf-8", errors="surrogateescape")
-    except FileNotFoundError:
-        return
-    for line in text.splitlines(keepends=True):
-        yield line, _entry(line, oldest)
+@contextmanager
+def _locked(fname: str, flags: int) -> Iterator[int]:
+    """The descriptor of a file, which this process alone has locked until the end of the `with` (flock(2))."""
+    while True:
+        try:
+            file = os.open(fname, flags | os.O_CLOEXEC, 0o666)
+        except OSError as error:
+            if error.errno not in (errno.EACCES, errno.EROFS) or flags & os.O_APPEND:
+                raise
+            file = os.open(fname, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            if is_at(file, fname):  # else somebody has put a new file in its place meanwhile
+                yield file
+                return
+        finally:
+            os.close(file)
+
+
+def _load(fname: str, file: int, oldest: float) -> dict[str, tuple[float | None, Any]]:
+    """The entries of a file that is locked, from which those older than `oldest` and lines that are none are taken."""
+    with open(file, encoding="utf-8", errors="surrogateescape", newline="", closefd=False) as reader:
+        lines = reader.read().splitlines(keepends=True)
+    found: dict[str, tuple[float | None, Any]] = {}
+    kept: list[str] = []
+    for line in lines:
+        entry = _entry(line, oldest)
+        if entry is not None:
+            found[entry[0]] = (entry[1], None)
+            kept.append(line)
+    if len(kept) < len(lines):
+        lock = PLock(fname)
+        try:
+            lock.lock().writelines(kept)
+            lock.commit(f"{fname}.old")
+        except FileExistsError:
+            log.warning("%s: stale lines stay, because somebody holds %s", fname, lock.lockname)
+        finally:
+            lock.unlock()
+    return found
 
 
 def _entry(line: str, oldest: float) -> tuple[str, float | None] | None:

@@ -1,5 +1,8 @@
 """Owns PLock: a file that is replaced as a whole under a lock file, so that readers see the old or the new one."""
 
+import contextlib
+import errno
+import fcntl
 import os
 from io import TextIOWrapper
 from pathlib import Path
@@ -11,8 +14,10 @@ __all__ = ["PLock"]
 class PLock:
     """One replacement of the file `basename`: lock(), write to the file it gives, then commit() or unlock().
 
-    The lock is the new file itself, `basename`.lock, made with O_EXCL: it holds between processes and threads. It is
-    not freed by the death of its owner.
+    The lock is the new file itself, `basename`.lock, made only if it is not there: it holds between processes and
+    threads, those with pymilter 1.0.5 included. A process that is killed, at whatever place, leaves `basename` whole,
+    and its lock to the next that asks: while the lock is held there is `basename`.lock.own, which names the lock file,
+    and on which its owner holds flock(2). A lock file that is not named there is somebody else's, and never taken away.
     """
 
     basename: str
@@ -35,18 +40,21 @@ class PLock:
             present = Path(self.basename).stat()
         except FileNotFoundError:
             present = None
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-        descriptor = os.open(self.lockname, flags, 0o600)
+        own, descriptor = _acquire(self.lockname)
+        self._own = os.fdopen(own, "rb", buffering=0)
         self.fp = os.fdopen(descriptor, "w", encoding="utf-8", errors="surrogateescape")
+        if present is not None:
+            mode |= present.st_mode
         try:
-            if present is not None:
-                try:
-                    os.fchown(descriptor, -1, present.st_gid)
-                except OSError:
-                    if strict_perms:
-                        raise
-                mode |= present.st_mode
-            os.fchmod(descriptor, mode & 0o775)
+            for file in (descriptor, own):
+                if present is not None:
+                    try:
+                        os.fchown(file, -1, present.st_gid)
+                    except OSError:
+                        if strict_perms:
+                            raise
+                with contextlib.suppress(PermissionError):  # the ".own" file that another user has left
+                    os.fchmod(file, mode & 0o775)
         except BaseException:
             self.unlock()
             raise
@@ -69,23 +77,106 @@ class PLock:
             raise OSError("File not locked")
         self.fp.flush()
         os.fsync(self.fp.fileno())
+        if not is_at(self.fp.fileno(), self.lockname):
+            raise OSError(f"{self.lockname} was taken away: the new file of {self.basename} is lost")
         if backname:
             self._keep(backname)
-        self.fp.close()
-        self.fp = None
         Path(self.lockname).replace(self.basename)
+        self._release()
 
     def _keep(self, backname: str) -> None:
-        spare = f"{self.lockname}.bak"
+        spare = Path(f"{self.lockname}.bak")
+        spare.unlink(missing_ok=True)  # left by a process that was killed here
         try:
             os.link(self.basename, spare)
         except FileNotFoundError:
             return  # a new file has nothing to keep
-        Path(spare).replace(backname)
+        spare.replace(backname)
+        spare.unlink(missing_ok=True)  # rename(2) leaves it if `backname` is the same file already
 
     def unlock(self) -> None:
         """Throw the new file away, and with it the lock; nothing happens without one."""
         if self.fp is not None:
-            self.fp.close()
-            self.fp = None
-            Path(self.lockname).unlink()
+            if is_at(self.fp.fileno(), self.lockname):
+                Path(self.lockname).unlink()
+            self._release()
+
+    def _release(self) -> None:
+        file, self.fp = self.fp, None
+        name = _own_name(self.lockname)
+        if is_at(self._own.fileno(), name):
+            Path(name).unlink()
+        self._own.close()  # not before: others may take what nobody holds
+        if file is not None:
+            file.close()
+
+
+def _own_name(lockname: str) -> str:
+    return f"{lockname}.own"
+
+
+def is_at(descriptor: int, name: str) -> bool:
+    """Whether a file that is open is the one of that name."""
+    try:
+        found = Path(name).stat()
+    except FileNotFoundError:
+        return False
+    return os.path.samestat(found, os.fstat(descriptor))
+
+
+def _acquire(lockname: str) -> tuple[int, int]:
+    """The descriptors of the ".own" file, locked, and of a new lock file. FileExistsError if somebody has the lock."""
+    own = _open_own(lockname)
+    new = Path(f"{lockname}.new")
+    try:
+        new.unlink(missing_ok=True)
+        descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        try:
+            # Named first, made after: at no moment there is a lock file of ours that nobody can tell from another's.
+            os.pwrite(own, _identity(os.fstat(descriptor)), 0)
+            os.link(new, lockname)
+            new.unlink()
+        except BaseException:
+            os.close(descriptor)
+            new.unlink()
+            raise
+    except BaseException:
+        Path(_own_name(lockname)).unlink()
+        os.close(own)
+        raise
+    return own, descriptor
+
+
+def _open_own(lockname: str) -> int:
+    """Open the ".own" file and lock it; a lock file that its dead owner has left is removed."""
+    name = Path(_own_name(lockname))
+    while True:
+        try:
+            own = os.open(name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except PermissionError:
+            if name.exists():  # another user's
+                raise _locked(lockname) from None
+            raise
+        try:
+            fcntl.flock(own, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            os.close(own)
+            if isinstance(error, BlockingIOError):
+                raise _locked(lockname) from None
+            raise
+        if is_at(own, str(name)):  # else its owner has removed it meanwhile
+            break
+        os.close(own)
+    with contextlib.suppress(FileNotFoundError):
+        if os.pread(own, 100, 0) == _identity(Path(lockname).stat()):
+            Path(lockname).unlink()
+    os.ftruncate(own, 0)
+    return own
+
+
+def _locked(lockname: str) -> FileExistsError:
+    return FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), lockname)
+
+
+def _identity(status: os.stat_result) -> bytes:
+    return b"%d %d\n" % (status.st_dev, status.st_ino)
