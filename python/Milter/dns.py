@@ -24,12 +24,12 @@ class DNSError(Exception):
     """There was no answer: time out, a server's failure, a CNAME loop. "No such name" is an answer, and empty."""
 
 
-def DNSLookup(name: str, qtype: str) -> list[Record]:  # noqa: N802 - classic name
+def DNSLookup(name: str, qtype: str, timeout: float | None = None) -> list[Record]:  # noqa: N802 - classic name
     """The answer section for a name, as [((name, type), value), ...], CNAMEs included; [] when there is no such name.
 
     Values: A str, AAAA 16 bytes, MX (preference, name), SRV (priority, weight, port, name), TXT and SPF lists of bytes,
     CNAME, NS and PTR str without a final dot, others as in a zone file. The servers, and how long to wait for them,
-    are those of dns.resolver.get_default_resolver().
+    are those of dns.resolver.get_default_resolver(); `timeout`, in seconds, makes that shorter.
     DNSError when there is no answer, the name is none, or the type is unknown; ImportError without dnspython.
     """
     resolver = _resolver()
@@ -44,7 +44,8 @@ def DNSLookup(name: str, qtype: str) -> list[Record]:  # noqa: N802 - classic na
         query = dns.message.make_query(name if name.endswith(".") else f"{name}.", rdtype)
     except (dns.exception.DNSException, UnicodeError, ValueError) as error:
         raise DNSError(f"cannot ask for {name} {qtype}: {error}") from error
-    return _records(_ask(resolver, query, f"{name} {qtype}"))
+    lifetime = resolver.lifetime if timeout is None else min(timeout, resolver.lifetime)
+    return _records(_ask(resolver, query, f"{name} {qtype}", lifetime))
 
 
 def _resolver() -> "Resolver":
@@ -55,12 +56,12 @@ def _resolver() -> "Resolver":
     return dns.resolver.get_default_resolver()
 
 
-def _ask(resolver: "Resolver", query: "QueryMessage", what: str) -> "Message":
-    """Try the servers in turn until one answers; those that were silent again, until the resolver's time is up."""
+def _ask(resolver: "Resolver", query: "QueryMessage", what: str, lifetime: float) -> "Message":
+    """Try the servers in turn until one answers; those that were silent again, until `lifetime` seconds are over."""
     import dns.exception
     import dns.rcode
 
-    end = time.monotonic() + resolver.lifetime
+    end = time.monotonic() + lifetime
     reason = "Timeout"
     servers = _servers(resolver)
     while servers:
@@ -150,8 +151,10 @@ class Session:
 
     cache: dict[tuple[str, str], list[Any]]
 
-    def __init__(self) -> None:
+    def __init__(self, timeout: float | None = None) -> None:
+        """All that this session asks takes `timeout` seconds at most; each look-up has its own time otherwise."""
         self.cache = {}
+        self._end = None if timeout is None else time.monotonic() + timeout
 
     def dns(self, name: str, qtype: str, cnames: Iterable[str] | None = None) -> list[Any]:
         """The values of a name's records (DNSLookup tells their types), CNAMEs followed; [] if there are none.
@@ -182,7 +185,8 @@ class Session:
         """What is known of exactly this name, asked for only when neither it nor a CNAME of it is kept."""
         if (name, qtype) not in self.cache and (name, "CNAME") not in self.cache:
             fresh: dict[tuple[str, str], list[Any]] = {}
-            for (found, kind), value in DNSLookup(name, qtype):
+            timeout = () if self._end is None else (self._end - time.monotonic(),)
+            for (found, kind), value in DNSLookup(name, qtype, *timeout):
                 key = (found.lower(), kind)
                 if key == (name, qtype) or kind == "CNAME" or (qtype, kind) in self.SAFE2CACHE:
                     fresh.setdefault(key, []).append(value)

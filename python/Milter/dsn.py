@@ -1,5 +1,6 @@
 """Owns delivery status messages: making one from a template, and sending it, or asking only, at the recipient's MX."""
 
+import contextlib
 import re
 import smtplib
 import time
@@ -9,6 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Protocol
 
 from Milter import dns
+from Milter._outgoing import Connection, NotPublicError
 
 __all__ = ["Vars", "create_msg", "send_dsn"]
 
@@ -22,6 +24,8 @@ class Vars:
 
 
 _PORT = smtplib.SMTP_PORT
+_CONNECT_SECONDS = 30  # for one connection to be made, as Postfix has it
+_QUIT_SECONDS = 5  # for the answer to QUIT, when all is said
 
 Reply = tuple[int, str]
 
@@ -33,38 +37,47 @@ def send_dsn(
     timeout: float = 600,
     session: _Lookup | None = None,
     ourfrom: str = "",
+    *,
+    allow_private: bool = False,
 ) -> Reply | None:
     """Send `msg` to the address `mailfrom` at its own MX, or with no message only ask there whether it would be taken.
 
     `receiver` is our name for HELO, `ourfrom` our envelope sender (empty: the null sender "<>"). Servers are tried in
     the order of preference until one answers; the domain itself is asked if it has no MX. `timeout`, in seconds, is for
-    all of it. `session` has a method dns(name, type), as Milter.dns.Session. None: the address was accepted. Else the
-    (code, text) to give: the server's own, or 450 when none could be asked. ValueError if `mailfrom` has no domain.
+    all of it: look-ups, connections, and whatever the servers send. `session` has a method dns(name, type), as
+    Milter.dns.Session; how long it may take is its own affair. Who chooses `mailfrom` chooses where we connect to, so
+    only public addresses are connected to (no loopback, private, link-local, multicast or reserved ones), unless
+    `allow_private` is true.
+
+    None: the address was accepted. Else the (code, text) to give: the server's own, or 450 when none could be asked.
+    ValueError if `mailfrom` has no domain, or a line end in it.
     """
     domain = mailfrom.removeprefix("<").removesuffix(">").rpartition("@")
     address = domain[0] + domain[1] + domain[2]
     if not domain[1] or not domain[2]:
         raise ValueError(f"{mailfrom!r} has no domain to ask")
+    if any(char in address for char in "\r\n\0"):
+        raise ValueError(f"{mailfrom!r} has a line end or a NUL in it: no address may have one")
     deadline = time.monotonic() + timeout
     try:
-        hosts = _servers(domain[2], dns.Session() if session is None else session)
+        hosts = _servers(domain[2], dns.Session(timeout) if session is None else session)
     except dns.DNSError as error:
         return 450, f"DNS {error}: {domain[2]} MX"
     if hosts is None:
         return 550, f"{domain[2]} accepts no mail"
+    data = None if msg is None else _wire(msg)
+    reason = "No MX servers available"
     for host in hosts:
-        if time.monotonic() >= deadline:
-            break
-        smtp = _Client(receiver, deadline)
         try:
-            return smtp.deliver(host, ourfrom, address, msg)
+            with Connection(host, _PORT, deadline, _CONNECT_SECONDS, allow_private) as connection:
+                return _converse(connection, receiver, ourfrom, address, data)
+        except NotPublicError as error:
+            reason = f"No MX servers available: {error}"
         except (_RefusedUsError, OSError, UnicodeError):  # smtplib's own errors are OSErrors
-            continue
-        finally:
-            smtp.leave()
-    if time.monotonic() >= deadline:
-        return 450, f"No MX response within {timeout / 60:g} minutes"
-    return 450, "No MX servers available"
+            pass
+        if time.monotonic() >= deadline:
+            return 450, f"No MX response within {timeout / 60:g} minutes"
+    return 450, reason
 
 
 class _RefusedUsError(Exception):
@@ -81,50 +94,32 @@ def _servers(domain: str, session: _Lookup) -> list[str] | None:
     return [host for _, host in found] or [domain]
 
 
-class _Client(smtplib.SMTP):
-    """One server, with one deadline (time.monotonic) for the whole conversation."""
-
-    def __init__(self, our_name: str, deadline: float) -> None:
-        self._deadline = deadline
-        super().__init__(local_hostname=our_name, timeout=self._left())
-
-    def _left(self) -> float:
-        return max(0.01, self._deadline - time.monotonic())
-
-    def getreply(self) -> tuple[int, bytes]:
-        if self.sock is not None:
-            self.sock.settimeout(self._left())
-        return super().getreply()
-
-    def leave(self) -> None:
-        """QUIT, whatever it is answered: what was delivered is delivered."""
-        try:
-            self.quit()
-        except OSError:
-            self.close()
-
-    def deliver(self, host: str, sender: str, rcpt: str, msg: Message | str | bytes | None) -> Reply | None:
-        """None when accepted, else the server's refusal. _RefusedUsError when it refuses us, not the recipient."""
-        # Not in the constructor: it raises for a greeting that refuses, and loses the connection's end.
-        if self.connect(host, _PORT)[0] != 220:
+def _converse(connection: Connection, our_name: str, sender: str, rcpt: str, data: bytes | None) -> Reply | None:
+    """None when accepted, else the server's refusal. _RefusedUsError when it refuses us, not the recipient."""
+    smtp = smtplib.SMTP(local_hostname=our_name)
+    smtp.sock = connection
+    try:
+        if smtp.getreply()[0] != 220:
             raise _RefusedUsError
         try:
-            self.ehlo_or_helo_if_needed()
+            smtp.ehlo_or_helo_if_needed()
         except smtplib.SMTPHeloError:
             raise _RefusedUsError from None
-        data = None if msg is None else _wire(msg)
-        options = ["body=8bitmime"] if data and not data.isascii() and self.has_extn("8bitmime") else []
-        for code, text in (self.mail(sender, options), self.rcpt(rcpt)):
-            if code // 100 != 2:
-                return code, text.decode("utf-8", "replace")
-        if data is not None:
+        options = ["body=8bitmime"] if data and not data.isascii() and smtp.has_extn("8bitmime") else []
+        code, text = smtp.mail(sender, options)
+        if code // 100 == 2:
+            code, text = smtp.docmd("RCPT", f"TO:<{rcpt}>")  # smtp.rcpt() would look for an address in the address
+        if code // 100 == 2 and data is not None:
             try:
-                code, text = self.data(data)
+                code, text = smtp.data(data)
             except smtplib.SMTPDataError as error:
                 code, text = error.smtp_code, _bytes(error.smtp_error)
-            if code // 100 != 2:
-                return code, text.decode("utf-8", "replace")
-        return None
+        return None if code // 100 == 2 else (code, text.decode("utf-8", "replace"))
+    finally:
+        connection.hurry(_QUIT_SECONDS)  # what was delivered is delivered
+        with contextlib.suppress(OSError):
+            smtp.quit()
+        smtp.close()
 
 
 def _bytes(text: bytes | str) -> bytes:
@@ -179,7 +174,7 @@ def create_msg(
 
 def _fill(text: str, values: Mapping[str, Any]) -> str:
     """`text` with its %(name)s filled in, and "%%" made "%"; any other "%" is only a percent sign."""
-    return re.sub(r"%(?:%|\([^)]*\)[-#0 +]*\d*(?:\.\d+)?[a-zA-Z])", lambda found: found[0] % values, text)
+    return re.sub(r"%(?:%|\([^()]*+\)[-#0 +]*\d*(?:\.\d+)?[a-zA-Z])", lambda found: found[0] % values, text)
 
 
 def _one_header(value: str) -> str:

@@ -9,12 +9,20 @@ from __future__ import annotations
 
 import contextlib
 import email
+import ipaddress
+import os
+import socket
+import subprocess
+import sys
+import threading
 from collections.abc import Iterator, Mapping
 from email.message import Message
+from pathlib import Path
 
 import pytest
 
 from Milter import dsn
+from Milter._outgoing import is_public
 from Milter.dns import DNSError
 from support.scripted import SmtpServer
 
@@ -44,6 +52,7 @@ def serving(monkeypatch: pytest.MonkeyPatch, **script: str) -> Iterator[SmtpServ
 
 def send(msg: Message | str | bytes | None = None, to: str = "u@a.test", **keywords: object) -> object:
     names = keywords.pop("names", Names())
+    keywords = {"allow_private": True, **keywords}
     return dsn.send_dsn(to, "me.test", msg, session=names, **keywords)  # type: ignore[arg-type]
 
 
@@ -126,6 +135,110 @@ def test_the_time_is_for_all(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_time_is_for_all_steps_together(monkeypatch: pytest.MonkeyPatch) -> None:
     with serving(monkeypatch, EHLO="SLOW 250 ok", MAIL="SLOW 250 ok", RCPT="SLOW 250 ok"):
         assert send(timeout=0.5) == (450, "No MX response within 0.00833333 minutes")
+
+
+@pytest.mark.parametrize(
+    ("server", "timeout", "answer"),
+    [
+        ("no banner", 0.5, "(450, 'No MX response within 0.00833333 minutes')"),
+        ("trickling banner", 0.5, "(450, 'No MX response within 0.00833333 minutes')"),
+        ("trickling EHLO", 0.5, "(450, 'No MX response within 0.00833333 minutes')"),
+        ("reads no data", 0.5, "(450, 'No MX response within 0.00833333 minutes')"),
+        ("endless banner", 600, "(450, 'No MX servers available')"),
+        ("endless EHLO", 600, "(450, 'No MX servers available')"),
+        ("endless line", 600, "(450, 'No MX servers available')"),
+        ("endless RCPT", 600, "(450, 'No MX servers available')"),
+        ("trickling QUIT", 600, "None"),
+    ],
+)
+def test_no_server_holds_us(server: str, timeout: float, answer: str) -> None:
+    """One deadline for all three servers, whatever they send; and what has no end is given up before that."""
+    program = Path(__file__).with_name("programs") / "hostile_smtp.py"
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run(
+        [sys.executable, program, server, str(timeout)],
+        env=environment, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.stdout.strip() == answer, done.stderr
+
+
+def test_dns_cannot_hold_us(monkeypatch: pytest.MonkeyPatch) -> None:
+    over = threading.Event()
+
+    def getaddrinfo(*args: object, **keywords: object) -> list[object]:
+        over.wait(30)
+        return []
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    try:
+        assert send(timeout=0.3) == (450, "No MX response within 0.005 minutes")
+        assert not over.is_set()
+    finally:
+        over.set()
+
+
+@pytest.mark.parametrize(
+    ("to", "host", "address"),
+    [
+        ("u@a.test", "127.0.0.1", "127.0.0.1"),
+        ("u@[127.0.0.1]", "127.0.0.1", "127.0.0.1"),
+        ("u@[IPv6:::ffff:127.0.0.1]", "::ffff:127.0.0.1", "::ffff:127.0.0.1"),
+        ("u@[10.0.0.1]", "10.0.0.1", "10.0.0.1"),
+        ("u@[127.1]", "127.1", "127.0.0.1"),
+        ("u@[0x7f000001]", "0x7f000001", "127.0.0.1"),
+    ],
+)
+def test_only_public_addresses_are_asked(monkeypatch: pytest.MonkeyPatch, to: str, host: str, address: str) -> None:
+    with serving(monkeypatch) as server:
+        names = Names({"a.test": [(1, "127.0.0.1")]})
+        reason = f"No MX servers available: {host} is at {address}, which is not a public address"
+        assert send(to=to, names=names, allow_private=False) == (450, reason)
+    assert server.commands == []
+
+
+PRIVATE = (
+    "0.0.0.0 10.0.0.1 100.64.0.1 127.0.0.1 127.255.0.1 169.254.169.254 172.16.0.1 192.0.2.1 192.168.1.1 198.18.0.1 "
+    "224.0.0.1 240.0.0.1 255.255.255.255 :: ::1 ::7f00:1 ::ffff:127.0.0.1 2002:7f00:1:: 64:ff9b::7f00:1 "
+    "2001:db8::1 fc00::1 fe80::1 fe80::1%eth0 fec0::1 ff02::1"
+)
+
+
+@pytest.mark.parametrize("address", PRIVATE.split())
+def test_what_is_not_public(address: str) -> None:
+    assert not is_public(ipaddress.ip_address(address))
+
+
+@pytest.mark.parametrize("address", ["1.1.1.1", "2001:4860:4860::8888", "::ffff:1.1.1.1", "64:ff9b::101:101"])
+def test_what_is_public(address: str) -> None:
+    assert is_public(ipaddress.ip_address(address))
+
+
+def test_a_host_is_looked_up_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Asked again, DNS might give another address than the one that was checked."""
+    asked: list[object] = []
+
+    def getaddrinfo(host: str, port: int, **keywords: object) -> list[object]:
+        asked.append(host)
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port))]
+
+    with serving(monkeypatch) as server:
+        monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+        assert send(names=Names({"a.test": [(1, "mx.test")]})) is None
+    assert asked == ["mx.test"]
+    assert server.commands[-1] == "QUIT"
+
+
+def test_the_address_is_sent_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    deep = "(" * 5000 + ")" * 5000
+    with serving(monkeypatch) as server:
+        assert send(to=f"<{deep}u@a.test>") is None
+    assert f"RCPT TO:<{deep}u@a.test>" in server.commands
+
+
+@pytest.mark.parametrize("address", ["u\r\nRSET\r\n@a.test", "u@a.test\n", "u\0@a.test"])
+def test_an_address_has_no_line_end(address: str) -> None:
+    with pytest.raises(ValueError, match="has a line end or a NUL in it"):
+        send(to=address)
 
 
 def test_without_mx_the_domain_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:

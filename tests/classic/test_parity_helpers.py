@@ -17,6 +17,9 @@ MODULES = [f"Milter.{name}" for name in _NAMES.split()]
 _TOKENS = "a regular expression of its tokeniser; ours reads as browsers do, and works otherwise"
 REASONS = {
     "Milter.config.MilterConfigParser": "its default was one dict for all instances",
+    "Milter.dns.DNSLookup": "takes a timeout too, behind 1.0.5's parameters",
+    "Milter.dns.Session": "takes a timeout too, behind 1.0.5's parameters",
+    "Milter.dsn.send_dsn": "takes allow_private= too, behind 1.0.5's parameters",
     "Milter.dynip.hpats": "the patterns are our own",
     "Milter.dynip.rehmac": "the patterns are our own",
     "Milter.policy.db": "the module of bsddb3, which no longer installs",
