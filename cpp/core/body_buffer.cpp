@@ -49,21 +49,27 @@ void read_all(int file, char *to, std::size_t size) {
     }
 }
 
+// Written before threads of libmilter's begin.
+std::string temporary_folder = "/tmp";
+
 // A file that has no name, so that it goes when it is closed, however the process ends.
 int open_nameless_file() {
-    const char *folder = std::getenv("TMPDIR");
-    std::string path =
-        (folder != nullptr && *folder != '\0' ? std::string{folder} : std::string{"/tmp"}) + "/pymilter-body-XXXXXX";
-    const int file = ::mkstemp(path.data());
+    std::string path = temporary_folder + "/pymilter-body-XXXXXX";
+    const int file = ::mkostemp(path.data(), O_CLOEXEC);
     if (file < 0) {
         fail("cannot make a temporary file for a body");
     }
     ::unlink(path.c_str());
-    ::fcntl(file, F_SETFD, FD_CLOEXEC);
     return file;
 }
 
 }  // namespace
+
+void note_temporary_folder() {
+    if (const char *const folder = std::getenv("TMPDIR"); folder != nullptr && *folder != '\0') {
+        temporary_folder = folder;
+    }
+}
 
 MappedFile::MappedFile(int file, std::size_t size) : m_size(size) {
     void *const data = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, file, 0);

@@ -12,6 +12,10 @@ struct BodyLimits {
     std::size_t in_memory;  // bytes kept in memory; what is larger goes to a file that has no name
 };
 
+// Reads from the environment (TMPDIR) where files are to be. Another thread must not change the environment meanwhile:
+// to be called before the filter serves, and with the GIL, where Python is.
+void note_temporary_folder();
+
 // Where a body is while it is in memory.
 class BodyMemory {
 public:

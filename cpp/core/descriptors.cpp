@@ -46,6 +46,26 @@ bool is_listening(int descriptor) noexcept {
     return ::getsockopt(descriptor, SOL_SOCKET, SO_ACCEPTCONN, &listening, &length) == 0 && listening != 0;
 }
 
+#if defined(__linux__) || defined(__FreeBSD__)
+
+std::array<int, 2> open_pipe() {
+    std::array<int, 2> ends{};
+    if (::pipe2(ends.data(), O_CLOEXEC | O_NONBLOCK) != 0) {
+        throw std::system_error(errno, std::generic_category(), "cannot make a pipe");
+    }
+    return ends;
+}
+
+int open_local_socket() noexcept { return ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0); }
+
+bool open_socket_pair(std::array<int, 2> &ends) noexcept {
+    return ::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()) == 0;
+}
+
+bool duplicate_to(int descriptor, int number) noexcept { return ::dup3(descriptor, number, O_CLOEXEC) >= 0; }
+
+#else
+
 std::array<int, 2> open_pipe() {
     std::array<int, 2> ends{};
     if (::pipe(ends.data()) != 0) {
@@ -57,6 +77,31 @@ std::array<int, 2> open_pipe() {
     }
     return ends;
 }
+
+int open_local_socket() noexcept {
+    const int opened = ::socket(AF_UNIX, SOCK_STREAM, 0);
+    if (opened >= 0) {
+        ::fcntl(opened, F_SETFD, FD_CLOEXEC);
+        ::fcntl(opened, F_SETFL, O_NONBLOCK);
+    }
+    return opened;
+}
+
+bool open_socket_pair(std::array<int, 2> &ends) noexcept {
+    if (::socketpair(AF_UNIX, SOCK_STREAM, 0, ends.data()) != 0) {
+        return false;
+    }
+    for (const int end : ends) {
+        ::fcntl(end, F_SETFD, FD_CLOEXEC);
+    }
+    return true;
+}
+
+bool duplicate_to(int descriptor, int number) noexcept {
+    return ::dup2(descriptor, number) >= 0 && ::fcntl(number, F_SETFD, FD_CLOEXEC) == 0;
+}
+
+#endif
 
 void write_byte(int descriptor, unsigned char byte) noexcept {
     if (::write(descriptor, &byte, 1) < 0) {

@@ -35,8 +35,17 @@ private:
 
 bool is_listening(int descriptor) noexcept;
 
-// The reading and the writing end of a pipe that neither blocks nor is inherited. Throws std::system_error.
+// All of these are close-on-exec from their first moment where the system can do that, so that a program that another
+// thread starts just then does not inherit them.
+//
+// The reading and the writing end of a pipe that does not block. Throws std::system_error.
 std::array<int, 2> open_pipe();
+// A unix stream socket that does not block; -1 with errno.
+int open_local_socket() noexcept;
+// Two that are connected, and block. False with errno.
+bool open_socket_pair(std::array<int, 2> &ends) noexcept;
+// Makes `number` another name of `descriptor`. False with errno.
+bool duplicate_to(int descriptor, int number) noexcept;
 
 // Into such a pipe; where it is full, its reader will wake all the same. May be called in a signal handler.
 void write_byte(int descriptor, unsigned char byte) noexcept;

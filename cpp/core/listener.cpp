@@ -65,12 +65,10 @@ private:
 // A socket that listens and that nobody can reach: its file is gone when this returns. accept() finds nothing there,
 // which libmilter takes for a connection that another process was faster to take.
 int open_silent() {
-    const int silent = ::socket(AF_UNIX, SOCK_STREAM, 0);
+    const int silent = open_local_socket();
     if (silent < 0) {
         fail("cannot make a socket that stays silent");
     }
-    ::fcntl(silent, F_SETFD, FD_CLOEXEC);
-    ::fcntl(silent, F_SETFL, O_NONBLOCK);
     const PrivateFolder folder;
     sockaddr_un address{};
     address.sun_family = AF_UNIX;
@@ -95,13 +93,7 @@ bool is_same_socket(int descriptor, int other) noexcept {
 // anybody's.
 bool replace(int place, int present, int descriptor) noexcept {
     while (is_same_socket(place, present)) {
-#ifdef __linux__
-        const int result = ::dup3(descriptor, place, O_CLOEXEC);
-#else
-        const int result = ::dup2(descriptor, place);
-        ::fcntl(place, F_SETFD, FD_CLOEXEC);
-#endif
-        if (result >= 0) {
+        if (duplicate_to(descriptor, place)) {
             return true;
         }
         if (errno != EINTR && errno != EBUSY) {
@@ -158,7 +150,7 @@ void Listener::adopt(int descriptor) {
     const SocketName name(descriptor);
     const int family = name.family();
     const int stand_in = open_stand_in(family);
-    if (::dup2(descriptor, stand_in) < 0 || ::fcntl(stand_in, F_SETFD, FD_CLOEXEC) < 0) {
+    if (!duplicate_to(descriptor, stand_in)) {
         fail("cannot hand the listening socket to libmilter");
     }
     if (family != AF_UNIX) {
@@ -176,21 +168,18 @@ void Listener::adopt(int descriptor) {
 
 void Listener::refuse() {
     std::array<int, 2> ends{};
-    if (::socketpair(AF_UNIX, SOCK_STREAM, 0, ends.data()) != 0) {
+    if (!open_socket_pair(ends)) {
         fail("cannot make a socket that stays silent");
     }
-    const int result = ::dup2(ends[0], m_descriptor);
+    const bool is_done = duplicate_to(ends[0], m_descriptor);
     const int saved_errno = errno;
     ::close(ends[0]);
-    if (result < 0) {
+    if (!is_done) {
         ::close(ends[1]);
         errno = saved_errno;
         fail("cannot take the listening socket from libmilter");
     }
     // The other end stays open for as long as the process lives: if it closed, libmilter would find something to read.
-    for (const int descriptor : {ends[1], m_descriptor}) {
-        ::fcntl(descriptor, F_SETFD, FD_CLOEXEC);
-    }
 }
 
 void Listener::share() {
