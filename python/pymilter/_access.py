@@ -56,16 +56,42 @@ def group_number(group: str | int | None) -> int | None:
 
 
 def give_access(address: Address, access: Access) -> None:
-    """Before listen(): until then nobody can connect, whatever the mode is."""
-    # Through a descriptor that follows no link, so that nobody who may write to the folder can turn it elsewhere.
+    """Before listen(): until then nobody can connect, whatever the mode is. Raises OSError with the address."""
+    if os.chmod in os.supports_follow_symlinks:
+        _set(address, address.path, access)
+        return
+    # Linux: through a descriptor that follows no link, so that who may write to the folder cannot turn it elsewhere.
     descriptor = os.open(address.path, os.O_PATH | os.O_NOFOLLOW)
     try:
         if not stat.S_ISSOCK(os.fstat(descriptor).st_mode):
             raise cannot_listen(errno.ENOTSOCK, address, "another file has taken the place of the socket")
         there = f"/proc/self/fd/{descriptor}"
-        if access.owner is not None or access.group is not None:
-            os.chown(there, -1 if access.owner is None else access.owner, -1 if access.group is None else access.group)
-        if access.mode is not None:
-            Path(there).chmod(access.mode)
+        if not Path(there).exists():
+            raise cannot_listen(
+                errno.ENOTSUP, address, "socket_mode, socket_owner and socket_group need /proc, which is not there"
+            )
+        _set(address, there, access)
     finally:
         os.close(descriptor)
+
+
+def _set(address: Address, path: str, access: Access) -> None:
+    # What /proc has is a link to follow; a path is not followed, which systems other than Linux can.
+    follows = path != address.path
+    try:
+        if access.owner is not None:
+            os.chown(path, access.owner, -1, follow_symlinks=follows)
+    except PermissionError as error:
+        reason = f"only root can give the socket to user {access.owner} (socket_owner)"
+        raise cannot_listen(error.errno or errno.EPERM, address, reason) from error
+    try:
+        if access.group is not None:
+            os.chown(path, -1, access.group, follow_symlinks=follows)
+    except PermissionError as error:
+        reason = (
+            f"this process is neither root nor in group {access.group}, so it cannot give the socket to that"
+            " (socket_group; for systemd: SupplementaryGroups=)"
+        )
+        raise cannot_listen(error.errno or errno.EPERM, address, reason) from error
+    if access.mode is not None:
+        os.chmod(path, access.mode, follow_symlinks=follows)  # noqa: PTH101 - a Path may not say what follows

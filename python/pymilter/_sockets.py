@@ -9,7 +9,8 @@ from pathlib import Path
 
 from pymilter._access import UNCHANGED, Access, give_access
 from pymilter._address import Address, bound_address, cannot_listen
-from pymilter._inherited import InheritedSocket, adopt
+from pymilter._inherited import adopt
+from pymilter._lock import opening
 
 logger = logging.getLogger("pymilter")
 
@@ -37,12 +38,21 @@ def _remove_stale(address: Address) -> None:
     if not stat.S_ISSOCK(mode):
         raise cannot_listen(errno.ENOTSOCK, address, "the file there is not a socket")
     with socket.socket(socket.AF_UNIX) as probe:
-        try:
-            probe.connect(address.path)
-        except ConnectionRefusedError:
-            path.unlink()
-            return
-    raise cannot_listen(errno.EADDRINUSE, address, "another program serves it")
+        # A filter that hangs, with as many connections waiting as the system lets wait, would keep a probe that blocks.
+        probe.setblocking(False)
+        code = probe.connect_ex(address.path)
+    if code == errno.ECONNREFUSED:
+        path.unlink(missing_ok=True)
+    elif code in (0, errno.EAGAIN, errno.EINPROGRESS):
+        raise cannot_listen(errno.EADDRINUSE, address, "another program serves it")
+    elif code != errno.ENOENT:
+        raise cannot_listen(code, address, f"cannot find out who serves the socket there: {os.strerror(code)}")
+
+
+class OwnSocket(socket.socket):
+    """A listening socket that we have opened; `inode` is that of its file, or 0."""
+
+    inode = 0
 
 
 def open_listener(
@@ -57,36 +67,41 @@ def open_listener(
         raise ValueError(f"{address} is not a unix socket of ours: it has no mode, owner or group")
     if address.inherited:
         return adopt(address)
-    listener = socket.socket(address.family, socket.SOCK_STREAM)
+    if len(os.fsencode(address.path)) > 107:
+        raise cannot_listen(errno.ENAMETOOLONG, address, "the path is longer than 107 bytes")
+    listener = OwnSocket(address.family, socket.SOCK_STREAM)
     try:
         if address.family == socket.AF_UNIX:
-            if remove_stale:
-                _remove_stale(address)
-            if len(os.fsencode(address.path)) > 107:
-                raise cannot_listen(errno.ENAMETOOLONG, address, "the path is longer than 107 bytes")
+            with opening(address):
+                if remove_stale:
+                    _remove_stale(address)
+                _listen(listener, address, backlog, access)
         else:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             if address.family == socket.AF_INET6:
                 listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        where = _bind_address(address)
-        try:
-            listener.bind(where)
-            if access.is_given():
-                give_access(address, access)
-            listener.listen(backlog)
-        except OSError as error:
-            if is_bound_path(listener):
-                Path(address.path).unlink(missing_ok=True)
-            raise cannot_listen(error.errno or errno.EINVAL, address, error.strerror or str(error)) from error
+            _listen(listener, address, backlog, access)
     except BaseException:
         listener.close()
         raise
     return listener
 
 
-def is_bound_path(listener: socket.socket) -> bool:
-    """Whether it is a unix socket that has made its file."""
-    return listener.family == socket.AF_UNIX and bool(listener.getsockname())
+def _listen(listener: OwnSocket, address: Address, backlog: int, access: Access) -> None:
+    where = _bind_address(address)
+    try:
+        listener.bind(where)
+        if address.family == socket.AF_UNIX:
+            listener.inode = Path(address.path).lstat().st_ino
+        if access.is_given():
+            give_access(address, access)
+        listener.listen(backlog)
+    except OSError as error:
+        if listener.inode:
+            remove_socket(address, listener.inode)
+        if str(address) in str(error):
+            raise
+        raise cannot_listen(error.errno or errno.EINVAL, address, error.strerror or str(error)) from error
 
 
 def remove_socket(address: Address, inode: int) -> None:
@@ -102,17 +117,16 @@ def remove_socket(address: Address, inode: int) -> None:
         logger.warning("cannot remove the socket %s: %s", address, error.strerror)
 
 
-def is_ours(listener: socket.socket) -> bool:
-    """Whether it is a unix socket that we have made and have to remove."""
-    return listener.family == socket.AF_UNIX and not isinstance(listener, InheritedSocket)
+def inode_of(listener: socket.socket) -> int:
+    """The inode of the file that a listening socket of ours has made; 0 if there is none to remove."""
+    return listener.inode if isinstance(listener, OwnSocket) else 0
 
 
 def discard_listener(listener: socket.socket) -> None:
     """Close a listening socket that is not to be served any more, and remove it where it is a unix socket."""
     if listener.fileno() < 0:
         return
-    address = bound_address(listener)
-    inode = Path(address.path).lstat().st_ino if is_ours(listener) else 0
+    # The file goes first: once the socket is closed, another filter may put its own there.
+    if inode := inode_of(listener):
+        remove_socket(bound_address(listener), inode)
     listener.close()
-    if inode:
-        remove_socket(address, inode)

@@ -35,14 +35,14 @@ def test_mode_owner_and_group_of_a_unix_socket(script: Script) -> None:
 def test_nobody_can_connect_before_the_mode_is_set(script: Script) -> None:
     """The socket does not listen yet when its mode is set."""
     source = """
-        import os, pathlib, socket
+        import os, socket
         def main(address):
-            chmod = pathlib.Path.chmod
-            def watched(path, mode):
+            chmod = os.chmod
+            def watched(*args, **options):
                 with socket.socket(socket.AF_UNIX) as client:
                     note(client.connect_ex(address[5:]))
-                chmod(path, mode)
-            pathlib.Path.chmod = watched
+                chmod(*args, **options)
+            os.chmod = watched
             with Server(Base, address, socket_mode=0o600):
                 with socket.socket(socket.AF_UNIX) as client:
                     note(client.connect_ex(address[5:]))

@@ -1,0 +1,64 @@
+"""One opener of a unix socket at a time: a lock file beside the socket, there only while somebody opens."""
+
+import contextlib
+import errno
+import fcntl
+import os
+import stat
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from pymilter._address import Address, cannot_listen
+
+# An opener is done in a moment; one that has been stopped in it must not keep others for ever. In seconds.
+PATIENCE: Final = 5.0
+LOOK_EVERY: Final = 0.005
+
+
+@contextlib.contextmanager
+def opening(address: Address) -> Iterator[None]:
+    """Around the look whether anybody serves the path, and the opening. Raises OSError with errno and the address."""
+    path = Path(f"{address.path}.lock")
+    descriptor = _take(address, path)
+    try:
+        yield
+    finally:
+        # Removed while it is held: who waits for it sees that it has gone, and makes another.
+        with contextlib.suppress(OSError):
+            path.unlink()
+        os.close(descriptor)
+
+
+def _take(address: Address, path: Path) -> int:
+    until = time.monotonic() + PATIENCE
+    while True:
+        descriptor = _open(address, path)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if os.path.samestat(os.fstat(descriptor), path.lstat()):
+                return descriptor
+        except (BlockingIOError, FileNotFoundError):
+            pass
+        except BaseException:
+            os.close(descriptor)
+            raise
+        os.close(descriptor)
+        if time.monotonic() > until:
+            raise cannot_listen(errno.EADDRINUSE, address, f"another process opens it, and holds {path}")
+        time.sleep(LOOK_EVERY)
+
+
+def _open(address: Address, path: Path) -> int:
+    # Root may do this in a folder of the filter's user: nothing is written, and no link is followed.
+    flags = os.O_RDONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    try:
+        descriptor = os.open(path, flags, 0o600)
+    except OSError as error:
+        about = f" ({path})" if os.path.lexists(path) else ""
+        raise cannot_listen(error.errno or errno.EACCES, address, f"{error.strerror}{about}") from error
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise cannot_listen(errno.EEXIST, address, f"{path} is in the way, and no lock file")
+    return descriptor
