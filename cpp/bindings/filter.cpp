@@ -118,8 +118,8 @@ void bind_filter(py::module_ &module) {
             },
             py::kw_only(), py::arg("timeout"),
             "Make this the filter of the process; timeout in seconds (smfi_register, smfi_settimeout).")
-        .def("watch_signals", &Filter::watch_signals, py::kw_only(), py::arg("hold"),
-             "Let SIGTERM, SIGHUP and SIGINT end wait(); with `hold`, the program's handlers run once that begins.")
+        .def("watch_signals", &Filter::watch_signals, py::kw_only(), py::arg("hold"), py::arg("reloads"),
+             "SIGTERM, SIGHUP and SIGINT end wait(); `hold` the handlers until then; `reloads`: SIGHUP repeats.")
         .def("leave_signals", &Filter::leave_signals, "The opposite; where they are not watched, nothing happens.")
         .def("use_share", &Filter::use_share, py::arg("memory"), py::arg("slot"), py::kw_only(), py::arg("patience"),
              "Share the connections with the processes that have the other slots of the memory.")

@@ -28,6 +28,7 @@ std::array<Watched, 3> all_watched{{{SIGTERM}, {SIGHUP}, {SIGINT}}};
 std::atomic<int> target{-1};
 std::atomic<pid_t> owner{0};
 std::atomic<bool> is_holding{false};
+std::atomic<bool> is_reloading_on_hup{false};
 
 void end_process(int number) {
     ::signal(number, SIG_DFL);
@@ -41,7 +42,8 @@ void hand_on(const Watched &watched) {
 }
 
 void note(Watched &watched) {
-    if (watched.was_seen.exchange(true)) {
+    const bool may_repeat = watched.number == SIGHUP && is_reloading_on_hup.load();
+    if (!may_repeat && watched.was_seen.exchange(true)) {
         end_process(watched.number);  // at once, whatever still hangs
     }
     const int descriptor = target.load();
@@ -82,7 +84,8 @@ void on_signal(int number) {
 bool is_to_install(const Watched &watched) noexcept {
     struct sigaction current{};
     ::sigaction(watched.number, nullptr, &current);
-    const bool ignored = current.sa_handler == SIG_IGN;  // as nohup does: the user's wish
+    // As nohup does: the user's wish. A program that reloads on SIGHUP has a wish of its own.
+    const bool ignored = current.sa_handler == SIG_IGN && !(watched.number == SIGHUP && is_reloading_on_hup.load());
     return !ignored && current.sa_handler != on_signal && (current.sa_flags & SA_SIGINFO) == 0;
 }
 
@@ -130,7 +133,8 @@ bool is_watched(int number) noexcept {
                        [&](const Watched &watched) { return watched.number == number; });
 }
 
-SignalChain::SignalChain(int descriptor, bool holds) {
+SignalChain::SignalChain(int descriptor, bool holds, bool reloads) {
+    is_reloading_on_hup.store(reloads);
     target.store(descriptor);
     owner.store(::getpid());
     is_holding.store(holds);

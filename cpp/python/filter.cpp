@@ -4,6 +4,7 @@
 #include <stdexcept>
 #include <utility>
 
+#include "core/body_buffer.hpp"
 #include "python/callbacks.hpp"
 #include "python/context.hpp"
 #include "python/errors.hpp"
@@ -160,8 +161,8 @@ Transport Filter::transport_of(Connection &connection, SMFICTX *context) const {
     return m_mute_over_tcp && connection.socket ? Transport::acknowledged_tcp : Transport::plain_tcp;
 }
 
-void Filter::watch_signals(bool hold) {
-    m_signals.emplace(m_loop.signal_descriptor(), hold);
+void Filter::watch_signals(bool hold, bool reloads) {
+    m_signals.emplace(m_loop.signal_descriptor(), hold, reloads);
     Wakeup::claim(m_loop.signal_descriptor());
 }
 
@@ -175,6 +176,7 @@ void Filter::leave_signals() {
 void Filter::start(int descriptor, bool mute_over_tcp, bool tell_connections) {
     m_mute_over_tcp = mute_over_tcp;
     m_tells_connections = tell_connections;
+    note_temporary_folder();
     m_listener.adopt(descriptor);
     watch_spawning();
     m_share.begin(m_listener, m_loop);

@@ -54,8 +54,9 @@ public:
     // Calls smfi_register, smfi_settimeout and smfi_setbacklog. `timeout` in seconds.
     void register_filter(std::optional<int> timeout);
     // SIGTERM, SIGHUP and SIGINT end wait(): before the socket listens, because who sees it may send the first one.
-    // With `hold`, handlers of the program's run once wait() begins: for the thread that they interrupt.
-    void watch_signals(bool hold);
+    // With `hold`, handlers of the program's run once wait() begins: for the thread that they interrupt. With
+    // `reloads`, SIGHUP may come again and again.
+    void watch_signals(bool hold, bool reloads);
     void leave_signals();
     // `mute_over_tcp`: leave steps unanswered over TCP too, on connections where that can be made safe.
     void start(int descriptor, bool mute_over_tcp, bool tell_connections);

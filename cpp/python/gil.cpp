@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <thread>
 
+#include "python/forked.hpp"
+
 namespace pymilter {
 
 namespace {
@@ -14,6 +16,8 @@ namespace {
 std::atomic<std::uint64_t> gate{0};
 constexpr std::uint64_t shut_bit = 1;
 constexpr std::uint64_t one_inside = 2;
+
+std::atomic<bool> is_forked_within_callback{false};
 
 // This OS thread's state, from its first callback to its end.
 class KeptThreadState {
@@ -102,7 +106,12 @@ bool Gate::shut(std::chrono::milliseconds limit) noexcept {
     return true;
 }
 
-void Gate::abandon() noexcept { gate.store(shut_bit | (Attach::is_here() ? one_inside : 0)); }
+void Gate::abandon() noexcept {
+    gate.store(shut_bit | (Attach::is_here() ? one_inside : 0));
+    is_forked_within_callback.store(Attach::is_here());
+}
+
+bool Gate::ends_with_callback() noexcept { return is_forked_within_callback.load(std::memory_order_relaxed); }
 
 bool Attach::is_here() noexcept { return here.is_inside; }
 
@@ -127,6 +136,9 @@ Attach::Attach(Connection *connection) noexcept : m_thread(Gate::enter() ? &here
 
 Attach::~Attach() {
     if (m_thread != nullptr) {
+        if (Gate::ends_with_callback()) {
+            end_forked_process();
+        }
         m_thread->is_inside = false;
         m_thread->connection = nullptr;
         if (m_thread->is_lent) {

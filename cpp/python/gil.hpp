@@ -28,6 +28,8 @@ public:
     static bool is_shut() noexcept;
     // In a forked process: shut, and nobody is inside but perhaps the thread that forked.
     static void abandon() noexcept;
+    // In a process that was forked within a callback: it must not live on as a thread of libmilter's.
+    static bool ends_with_callback() noexcept;
 
     // How many callbacks are inside just now.
     static std::uint64_t inside() noexcept;
@@ -36,7 +38,8 @@ public:
 // RAII, for the length of one callback: through the gate and attached to Python. Tests false when the gate is shut.
 class Attach {
 public:
-    // For a callback of `connection`, which must live as long as this or be taken back by serve(nullptr).
+    // For a callback of `connection`, which must live as long as this or be taken back by serve(nullptr). In a process
+    // that was forked within the callback, its end is that of the process.
     explicit Attach(Connection *connection = nullptr) noexcept;
     ~Attach();
     Attach(const Attach &) = delete;

@@ -15,16 +15,21 @@
 #include "python/connection.hpp"
 #include "python/errors.hpp"
 #include "python/filter.hpp"
+#include "python/forked.hpp"
 #include "python/gil.hpp"
 #include "python/outcome.hpp"
 
 namespace pymilter {
 
-// Runs `work` with Python attached. Nothing leaves: false when it threw, which is then reported.
+// Runs `work` with Python attached. Nothing leaves: false when it threw, which is then reported. A process that `work`
+// has forked ends here.
 template <typename Work>
 bool guarded(const Filter &filter, Step step, Work &&work) {
     try {
         work();
+        if (Gate::ends_with_callback()) {
+            end_forked_process();
+        }
         return true;
 #if defined(__GLIBCXX__)
     } catch (const abi::__forced_unwind &) {
@@ -38,6 +43,9 @@ bool guarded(const Filter &filter, Step step, Work &&work) {
         PyErr_SetString(PyExc_RuntimeError, error.what());
     } catch (...) {
         PyErr_SetString(PyExc_RuntimeError, "unknown C++ exception");
+    }
+    if (Gate::ends_with_callback()) {
+        end_forked_process();
     }
     Counters::add(counters.failures);
     filter.report(step, take_exception());

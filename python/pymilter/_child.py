@@ -1,6 +1,7 @@
-"""The supervisor's side of one worker: its process, and the line to it."""
+"""The supervisor's side of one worker: its process, the line to it, and why it ended."""
 
 import contextlib
+import errno
 import math
 import os
 import socket
@@ -11,8 +12,10 @@ import time
 from collections.abc import Callable
 from typing import Final
 
+from pymilter._last_words import LastWords
 from pymilter._shares import Slot
-from pymilter._worker import ASK, RETIRE, RETIRE_GRACE, STOP, VARIABLE
+from pymilter._worker import ASK, RETIRE, RETIRE_GRACE, STOP, VARIABLE, Inheritance
+from pymilter.errors import MilterError
 
 # Beyond its grace, a worker gets this long to end before it is killed, in seconds.
 KILL_AFTER: Final = 8.0
@@ -21,47 +24,78 @@ REFUSAL_TIME: Final = 5.0
 
 # The program may change these before it calls run().
 _FOLDER: Final = os.getcwd()  # noqa: PTH109
+_PROGRAM: Final = sys.argv[0] if getattr(sys, "argv", None) else ""
+
+
+def check_program() -> None:
+    """Raise MilterError if the program cannot be run again: it was read from standard input, or typed."""
+    if _PROGRAM in ("", "-"):
+        raise MilterError(
+            "workers= starts this program again in each worker, and what was read from standard input cannot be read"
+            " again: put the program into a file"
+        )
 
 
 class Child:
     """A worker process, in the supervisor's main thread; what it tells goes, in a thread of its own, to `hear`.
 
-    It gives up its `share` when it takes no more connections.
+    `number` tells it from the other living workers. It gives up its `share` when it takes no more connections. Raises
+    OSError if it cannot be started.
     """
 
     def __init__(
-        self, listener: socket.socket, hear: Callable[["Child", str], None], share: Slot | None = None
+        self, listener: socket.socket, hear: Callable[["Child", str], None], number: int, share: Slot | None = None
     ) -> None:
         self.started = time.monotonic()
+        self.number = number
         self.is_wanted = True
         self.is_ready = False
         self.is_refusing = False
+        self.is_spent = False
         self._retired = -math.inf
         self._deadline = math.inf
         self._hear = hear
         self._share = share
         self._line, there = socket.socketpair()
-        passed = [listener.fileno(), there.fileno(), *(share.for_worker if share is not None else ())]
-        with there:
+        with there, LastWords.opened() as words:
+            memory, slot = share.for_worker if share is not None else (None, 0)
+            inheritance = Inheritance(listener.fileno(), there.fileno(), words.real, number, memory, slot)
             try:
                 # A process group of its own: Ctrl-C at the terminal is for the supervisor, which passes it on.
                 self.process = subprocess.Popen(
                     [sys.executable, *sys.orig_argv[1:]],
-                    pass_fds=passed[:3],
+                    stderr=words.writer,
+                    pass_fds=inheritance.descriptors(),
                     cwd=_FOLDER,
-                    env={**os.environ, VARIABLE: ",".join(map(str, passed))},
+                    env={**os.environ, VARIABLE: str(inheritance)},
                     process_group=0,
                 )
             except BaseException:
                 self._line.close()
                 raise
-        self._listening = threading.Thread(target=self._listen, name=f"pymilter worker {self.pid}", daemon=True)
-        self._listening.start()
+            self._words = words
+            self._listening = threading.Thread(target=self._listen, name=f"pymilter worker {self.pid}", daemon=True)
+            try:
+                words.begin()
+                self._listening.start()
+            except RuntimeError as error:
+                self.process.kill()
+                self.process.wait()
+                self._line.close()
+                raise OSError(errno.EAGAIN, f"no thread to listen to it: {error}") from error
 
     @property
     def pid(self) -> int:
         """Its process number."""
         return self.process.pid
+
+    def reason(self) -> str:
+        """After its end: how it ended, and what it said last, if it never served."""
+        how = f"with status {self.process.returncode}"
+        if self.is_ready:
+            return how
+        said = self._words.last_line()
+        return f"{how}: {said}" if said else f"{how} before it came to run(), and nothing on stderr says why"
 
     def ask(self) -> None:
         """Let it tell its numbers; from any thread."""
@@ -79,6 +113,14 @@ class Child:
         self.is_wanted = False
         self._deadline = time.monotonic() + grace + KILL_AFTER
         self._say(STOP)
+        if not self.is_ready:
+            self.process.terminate()  # it may hear nothing for long
+
+    def give_up(self) -> None:
+        """End it before it serves: it has nothing to lose."""
+        self.is_wanted = False
+        self._deadline = time.monotonic() + KILL_AFTER
+        self.process.terminate()
 
     def may_still_accept(self) -> bool:
         """Whether it has been replaced just now and has not yet said that it takes no more connections."""

@@ -179,8 +179,8 @@ class Filter(metaclass=_pybind11_type):
         """What is answered when a handler fails: TEMPFAIL, REJECT, ACCEPT or CONTINUE."""
     def register(self, *, timeout: int | None) -> None:
         """Make this the filter of the process; timeout in seconds (smfi_register, smfi_settimeout)."""
-    def watch_signals(self, *, hold: bool) -> None:
-        """Let SIGTERM, SIGHUP and SIGINT end wait(); with `hold`, the program's handlers run once that begins."""
+    def watch_signals(self, *, hold: bool, reloads: bool) -> None:
+        """SIGTERM, SIGHUP and SIGINT end wait(); `hold` the handlers until then; `reloads`: SIGHUP repeats."""
     def leave_signals(self) -> None:
         """The opposite; where they are not watched, nothing happens."""
     def use_share(self, memory: int, slot: int, *, patience: float) -> None:

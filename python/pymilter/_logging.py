@@ -4,6 +4,7 @@ import logging
 from typing import Final
 
 from pymilter._core import Context, current_context
+from pymilter._worker import NAME
 
 NOBODY: Final = "-"
 LOGGERS: Final = ("pymilter", "pymilter.mime")
@@ -23,12 +24,13 @@ def _peer(context: Context) -> str:
 
 
 class LogFilter(logging.Filter):
-    """Puts the attributes `connection`, `queue_id` and `peer` on each record, for a format to use: %(queue_id)s.
+    """Puts `connection`, `queue_id`, `peer` and `worker` on each record, for a format to use: %(queue_id)s.
 
     Add it to a logging handler. What is logged within a callback, through any logger, gets the number of its connection
     (`Context.id`, an int), the message's queue id (macro i), and the SMTP client, such as "mail.example.org[192.0.2.1]"
     (`Context.peer`). What is logged elsewhere gets "-", and so does what is not known: the format never fails. An
-    attribute that a record has already, from `extra` or from another LogFilter, stays.
+    attribute that a record has already, from `extra` or from another LogFilter, stays. `worker` is the number of one of
+    run()'s workers, and that of its process: "2[4711]"; it is "-" in a process that is none.
 
     `name` is that of `logging.Filter`: with one, only records of that logger and those below it pass.
     """
@@ -37,6 +39,7 @@ class LogFilter(logging.Filter):
         """Put the attributes on `record`. False where it does not pass."""
         context = current_context()
         found = record.__dict__
+        found.setdefault("worker", NAME)
         if context is None:
             found.setdefault("connection", NOBODY)
             found.setdefault("queue_id", NOBODY)

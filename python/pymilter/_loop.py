@@ -11,12 +11,13 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Final
 
-from pymilter import _core
+from pymilter import _core, _forked
 from pymilter._address import Address, bound_address
-from pymilter._sockets import is_ours, remove_socket
+from pymilter._hooks import NO_HOOKS, Hooks
+from pymilter._sockets import inode_of, remove_socket
+from pymilter._systemd import notify, notify_reloading
 from pymilter.errors import MilterError
 
 logger = logging.getLogger("pymilter")
@@ -40,12 +41,19 @@ class RunningLoop:
     """libmilter's loop for one filter, from its listening socket to its end."""
 
     running: "RunningLoop | None" = None
+    _begun: "RunningLoop | None" = None  # the one of this process, after its end too: its handlers may still run
     _starting = threading.RLock()
 
     def __init__(
-        self, core_filter: _core.Filter, *, noreply_over_tcp: bool = True, signal_grace: float = SIGNAL_GRACE
+        self,
+        core_filter: _core.Filter,
+        *,
+        noreply_over_tcp: bool = True,
+        signal_grace: float = SIGNAL_GRACE,
+        hooks: Hooks = NO_HOOKS,
     ) -> None:
         self._filter = core_filter
+        self._hooks = hooks
         self._noreply_over_tcp = noreply_over_tcp
         self._signal_grace = signal_grace
         self._grace = 0.0
@@ -75,7 +83,7 @@ class RunningLoop:
             if signals:
                 # Python runs handlers in the main thread. Where that starts the filter, they must not interrupt it
                 # before somebody stops the filter again; where it does something else, they need not wait.
-                self._filter.watch_signals(hold=_is_main_thread())
+                self._filter.watch_signals(hold=_is_main_thread(), reloads=self._hooks.on_reload is not None)
             try:
                 yield
             except BaseException:
@@ -83,19 +91,25 @@ class RunningLoop:
                 raise
 
     def start(self, listener: sockets.socket) -> None:
-        """Serve `listener`, which the caller may close afterwards."""
-        address = bound_address(listener)
-        if is_ours(listener):
-            self._inode = Path(address.path).lstat().st_ino
+        """Serve `listener`, which the caller may close afterwards. Within starting()."""
+        self._inode = inode_of(listener)
         self._mask = signal.pthread_sigmask(signal.SIG_BLOCK, [])
-        self._filter.start(
-            listener.fileno(),
-            mute_over_tcp=self._noreply_over_tcp,
-            tell_connections=logger.isEnabledFor(logging.DEBUG),
-        )
-        self._address = address
-        RunningLoop.running = self
-        logger.info("listening on %s", address)
+        self._address = bound_address(listener)
+        if self._hooks.on_start is not None:
+            self._hooks.on_start()
+        try:
+            # All that handlers may ask for is there before the first one can run: a client may be waiting.
+            RunningLoop.running = RunningLoop._begun = self
+            self._filter.start(
+                listener.fileno(),
+                mute_over_tcp=self._noreply_over_tcp,
+                tell_connections=logger.isEnabledFor(logging.DEBUG),
+            )
+        except BaseException:
+            RunningLoop.running = None
+            self._call_on_stop()
+            raise
+        logger.info("listening on %s", self._address)
 
     def wait(self) -> None:
         """Wait for the end or for a reason to end."""
@@ -105,6 +119,9 @@ class RunningLoop:
             renew_every = RENEW_EVERY_AT_START if time.monotonic() < started else RENEW_EVERY
             event = self._filter.wait(None if is_main else renew_every)
             if event in (_core.EVENT_NOTHING, _core.EVENT_INTERRUPTED):
+                continue
+            if event == _core.EVENT_ENDED + signal.SIGHUP and self._hooks.on_reload is not None:
+                self._reload(self._hooks.on_reload)
                 continue
             if event > _core.EVENT_ENDED:
                 self._grace = max(self._grace, self._signal_grace)
@@ -116,6 +133,17 @@ class RunningLoop:
             elif event == _core.EVENT_STOP_REQUESTED:
                 logger.info("stopping on request")
             return
+
+    def _reload(self, on_reload: Callable[[], object]) -> None:
+        logger.info("reloading on SIGHUP")
+        notify_reloading()
+        status = "reloaded"
+        try:
+            on_reload()
+        except Exception as error:
+            logger.exception("the reload failed, and the filter serves as before: on_reload raised")
+            status = f"the reload failed: {type(error).__name__}"
+        notify("READY=1", f"STATUS={status}")
 
     def request_stop(
         self, grace: float = 0.0, for_connections: bool = False, refusing: Callable[[], None] | None = None
@@ -140,6 +168,8 @@ class RunningLoop:
         Messages that are under way go on for `grace` seconds: by default what request_stop() was told, or what signals
         are to give.
         """
+        with RunningLoop._starting:
+            pass  # a handler may stop the filter while another thread is still starting it
         with self._finishing:
             if self._result is None and RunningLoop.running is self:
                 try:
@@ -147,16 +177,33 @@ class RunningLoop:
                 finally:
                     if left := _core.messages_under_way():
                         logger.warning("%d messages are under way at the end, and may get no answer", left)
+                    self._remove_socket()
                     self._result = self._filter.finish()
                     RunningLoop.running = None
-                    if self._inode:
-                        remove_socket(self.address, self._inode)
                     logger.info("stopped listening on %s", self.address)
+                    self._call_on_stop()
             return self._result or 0
+
+    def _remove_socket(self) -> None:
+        # While it still listens: once it does not, another filter may put its own there.
+        if self._inode:
+            remove_socket(self.address, self._inode)
+            self._inode = 0
+
+    def _call_on_stop(self) -> None:
+        if self._hooks.on_stop is None:
+            return
+        until = time.monotonic() + EXIT_GRACE
+        while _core.counters()["in_flight"] > _core.is_in_callback() and time.monotonic() < until:
+            time.sleep(LOOK_EVERY)
+        self._hooks.on_stop()
 
     def leave_to_parent(self) -> None:
         """In the child of a fork: the filter is the parent's."""
         RunningLoop.running = None
+        # Threads that are not here may have held them.
+        RunningLoop._starting = threading.RLock()
+        self._finishing = threading.RLock()
         if _core.is_in_callback():
             # libmilter's threads have signals blocked, but here this thread is the only one to take them.
             signal.pthread_sigmask(signal.SIG_SETMASK, self._mask)
@@ -165,6 +212,7 @@ class RunningLoop:
     def _drain(self, grace: float) -> None:
         if grace <= 0:
             return
+        self._remove_socket()
         self._filter.refuse()
         if self._refusing is not None:
             self._refusing()
@@ -199,10 +247,17 @@ def end() -> None:
         logger.warning("handlers are still running %g s after the end: they are cut off", EXIT_GRACE)
 
 
+def _prepare_fork() -> None:
+    if _core.is_in_callback():
+        _forked.prepare()
+
+
 def _leave_to_parent() -> None:
-    if RunningLoop.running is not None:
-        RunningLoop.running.leave_to_parent()
+    if RunningLoop._begun is not None:
+        RunningLoop._begun.leave_to_parent()
+    if _core.is_in_callback():
+        _forked.begin_child()
 
 
 atexit.register(end)
-os.register_at_fork(after_in_child=_leave_to_parent)
+os.register_at_fork(before=_prepare_fork, after_in_child=_leave_to_parent)

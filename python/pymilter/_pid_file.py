@@ -1,9 +1,13 @@
 """The file that tells the number of this process while it runs."""
 
 import contextlib
+import logging
 import os
+import secrets
 from collections.abc import Iterator
 from pathlib import Path
+
+logger = logging.getLogger("pymilter")
 
 
 @contextlib.contextmanager
@@ -12,14 +16,44 @@ def keep_pid_file(path: str | os.PathLike[str] | None) -> Iterator[None]:
     if path is None:
         yield
         return
-    file, text = Path(path), f"{os.getpid()}\n"
-    fresh = file.with_name(f"{file.name}.{os.getpid()}")
+    pid = os.getpid()
+    descriptor = _put_in_place(Path(path), f"{pid}\n".encode())
     try:
-        fresh.write_text(text)
-        fresh.replace(file)
         yield
     finally:
+        if os.getpid() == pid:
+            _remove(Path(path), descriptor, f"{pid}\n".encode())
+        os.close(descriptor)
+
+
+def _put_in_place(file: Path, text: bytes) -> int:
+    # Root may write it into a folder of the filter's user, who must not be able to choose another file: hence a name
+    # that nobody can guess, which must be new, and no writing through links.
+    fresh = file.with_name(f".{file.name}.{secrets.token_hex(8)}")
+    try:
+        descriptor = os.open(fresh, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
+    except OSError as error:
+        raise OSError(error.errno, f"cannot write the pid file {file}: {error.strerror}") from error
+    try:
+        os.write(descriptor, text)
+        fresh.replace(file)
+    except BaseException:
+        os.close(descriptor)
         fresh.unlink(missing_ok=True)
-        with contextlib.suppress(OSError):
-            if file.read_text() == text:
-                file.unlink()
+        raise
+    return descriptor
+
+
+def _remove(file: Path, descriptor: int, text: bytes) -> None:
+    """Unless another process has written its own number, or put its own file there."""
+    if os.pread(descriptor, len(text) + 1, 0) != text:
+        return
+    try:
+        if os.path.samestat(file.lstat(), os.fstat(descriptor)):
+            file.unlink()
+    except FileNotFoundError:
+        pass
+    except OSError as error:
+        # After user=, its folder may be closed to us; the number of a process that is gone must not stay.
+        os.ftruncate(descriptor, 0)
+        logger.warning("cannot remove the pid file %s, which is empty now: %s", file, error.strerror)

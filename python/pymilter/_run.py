@@ -6,13 +6,15 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from types import TracebackType
-from typing import Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from pymilter import _core, _shares
 from pymilter._access import group_number, parse_access, user_number
 from pymilter._address import parse_address
 from pymilter._base import Base
 from pymilter._constants import TEMPFAIL, Status
+from pymilter._hooks import Hooks
+from pymilter._limits import check_limits, spent_when
 from pymilter._loop import SIGNAL_GRACE, RunningLoop
 from pymilter._pid_file import keep_pid_file
 from pymilter._plan import plan_of
@@ -23,6 +25,9 @@ from pymilter._supervisor import Supervisor
 from pymilter._systemd import notify, watchdog
 from pymilter._worker import REFUSES, RETIRE_GRACE, Worker
 from pymilter.errors import MilterError
+
+if TYPE_CHECKING:
+    from pymilter.prometheus import MetricsServer
 
 BACKLOG: Final = 128
 
@@ -38,6 +43,10 @@ class Server:
     answered when a handler fails: TEMPFAIL, REJECT, ACCEPT or CONTINUE. `grace` is in seconds: how long messages that
     are under way may go on after SIGTERM or SIGHUP. Over TCP, steps are left unanswered only where
     the connection can be kept from stalling; with `noreply_over_tcp` false, never.
+
+    `on_start()` is called just before the socket is served, as `user`; what it raises ends the start. `on_stop()` is
+    called once no handler runs any more. Where signals end the filter, `on_reload()` is called for SIGHUP instead, by
+    the thread that waits for the end: run()'s main thread. What it raises is logged, and the filter goes on.
 
     There is one run of libmilter in a process: a second raises MilterError. Raises ValueError for a bad argument and
     OSError, with errno and the address, when the socket cannot be opened.
@@ -59,6 +68,9 @@ class Server:
         socket_group: str | int | None = None,
         user: str | int | None = None,
         group: str | int | None = None,
+        on_start: Callable[[], Any] | None = None,
+        on_stop: Callable[[], Any] | None = None,
+        on_reload: Callable[[], Any] | None = None,
     ) -> None:
         if not callable(factory):
             raise TypeError(f"factory must be a class or a function that makes a Base, not {type(factory).__name__}")
@@ -75,7 +87,12 @@ class Server:
             report=report,
         )
         self._filter.use_methods(factory, plan_of)
-        self._loop = RunningLoop(self._filter, noreply_over_tcp=noreply_over_tcp, signal_grace=grace)
+        self._loop = RunningLoop(
+            self._filter,
+            noreply_over_tcp=noreply_over_tcp,
+            signal_grace=grace,
+            hooks=Hooks(on_start, on_stop, on_reload),
+        )
 
     @property
     def address(self) -> str:
@@ -84,12 +101,16 @@ class Server:
 
     def start(self, *, signals: bool = False) -> None:
         """Open the socket and begin to serve it; with `signals`, SIGTERM, SIGHUP and SIGINT make wait() return."""
+        self._start(signals, lambda: None)
+
+    def _start(self, signals: bool, when_unprivileged: Callable[[], None]) -> None:
         with (
             self._loop.starting(signals=signals),
             open_listener(self._wanted_address, backlog=self._backlog, access=self._access) as listener,
         ):
             try:
                 drop_privileges(self._user, self._group)
+                when_unprivileged()
                 self._filter.register(timeout=self._timeout)
                 self._loop.start(listener)
             except BaseException:
@@ -126,16 +147,19 @@ class Server:
 
     def run(self) -> None:
         """Start, wait for a signal or stop(), and stop."""
-        self.start(signals=True)
+        self._run(lambda: None)
+
+    def _run(self, when_unprivileged: Callable[[], None]) -> None:
+        self._start(True, when_unprivileged)
         try:
-            notify("READY=1")
+            notify("READY=1", f"STATUS=serving {self.address}")
             with watchdog():
                 self.wait()
         finally:
             notify("STOPPING=1")
             self.finish()
 
-    def supervise(self, workers: int) -> None:
+    def _supervise(self, workers: int, when_unprivileged: Callable[[], None]) -> None:
         """Open the socket, and keep `workers` processes that run this program again and serve it."""
         supervisor = Supervisor(workers, grace=self._grace)
         with (
@@ -143,18 +167,20 @@ class Server:
             open_listener(self._wanted_address, backlog=self._backlog, access=self._access) as listener,
         ):
             try:
+                # Before the first worker: each that comes later must do with these rights too.
+                drop_privileges(self._user, self._group)
+                when_unprivileged()
                 supervisor.run(listener)
             finally:
                 discard_listener(listener)
 
-    def serve_as(self, worker: Worker) -> None:
+    def _serve_as(self, worker: Worker, max_messages: int | None, max_rss: int | None) -> None:
         """Serve the supervisor's socket until it says that it is enough, or has gone."""
         with self._loop.starting(signals=True), worker.listener() as listener:
-            drop_privileges(self._user, self._group)
             self._filter.register(timeout=self._timeout)
             worker.use_share(partial(self._filter.use_share, patience=_shares.PATIENCE))
             self._loop.start(listener)
-        worker.watch(lambda retire: self._stop_worker(worker, retire))
+        worker.watch(lambda retire: self._stop_worker(worker, retire), spent_when(max_messages, max_rss))
         try:
             self.wait()
         finally:
@@ -197,17 +223,27 @@ def run(
     workers: int = 0,
     pid_file: str | os.PathLike[str] | None = None,
     metrics: str | None = None,
+    max_messages: int | None = None,
+    max_rss: int | None = None,
+    on_start: Callable[[], Any] | None = None,
+    on_stop: Callable[[], Any] | None = None,
+    on_reload: Callable[[], Any] | None = None,
 ) -> None:
     """Serve a socket until SIGTERM, SIGHUP, SIGINT or stop(); then return, or raise KeyboardInterrupt after SIGINT.
 
     With `workers`, this process opens the socket and keeps so many others that run the same program and serve it, and
-    SIGHUP replaces them one by one; see docs/operating.md. `pid_file` gets the number of this process.
+    SIGHUP replaces them one by one; if new ones cannot start, those of before go on. See docs/operating.md. A worker is
+    replaced as well after `max_messages` messages (or up to a tenth fewer, so that not all are at once), and when it
+    takes `max_rss` bytes of memory. `pid_file` gets the number of this process.
     `metrics`, as HOST:PORT, is where Prometheus finds metrics, with workers the sums of all; it needs prometheus_client
     (ImportError: pip install 'pymilter[prometheus]'). Raises OSError when it cannot be opened.
 
+    `on_start` and `on_stop` are called in each process that serves, so with workers in each of them and not in this
+    one; `on_reload` only in a process without workers, since a new worker reads all anew.
+
     The other arguments are those of `Server`. libmilter's loop runs in threads of its own, so that the program's signal
     handlers run as ever; those that are installed for the three signals run as well. A second signal of a kind ends the
-    process at once.
+    process at once; with workers it kills these, and run() returns. Raises MilterError when workers cannot live.
     """
     server = Server(
         factory,
@@ -223,25 +259,30 @@ def run(
         socket_group=socket_group,
         user=user,
         group=group,
+        on_start=on_start,
+        on_stop=on_stop,
+        on_reload=on_reload if workers == 0 else None,
     )
     if workers < 0:
         raise ValueError(f"workers is {workers}: it must be at least 0")
+    check_limits(workers, max_messages, max_rss)
     if (worker := Worker.of_this_process()) is not None:
-        server.serve_as(worker)
+        server._serve_as(worker, max_messages, max_rss)
         return
-    with _serving_metrics(metrics), keep_pid_file(pid_file):
+    with _metrics_server(metrics) as scrapes, keep_pid_file(pid_file):
+        begin = (lambda: None) if scrapes is None else scrapes._begin
         if workers > 0:
-            server.supervise(workers)
+            server._supervise(workers, begin)
         else:
-            server.run()
+            server._run(begin)
 
 
-def _serving_metrics(address: str | None) -> AbstractContextManager[object]:
+def _metrics_server(address: str | None) -> "AbstractContextManager[MetricsServer | None]":
     if address is None:
         return nullcontext()
     from pymilter.prometheus import MetricsServer  # needs what not everybody has
 
-    return MetricsServer(address)
+    return MetricsServer._opened(address)
 
 
 def stop(grace: float = 0.0) -> None:

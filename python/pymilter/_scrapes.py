@@ -1,10 +1,12 @@
 """An HTTP server for scrapes: daemon threads, one that accepts and one for each peer, and bounds for hostile peers."""
 
+import contextlib
 import logging
 import os
 import socket
 import sys
 import threading
+import time
 import weakref
 from http.server import BaseHTTPRequestHandler
 from socketserver import TCPServer, ThreadingMixIn
@@ -14,14 +16,18 @@ logger = logging.getLogger("pymilter")
 
 # A peer that is silent for so many seconds is left.
 PATIENCE: Final = 5.0
+# However busily it talks, it is left after so many: one byte now and then must not keep a place.
+LONGEST: Final = 10.0
 # So many are served at once, and more are turned away: the descriptors and threads of a filter are not for them.
 AT_ONCE: Final = 16
+# How often it is looked for peers that have had their time.
+LOOK_EVERY: Final = 0.5
 # When the process is out of descriptors, the next try is after so many seconds.
 RETRY: Final = 0.1
 
 
 class ScrapeServer(ThreadingMixIn, TCPServer):
-    """Gives each GET to `handler`. Raises OSError, with errno and the address, when it cannot listen there."""
+    """Gives each GET to `handler`, from begin() on. Raises OSError, with errno and the address, if it cannot listen."""
 
     daemon_threads = True
     block_on_close = False
@@ -30,6 +36,8 @@ class ScrapeServer(ThreadingMixIn, TCPServer):
 
     def __init__(self, host: str, port: int, handler: type[BaseHTTPRequestHandler]) -> None:
         self._places = threading.BoundedSemaphore(AT_ONCE)
+        self._deadlines: dict[socket.socket, float] = {}
+        self._looking = threading.Lock()
         self._closing = threading.Event()
         patient = type("PatientHandler", (handler,), {"timeout": PATIENCE})
         try:
@@ -39,7 +47,12 @@ class ScrapeServer(ThreadingMixIn, TCPServer):
             reason = error.strerror or str(error)
             raise OSError(error.errno, f"cannot serve metrics on {host}:{port}: {reason}") from error
         ScrapeServer._open.add(self)
-        self._thread = threading.Thread(target=self.serve_forever, name="pymilter metrics", daemon=True)
+        self._thread = threading.Thread(
+            target=self.serve_forever, kwargs={"poll_interval": LOOK_EVERY}, name="pymilter metrics", daemon=True
+        )
+
+    def begin(self) -> None:
+        """Serve those who come."""
         self._thread.start()
 
     def where(self) -> str:
@@ -53,8 +66,10 @@ class ScrapeServer(ThreadingMixIn, TCPServer):
             return
         self._closing.set()
         # Wakes the thread at once, which else looks for its end twice a second.
-        self.socket.shutdown(socket.SHUT_RDWR)
-        self.shutdown()
+        with contextlib.suppress(OSError):
+            self.socket.shutdown(socket.SHUT_RDWR)
+        if self._thread.is_alive():
+            self.shutdown()
         self.server_close()
 
     def get_request(self) -> tuple[socket.socket, Any]:
@@ -78,10 +93,28 @@ class ScrapeServer(ThreadingMixIn, TCPServer):
 
     def process_request_thread(self, request: Any, client_address: Any) -> None:
         """In that thread."""
+        with self._looking:
+            self._deadlines[request] = time.monotonic() + LONGEST
         try:
             super().process_request_thread(request, client_address)
         finally:
             self._places.release()
+
+    def shutdown_request(self, request: Any) -> None:
+        """At the end of a request, or instead of it."""
+        with self._looking:
+            self._deadlines.pop(request, None)
+        super().shutdown_request(request)
+
+    def service_actions(self) -> None:
+        """Now and then, in the thread that accepts: leave the peers that have had their time."""
+        now = time.monotonic()
+        with self._looking:
+            for request, deadline in self._deadlines.items():
+                if now >= deadline:
+                    # What reads or writes there ends with an error, in its own thread.
+                    with contextlib.suppress(OSError):
+                        request.shutdown(socket.SHUT_RDWR)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Log what went wrong."""

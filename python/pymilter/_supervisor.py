@@ -1,29 +1,30 @@
 """Many processes on one socket: the supervisor opens it and keeps workers, which run the same program again."""
 
 import contextlib
+import itertools
 import logging
 import select
 import signal
 import socket
-import subprocess
 import threading
 import time
 from collections.abc import Iterator
 from types import FrameType
 from typing import Final
 
-from pymilter._child import Child
+from pymilter._child import Child, check_program
 from pymilter._shares import Shares
 from pymilter._sockets import discard_listener
 from pymilter._stats import stats_of_text
 from pymilter._systemd import notify, notify_reloading, watchdog
 from pymilter._tally import Tally
-from pymilter._worker import REFUSES, SERVES
+from pymilter._worker import REFUSES, SERVES, SPENT
 from pymilter.errors import MilterError
 
 logger = logging.getLogger("pymilter")
 
-# A worker that ended sooner than this after its start has failed; after so many such in a row there is no hope.
+# A worker that ended sooner than this after its start has failed; after so many such in a row a reload is given up, or
+# the service, if nobody serves.
 QUICK: Final = 2.0
 HOPELESS: Final = 6
 FIRST_PAUSE: Final = 0.1
@@ -31,18 +32,26 @@ LONGEST_PAUSE: Final = 10.0
 # While workers that have been replaced live on, their deadlines are looked at so often.
 LOOK_EVERY: Final = 1.0
 
+ENDING: Final = (signal.SIGTERM, signal.SIGINT)
+
 
 class Supervisor:
-    """Keeps `count` workers serving one socket, in the main thread of a process that serves nothing itself."""
+    """Keeps `count` workers serving one socket, in the main thread of a process that serves nothing itself.
+
+    Raises MilterError in another thread, and if the program cannot be run again.
+    """
 
     def __init__(self, count: int, *, grace: float) -> None:
         if threading.current_thread() is not threading.main_thread():
             raise MilterError("workers are kept by the main thread: call run() there")
+        check_program()
         self._count = count
         self._grace = grace
         self._children: list[Child] = []
         self._shares = Shares(count) if count > 1 else None
         self._to_replace: list[Child] = []
+        self._is_reloading = False
+        self._is_announced = False
         self._failures = 0
         self._next_start = 0.0
         self._signals: list[int] = []
@@ -54,7 +63,9 @@ class Supervisor:
     @contextlib.contextmanager
     def taking_signals(self) -> Iterator[None]:
         """Around the opening of the socket and run(): raises KeyboardInterrupt at the end, when there was SIGINT."""
-        numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD)
+        numbers = (*ENDING, signal.SIGHUP, signal.SIGCHLD)
+        # Before anybody can ask for the numbers of this process: they are the sums of its workers.
+        Tally.of_this_process = self._tally
         earlier = {number: signal.signal(number, self._note) for number in numbers}
         earlier_wakeup = signal.set_wakeup_fd(self._writer.fileno(), warn_on_full_buffer=False)
         try:
@@ -69,8 +80,10 @@ class Supervisor:
                 raise KeyboardInterrupt
 
     def run(self, listener: socket.socket) -> None:
-        """Until SIGTERM or SIGINT: then all workers stop. SIGHUP replaces them. Raises MilterError if none can live."""
-        Tally.of_this_process = self._tally
+        """Until SIGTERM or SIGINT: then all workers stop, and at the second one they are killed.
+
+        SIGHUP replaces them. Raises MilterError if nobody serves and none can be started.
+        """
         try:
             with watchdog():
                 self._keep(listener)
@@ -85,14 +98,10 @@ class Supervisor:
             self._signals.append(number)
 
     def _keep(self, listener: socket.socket) -> None:
-        was_ready = False
-        while not {signal.SIGTERM, signal.SIGINT} & set(self._signals):
+        while not set(ENDING) & set(self._signals):
             if signal.SIGHUP in self._signals:
-                self._signals.remove(signal.SIGHUP)
-                logger.info("replacing %d workers", self._count)
-                notify_reloading()
-                was_ready = False
-                self._to_replace = self._wanted()
+                self._begin_reload()
+            self._note_spent()
             self._start_missing(listener)
             self._wait(self._pause())
             self._replace()
@@ -101,10 +110,39 @@ class Supervisor:
                     child.give_up_share()
             self._kill_overdue()
             self._reap()
-            if not was_ready and self._is_complete():
-                was_ready = True
+            if not self._is_announced and self._is_complete():
+                self._is_announced = True
+                self._is_reloading = False
                 logger.info("%d workers serve", self._count)
-                notify("READY=1")
+                notify("READY=1", f"STATUS={self._count} workers serve")
+
+    def _begin_reload(self) -> None:
+        while signal.SIGHUP in self._signals:
+            self._signals.remove(signal.SIGHUP)
+        logger.info("replacing %d workers", self._count)
+        notify_reloading()
+        self._is_reloading = True
+        self._is_announced = False
+        self._failures = 0
+        self._next_start = 0.0
+        for child in self._wanted():
+            if not child.is_ready:
+                child.give_up()  # it may have read the program of before
+        self._to_replace = self._wanted()
+
+    def _give_up_reload(self, reason: str) -> None:
+        text = f"the reload failed: {HOPELESS} new workers in a row ended at once, the last {reason}"
+        logger.error("%s; %d workers serve as before, and the next SIGHUP tries again", text, len(self._ready()))
+        notify("READY=1", f"STATUS={text}")
+        self._is_reloading = False
+        self._is_announced = True
+        self._to_replace = [child for child in self._to_replace if child.is_spent]
+
+    def _note_spent(self) -> None:
+        for child in self._ready():
+            if child.is_spent and child not in self._to_replace:
+                logger.info("worker %d has done its part: it is replaced", child.pid)
+                self._to_replace.append(child)
 
     def _wanted(self) -> list[Child]:
         return [child for child in self._children if child.is_wanted]
@@ -122,7 +160,17 @@ class Supervisor:
 
     def _start_missing(self, listener: socket.socket) -> None:
         while self._missing() > 0 and time.monotonic() >= self._next_start:
-            child = Child(listener, self._hear, self._shares.take() if self._shares is not None else None)
+            used = {child.number for child in self._children}
+            number = next(number for number in itertools.count(1) if number not in used)
+            share = self._shares.take() if self._shares is not None else None
+            try:
+                child = Child(listener, self._hear, number, share)
+            except OSError as error:
+                if share is not None:
+                    share.give_back()
+                logger.error("a worker cannot be started: %s", error)
+                self._count_failure(f"could not be started: {error}")
+                continue
             self._children.append(child)
             logger.info("worker %d starts", child.pid)
 
@@ -144,9 +192,10 @@ class Supervisor:
         except (ValueError, KeyError, TypeError, AttributeError):
             # One that was killed has not finished its line; one that is of another version may count otherwise.
             logger.warning("worker %d tells numbers that cannot be read: %.80r", child.pid, text)
-        if word in (SERVES, REFUSES):
+        if word in (SERVES, REFUSES, SPENT):
             child.is_ready = True
-            child.is_refusing = word == REFUSES
+            child.is_refusing = child.is_refusing or word == REFUSES
+            child.is_spent = child.is_spent or word == SPENT
             with contextlib.suppress(BlockingIOError):
                 self._writer.send(b"\0")
 
@@ -173,32 +222,43 @@ class Supervisor:
             was_wanted, lived = child.is_wanted, time.monotonic() - child.started
             self._bury(child)
             log = logger.error if was_wanted else logger.info
-            log("worker %d ended with status %d", child.pid, child.process.returncode)
-            if was_wanted:
-                self._count_failure(child, lived)
+            log("worker %d ended %s", child.pid, child.reason())
+            if was_wanted and (lived < QUICK or not child.is_ready):
+                self._count_failure(child.reason())
+            elif was_wanted:
+                self._failures = 0
 
     def _bury(self, child: Child) -> None:
         self._children.remove(child)
         child.close()
         self._tally.end(child)
 
-    def _count_failure(self, child: Child, lived: float) -> None:
-        self._failures = self._failures + 1 if lived < QUICK or not child.is_ready else 0
+    def _count_failure(self, reason: str) -> None:
+        self._failures += 1
         if self._failures >= HOPELESS:
-            raise MilterError(
-                f"{HOPELESS} workers in a row ended at once, the last with status {child.process.returncode}"
-            )
-        if self._failures:
-            self._next_start = time.monotonic() + min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** (self._failures - 1))
+            if not self._ready():
+                raise MilterError(f"{self._failures} workers in a row ended at once, the last {reason}")
+            if self._is_reloading:
+                self._give_up_reload(reason)
+        # A large number of failures must not become a number that no float can hold.
+        doublings = min(self._failures - 1, HOPELESS * 2)
+        self._next_start = time.monotonic() + min(LONGEST_PAUSE, FIRST_PAUSE * 2**doublings)
 
     def _stop_all(self, listener: socket.socket) -> None:
         for child in self._children:
             child.stop(self._grace)
         # The MTA is refused while they end; else its connections would wait here for nobody.
         discard_listener(listener)
-        for child in self._children.copy():
-            try:
-                child.process.wait(child.remaining())
-            except subprocess.TimeoutExpired:
-                self._kill(child)
+        while self._children:
+            self._wait(max(0.0, min(child.remaining() for child in self._children)))
+            if any(self._signals.count(number) > 1 for number in ENDING):
+                logger.warning("a second signal: %d workers are killed", len(self._children))
+                for child in self._children:
+                    child.process.kill()
+                    child.process.wait()
+            self._kill_overdue()
+            self._reap_stopped()
+
+    def _reap_stopped(self) -> None:
+        for child in [child for child in self._children if child.process.poll() is not None]:
             self._bury(child)

@@ -2,16 +2,16 @@
 
 import contextlib
 import os
+import select
 import socket
 import threading
 from collections.abc import Callable
-from typing import ClassVar, Final
+from typing import ClassVar, Final, NamedTuple
 
 from pymilter._inherited import InheritedSocket
 from pymilter._stats import own_text
 
-# Tells a worker its descriptors: the listening socket, the line to its supervisor and, where it shares the connections
-# with others, the memory for that with the number of its slot.
+# Tells a worker what it inherits: the fields of `Inheritance`.
 VARIABLE: Final = "PYMILTER_WORKER"
 # What the supervisor says on the line, a byte each: no new connections, end when the last is closed; stop, as the end
 # of the line says too; tell your numbers.
@@ -19,12 +19,41 @@ RETIRE: Final = b"r"
 STOP: Final = b"s"
 ASK: Final = b"?"
 # What the worker says on it, each a word before its numbers as a line: that it serves; that it has retired and takes no
-# more connections; nothing but the numbers, asked for or the last.
+# more connections; that it wants to be replaced; nothing but the numbers, asked for or the last.
 SERVES: Final = "serves"
 REFUSES: Final = "refuses"
+SPENT: Final = "spent"
 COUNTS: Final = "counts"
+# How often a worker looks whether it should be replaced, in seconds.
+LOOK_EVERY: Final = 1.0
+STDERR: Final = 2
 # How long the connections of a worker that has been replaced may last, in seconds.
 RETIRE_GRACE: Final = 300.0
+
+
+class Inheritance(NamedTuple):
+    """Numbers that a worker gets from its supervisor, as text with commas in an environment variable."""
+
+    listener: int
+    """The descriptor of the listening socket."""
+    line: int
+    """The descriptor of the line to the supervisor."""
+    stderr: int
+    """The descriptor of the real stderr, which the worker takes once it serves; -1 if it has that already."""
+    number: int
+    """The worker's number, from 1."""
+    memory: int | None = None
+    """The descriptor of the memory by which workers share the connections."""
+    slot: int = 0
+    """The worker's slot in that memory."""
+
+    def __str__(self) -> str:
+        return ",".join(map(str, self if self.memory is not None else self[:4]))
+
+    def descriptors(self) -> list[int]:
+        """Those to be passed on."""
+        wanted = (self.listener, self.line, self.stderr, self.memory)
+        return [descriptor for descriptor in wanted if descriptor is not None and descriptor >= 0]
 
 
 class Worker:
@@ -32,11 +61,9 @@ class Worker:
 
     _is_here: ClassVar = False
 
-    def __init__(self, listener: int, line: int, memory: int | None = None, slot: int = 0) -> None:
-        self._listener = listener
-        self._line = socket.socket(fileno=line)
-        self._memory = memory
-        self._slot = slot
+    def __init__(self, inheritance: Inheritance) -> None:
+        self._has = inheritance
+        self._line = socket.socket(fileno=inheritance.line)
         self._telling = threading.Lock()
 
     @classmethod
@@ -45,11 +72,11 @@ class Worker:
         text = os.environ.pop(VARIABLE, None)
         if text is None:
             return None
-        numbers = [int(number) for number in text.split(",")]
-        for descriptor in numbers[:3]:
+        inheritance = Inheritance(*map(int, text.split(",")))
+        for descriptor in inheritance.descriptors():
             os.set_inheritable(descriptor, False)
         cls._is_here = True
-        return cls(*numbers)
+        return cls(inheritance)
 
     @classmethod
     def is_here(cls) -> bool:
@@ -58,27 +85,42 @@ class Worker:
 
     def listener(self) -> InheritedSocket:
         """The socket to serve."""
-        return InheritedSocket(fileno=self._listener)
+        return InheritedSocket(fileno=self._has.listener)
 
     def use_share(self, use: Callable[[int, int], None]) -> None:
         """Give `use` the memory, and this worker's slot in it, by which it shares the connections with others."""
-        if self._memory is not None:
-            use(self._memory, self._slot)
-            os.close(self._memory)
+        if self._has.memory is not None:
+            use(self._has.memory, self._has.slot)
+            os.close(self._has.memory)
 
-    def watch(self, stop: Callable[[bool], None]) -> None:
-        """Say that it serves, and call `stop` when it shall end: with True when it has been replaced."""
+    def watch(self, stop: Callable[[bool], None], is_spent: Callable[[], bool] | None = None) -> None:
+        """Say that it serves, and call `stop` when it shall end: with True when it has been replaced.
+
+        Asks to be replaced when `is_spent` is true, which is looked at again and again.
+        """
+        if self._has.stderr >= 0:
+            # Until here the supervisor has passed on what was said, to know why a worker cannot start.
+            os.dup2(self._has.stderr, STDERR)
+            os.close(self._has.stderr)
         self.tell(SERVES)
-        threading.Thread(target=self._listen, args=(stop,), name="pymilter life line", daemon=True).start()
+        listening = threading.Thread(target=self._listen, args=(stop, is_spent), name="pymilter life line", daemon=True)
+        listening.start()
 
     def tell(self, word: str = COUNTS) -> None:
         """Tell the supervisor, where there is one still, `word` and what this process has done."""
         with self._telling, contextlib.suppress(OSError):
             self._line.sendall(f"{word} {own_text()}\n".encode())
 
-    def _listen(self, stop: Callable[[bool], None]) -> None:
+    def _listen(self, stop: Callable[[bool], None], is_spent: Callable[[], bool] | None) -> None:
         with contextlib.suppress(OSError):
-            while words := self._line.recv(4096):
+            while True:
+                if is_spent is not None and not select.select([self._line], [], [], LOOK_EVERY)[0]:
+                    if is_spent():
+                        self.tell(SPENT)
+                        is_spent = None
+                    continue
+                if not (words := self._line.recv(4096)):
+                    break
                 if ASK in words:
                     self.tell()
                 if RETIRE in words:
@@ -86,6 +128,15 @@ class Worker:
                 if STOP in words:
                     stop(False)
         stop(False)
+
+
+def _name_of_this_process() -> str:
+    text = os.environ.get(VARIABLE)
+    return "-" if text is None else f"{Inheritance(*map(int, text.split(','))).number}[{os.getpid()}]"
+
+
+# What the log calls this worker, from its start on; "-" in a process that is none.
+NAME: Final = _name_of_this_process()
 
 
 def is_worker() -> bool:

@@ -82,12 +82,26 @@ class MetricsServer:
     """
 
     def __init__(self, address: str) -> None:
+        self._open(address)
+        self._begin()
+
+    @classmethod
+    def _opened(cls, address: str) -> Self:
+        """One that has its socket and serves it from _begin() on: run() gives up root's rights in between."""
+        server = cls.__new__(cls)
+        server._open(address)
+        return server
+
+    def _open(self, address: str) -> None:
         host, port = parse_host_and_port(address)
         if is_worker():
             raise MilterError("a worker serves no metrics: its supervisor does (run(metrics=...), is_worker())")
         registry = CollectorRegistry()
         registry.register(Collector())
         self._server = ScrapeServer(host, port, MetricsHandler.factory(registry))
+
+    def _begin(self) -> None:
+        self._server.begin()
         logger.info("metrics on %s", self.url)
 
     @property

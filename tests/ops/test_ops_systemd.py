@@ -61,7 +61,8 @@ def filter_under(manager: Manager, address: str, workers: int, **env: str) -> Fi
 @pytest.mark.parametrize("workers", [0, 2])
 def test_readiness_and_the_end_are_told(manager: Manager, workers: int) -> None:
     with free_address("unix") as address, filter_under(manager, address, workers) as process:
-        assert manager.next() == "READY=1"
+        serves = "2 workers serve" if workers else f"serving {address}"
+        assert manager.next() == f"READY=1\nSTATUS={serves}"
         process.send_signal(signal.SIGTERM)
         assert manager.next() == "STOPPING=1"
         assert process.wait() == 0, process.stderr
@@ -69,16 +70,17 @@ def test_readiness_and_the_end_are_told(manager: Manager, workers: int) -> None:
 
 def test_a_reload_is_told(manager: Manager) -> None:
     with free_address("unix") as address, filter_under(manager, address, 1) as process:
-        assert manager.next() == "READY=1"
+        assert manager.next() == "READY=1\nSTATUS=1 workers serve"
         process.send_signal(signal.SIGHUP)
         assert re.fullmatch(r"RELOADING=1\nMONOTONIC_USEC=\d+", manager.next())
-        assert manager.next() == "READY=1"
+        assert manager.next() == "READY=1\nSTATUS=1 workers serve"
 
 
 @pytest.mark.parametrize("workers", [0, 1])
 def test_the_watchdog_is_fed(manager: Manager, workers: int) -> None:
     with free_address("unix") as address, filter_under(manager, address, workers, WATCHDOG_USEC="200000"):
-        assert [manager.next(but="READY=1") for _ in range(3)] == ["WATCHDOG=1"] * 3
+        heard = [manager.next(but="") for _ in range(4)]
+        assert heard.count("WATCHDOG=1") >= 3
 
 
 def test_an_abstract_socket(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 import textwrap
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from pymilter.testing import Client, FilterProcess
@@ -34,17 +34,29 @@ _PROGRAM = """
 class Crew:
     """A supervisor and its workers: run() with `options`, and lines of source `before` and `after` it."""
 
-    def __init__(self, folder: Path, address: str, before: str = "", after: str = "", **options: object) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        address: str,
+        before: str = "",
+        after: str = "",
+        env: Mapping[str, str] | None = None,
+        **options: object,
+    ) -> None:
         self.program = folder / "program.py"
         self.pid_file = folder / "pid"
         self._parts = {"before": textwrap.dedent(before), "after": after}
         self._options = ", ".join(f"{name}={value!r}" for name, value in options.items())
         self.count = options.get("workers", 0)
         self.write("old")
-        self.process = FilterProcess([sys.executable, self.program, address, self.pid_file], address, timeout=20)
+        self.process = FilterProcess(
+            [sys.executable, self.program, address, self.pid_file], address, timeout=20, env=env
+        )
 
-    def write(self, reply: str) -> None:
-        """The program, whose filter says `reply`."""
+    def write(self, reply: str, before: str | None = None) -> None:
+        """The program, whose filter says `reply`, with other lines `before` where they are given."""
+        if before is not None:
+            self._parts["before"] = textwrap.dedent(before)
         self.program.write_text(textwrap.dedent(_PROGRAM).format(reply=reply, options=self._options, **self._parts))
 
     def wait_for(self, text: str, times: int = 1) -> None:
@@ -76,11 +88,17 @@ class Crew:
 
 @contextlib.contextmanager
 def serving(
-    folder: Path, kind: str = "unix", *, before: str = "", after: str = "", **options: object
+    folder: Path,
+    kind: str = "unix",
+    *,
+    before: str = "",
+    after: str = "",
+    env: Mapping[str, str] | None = None,
+    **options: object,
 ) -> Iterator[Crew]:
     """A crew that serves; see `Crew`."""
     with free_address(kind) as address:
-        crew = Crew(folder, address, before, after, **options)
+        crew = Crew(folder, address, before, after, env, **options)
         with crew.process:
             crew.wait_until_it_serves()
             yield crew

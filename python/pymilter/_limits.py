@@ -1,0 +1,55 @@
+"""When a worker has done its part: after so many messages, or when it has grown too large."""
+
+import logging
+import os
+import random
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from pymilter._stats import own_stats
+
+logger = logging.getLogger("pymilter")
+
+_STATM: Final = Path("/proc/self/statm")
+# The workers of a service began together: they must not all be replaced at the same moment.
+JITTER: Final = 10  # a tenth
+
+
+def check_limits(workers: int, max_messages: int | None, max_rss: int | None) -> None:
+    """Raise ValueError for limits that are none, or that nobody could keep; OSError if the size cannot be read here."""
+    for name, value in (("max_messages", max_messages), ("max_rss", max_rss)):
+        if value is None:
+            continue
+        if value < 1:
+            raise ValueError(f"{name} is {value}: it must be at least 1")
+        if workers == 0:
+            raise ValueError(f"{name} needs workers=: a process that serves alone cannot be replaced by another")
+    if max_rss is not None:
+        resident_bytes()
+
+
+def spent_when(max_messages: int | None, max_rss: int | None) -> Callable[[], bool] | None:
+    """Whether this process should be replaced, as a function to ask; None if it never should."""
+    if max_rss is not None and (size := resident_bytes()) >= max_rss:
+        logger.warning("max_rss is %d, and this worker has %d bytes before its first message: ignored", max_rss, size)
+        max_rss = None
+    if max_messages is None and max_rss is None:
+        return None
+    most = None if max_messages is None else max_messages - random.randrange(max_messages // JITTER + 1)
+
+    def is_spent() -> bool:
+        if most is not None and own_stats().messages >= most:
+            return True
+        return max_rss is not None and resident_bytes() >= max_rss
+
+    return is_spent
+
+
+def resident_bytes() -> int:
+    """Memory of this process that is in RAM, as /proc counts it. Raises OSError where there is none."""
+    try:
+        pages = int(_STATM.read_text().split()[1])
+    except OSError as error:
+        raise OSError(error.errno, f"max_rss needs {_STATM}: {error.strerror}") from error
+    return pages * os.sysconf("SC_PAGE_SIZE")
