@@ -81,12 +81,70 @@ def test_scripts_are_removed_as_in_105(text: str, expected: str) -> None:
         pytest.param("<scr<script>x</script>ipt>", f"{WARN}ipt>", id="tag in a tag"),
         pytest.param("x<!-- <script>x</script>", f"x<!-- {WARN}", id="comment that is never closed"),
         pytest.param("x<a <script y</script ", f"x<a {WARN}", id="tag that is never closed"),
-        pytest.param("<svg><![CDATA[ > <!-- ]]><script>x</script>-->", f"<svg><![CDATA[ > {WARN}", id="CDATA"),
         pytest.param("<SCRIPT\x0c>x</sCRIPT\t>y", f"{WARN}y", id="odd blanks"),
+        pytest.param("<!--[if IE]><script>x</script><![endif]-->y", f"{WARN}y", id="read by Internet Explorer"),
+        pytest.param("<?php '<script>x</script>' ?>", f"{WARN}' ?>", id="1.0.5 lost its beginning"),
+        pytest.param("</ <script>x</script>y", f"{WARN}y", id="end tag without a name"),
+        pytest.param('<script a="</script>">x</script>y', f"{WARN}y", id="end tag in an attribute"),
+        pytest.param(
+            '<script><!-- write("<script src=x></script>") --></script>y', f"{WARN}y", id="script within a script"
+        ),
+        pytest.param("<script><!--<script></script>x", f"{WARN}x", id="script within one that is never closed"),
+        pytest.param("<scr\0ipt>x</script>y", f"{WARN}y", id="NUL in the name"),
+        pytest.param("<script\x0bsrc=x></script>y", f"{WARN}y", id="vertical tab"),
     ],
 )
 def test_scripts_hidden_from_105(text: str, expected: str) -> None:
     assert filtered(text) == expected
+    assert in_pieces(text, 1) == expected
+
+
+_RAW = ["style", "title", "textarea", "iframe", "xmp", "noscript", "noembed", "noframes"]
+_X = "<script>alert(1)</script>"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *(f"<{tag}><script></script><!--</{tag}>{_X}-->" for tag in _RAW),
+        *(f"<{tag}><script></script><a b='</{tag}>{_X}'>" for tag in _RAW),
+        *(f"<{tag}><!--</{tag}>{_X}-->" for tag in _RAW),
+        *(f"<{tag}><{other}></{tag}><!--</{other}>{_X}-->" for tag in _RAW for other in _RAW if tag != other),
+        f'<svg><![CDATA[><a title="]]>{_X}">',
+        f"<svg><![CDATA[ > <!-- ]]>{_X}-->",
+        f"<svg><![CDATA[>\x81]]><!-- ]]>{_X}-->",
+        f"<![CDATA[\x81]]>]]><a b='{_X}'><svg>",
+        f"<!--[if IE]><a b='<![endif]--><!--'>{_X}-->",
+        f"<![if x]><!-- <![endif]>{_X} -->",
+        f"<!--[if x]> --><a b='<![endif]-->{_X}'>",
+        f'<a b=`><a c="`>{_X}">',
+    ],
+)
+def test_the_more_dangerous_reading_counts(text: str) -> None:
+    """Is it the state of the reader that decides, then there is no comment and no attribute that protects a script."""
+    assert "alert" not in filtered(text)
+    assert filtered(text).replace(WARN, "") == text.replace("<script></script>", "").replace(_X, "")
+
+
+@pytest.mark.parametrize(
+    "around", ["{}", "<style>{}</style>", "<noscript><iframe></iframe>{}</noscript>", "<svg>{}</svg>"]
+)
+@pytest.mark.parametrize(
+    "inner",
+    [
+        f"<!-- {_X} -->",
+        f"<p title='{_X}'>",
+        "<title>a &lt; b</title><style>p > a { }</style><!-- <script> -->",
+        "<!--[if mso]><style>p > a { }</style><xml>x</xml><![endif]--><!-- <script> -->",
+        "<!--[if !mso]><!-->x<!--<![endif]--><!-- <script> -->",
+        "<![if !vml]>x<![endif]><!-- <script> -->",
+        "<![CDATA[x]]><!-- <script> -->",
+    ],
+)
+def test_what_is_harmless_to_all_stays(around: str, inner: str) -> None:
+    text = around.format(inner)
+    assert filtered(text) == text
+    assert filtered(text + _X) == text + WARN
 
 
 UNTOUCHED = [
@@ -212,6 +270,69 @@ def test_utf16_keeps_its_byte_order() -> None:
         assert msg.get_payload(decode=True) == mark + CLEAN.decode().encode(codec)
 
 
+@pytest.mark.parametrize(
+    ("content_type", "data", "codec"),
+    [
+        ("text/html", b"\xff\xfe" + SCRIPT.decode().encode("utf-16-le"), "utf-16"),
+        ("text/html; charset=us-ascii", b"\xfe\xff" + SCRIPT.decode().encode("utf-16-be"), "utf-16"),
+        ("text/html; charset=utf-8", b"\xff\xfe\0\0" + SCRIPT.decode().encode("utf-32-le"), "utf-32"),
+        *(
+            (f"text/html; charset={label}", SCRIPT.decode().encode("utf-16-le"), "utf-16-le")
+            for label in ("unicode", "UCS-2", "iso-10646-ucs-2", "csunicode", "utf-16")
+        ),
+        ("text/html; charset=utf-16", SCRIPT.decode().encode("utf-16-be"), "utf-16-be"),
+        ("text/html; charset=x-unicode-2-0-utf-7", SCRIPT.replace(b"<script>", b"+ADw-script+AD4-"), "utf-7"),
+        ("text/html", b"<meta charset=utf-7>" + SCRIPT.replace(b"<script>", b"+ADw-script+AD4-"), "utf-7"),
+    ],
+)
+def test_charset_that_is_not_labelled(content_type: str, data: bytes, codec: str) -> None:
+    """Browsers take a mark for more than the label, and look for a label in the text."""
+    msg = read(leaf(content_type, base64.encodebytes(data), "base64"))
+    mime.check_html(msg)
+    text = msg.get_payload(decode=True).decode(codec, "replace")
+    assert WARN in text
+    assert "alert" not in text
+    assert text.endswith(("x</html>", "x</html>-->"))
+
+
+@pytest.mark.parametrize(
+    "content_type", ["text/html", "text/html; charset=iso-2022-jp", "text/html; charset=iso-2022-kr"]
+)
+def test_iso_2022_with_a_tag_in_pieces_or_behind_an_error(content_type: str) -> None:
+    """Browsers look for ISO 2022 where nothing is labelled, too; and no two decoders agree about errors in it."""
+    for hidden in (b"<!-- \x1b$B-->\x1b(B%s-->", b"<a title='\x1b$B'>\x1b(B%s'>", b"\x1b$B$\x1b(B%s"):
+        for start in (b"<script>", b"<scr\x1b(Bipt>", b"\x1b(J<\x1b(Bscript\x1b(B\x0e >"):
+            msg = read(leaf(content_type, hidden % (start + b"alert(1)</script>x")))
+            mime.check_html(msg)
+            assert msg.get_payload() == (hidden % (WARN.encode() + b"x")).decode() or start[0] != ord("<")
+            assert b"alert" not in msg.as_bytes()
+
+
+def test_utf16_that_is_not_labelled_at_all() -> None:
+    for codec in ("utf-16-le", "utf-16-be"):
+        msg = read(leaf("text/html", base64.encodebytes(SCRIPT.decode().encode(codec)), "base64"))
+        mime.check_html(msg)
+        assert b"alert" not in msg.get_payload(decode=True).replace(b"\0", b"")
+
+
+def test_charsets_that_never_agree(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No such text is known; one round is too few to see that all charsets agree."""
+    monkeypatch.setattr("pymilter.mime._html._ROUNDS", 1)
+    msg = read(leaf("text/html; charset=utf-16", base64.encodebytes(b"\xfe\xff" + SCRIPT), "base64"))
+    mime.check_html(msg)
+    assert msg.get_payload(decode=True) == WARN.encode("utf-16-be")
+
+
+def test_utf16_stays_what_it_is_but_for_the_script() -> None:
+    rest = b"<\x00!\x00-\x00-\x00" + SCRIPT.decode().encode("utf-16-le") + b"-\x00-\x00>\x00\x00\xd8x"
+    msg = read(leaf("text/html", base64.encodebytes(b"\xff\xfe" + rest), "base64"))
+    mime.check_html(msg)
+    assert not msg.ismodified()
+    msg = read(leaf("text/html", base64.encodebytes(b"\xff\xfe" + rest[8:]), "base64"))
+    mime.check_html(msg)
+    assert msg.get_payload(decode=True) == b"\xff\xfe" + CLEAN.decode().encode("utf-16-le") + rest[-9:]
+
+
 def test_charset_that_lies() -> None:
     for charset in ("utf-16", "utf-7", "iso-2022-jp", "cp037"):
         msg = read(leaf(f"text/html; charset={charset}", SCRIPT))
@@ -248,6 +369,26 @@ def test_subclass_of_a_filter() -> None:
 
     text = '<P><IMG SRC="x" alt="A &amp; B"/></P ><!-- c --></strong><script>x</script>'
     assert filtered(text, NoImages) == f"<P>[A & B]</P ><!-- C --></b>{WARN}"
+
+
+def test_filter_with_no_message_makes_no_tag_of_what_is_left() -> None:
+    out = io.StringIO()
+    script_filter = mime.HTMLScriptFilter(out)
+    script_filter.msg = ""
+    script_filter.feed("<<script></script>script>alert(1)</script>")
+    script_filter.close()
+    assert out.getvalue() == "<<!---->script>alert(1)</script>"
+
+
+def test_filter_tells_the_position_in_the_text_it_was_fed() -> None:
+    found: list[tuple[int, int]] = []
+
+    class Positions(mime.HTMLScriptFilter):
+        def do_img(self, attrs: list[tuple[str, str]]) -> None:
+            found.append(self.getpos())
+
+    filtered("<script>\n\n</script> <img>\n<img>", Positions)
+    assert found == [(3, 10), (4, 0)]
 
 
 def test_filters_own_message() -> None:

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import io
 import re
 from typing import ClassVar, Protocol
 
-from ._decode import charset_codec, decode_transfer, encode_transfer, is_uuencode
+from ._decode import decode_transfer, encode_transfer, is_uuencode
+from ._html_charsets import codecs_to_read, decode, encode, is_wide
 from ._message import MimeMessage
+from ._scripts import RAW_ELEMENTS, WARNING, replace_spans, script_spans
 from ._sgml import SGMLParser
 from ._tokens import Attributes
 
-_SCRIPT = re.compile(r"<script(?=[\t\n\r\f />])", re.IGNORECASE)
-# Browsers read no markup in these; some of them do in <svg>, so that a script in them is taken out all the same.
-_RAW_ELEMENTS = ("style", "title", "textarea", "xmp", "iframe", "noembed", "noframes", "noscript")
-#: Charsets in which the bytes of "<" do not always stand for "<".
-_NOT_ASCII = re.compile(r"utf.?(7|16|32)|iso2022|hz|cp(037|273|424|500|875|1026|1140)\b", re.IGNORECASE)
+#: How often the charsets of a text are gone through: what is taken out in one changes the text in the others.
+_ROUNDS = 4
 
 
 class Writable(Protocol):
@@ -82,25 +80,32 @@ class SGMLFilter(SGMLParser):
 
 
 class HTMLScriptFilter(SGMLFilter):
-    """Writes `msg` in the place of each script element; `modified` then is true."""
+    """Writes `msg` in the place of each script element; `modified` then is true.
+
+    What is a script can depend on what follows, so that all is written by `close`. To a browser `msg` must be text or
+    a comment.
+    """
 
     modified: bool
     ignoring: int
 
     raw_text: ClassVar[dict[str, re.Pattern[str]]] = {
-        **{tag: re.compile(rf"</{tag}(?=[\t\n\r\f />])|{_SCRIPT.pattern}", re.IGNORECASE) for tag in _RAW_ELEMENTS},
-        "script": re.compile(r"</script(?=[\t\n\r\f />])", re.IGNORECASE),
+        tag: re.compile(rf"</{tag}(?=[\t\n\r\f />])", re.IGNORECASE | re.ASCII) for tag in RAW_ELEMENTS
     }
 
     def __init__(self, out: Writable) -> None:
         super().__init__(out)
         self.ignoring = 0
         self.modified = False
-        self.msg = "<!-- WARNING: embedded script removed -->"
-        self._foreign = False
+        self.msg = WARNING
+
+    def reset(self) -> None:
+        """Forget all that was fed."""
+        super().reset()
+        self._fed: list[str] = []
 
     def start_script(self, unused: object) -> None:
-        """Leave out what follows."""
+        """Take note of a script."""
         self.ignoring += 1
         self.modified = True
 
@@ -108,56 +113,29 @@ class HTMLScriptFilter(SGMLFilter):
         """Write the warning, and go on copying."""
         self.ignoring -= 1
         if not self.ignoring:
-            self.write(self.msg)
-
-    def unknown_starttag(self, tag: str, attr: Attributes) -> None:
-        """Copy a start tag; but one such as <x<script> is a script to some."""
-        if tag.endswith("<script"):
-            self.lasttag = "script"
-            self.stack.append("script")
-            self.start_script(attr)
-        else:
-            super().unknown_starttag(tag, attr)
+            self.write(self.msg or "<!---->")  # what stands before and after must not become a tag
 
     def report_unbalanced(self, tag: str) -> None:
         """Copy an end tag with no start tag."""
         self.unknown_endtag(tag)
 
-    def handle_data(self, data: str) -> None:
-        """Copy text that is not a script's."""
-        if not self.ignoring:
-            super().handle_data(data)
-
-    def handle_comment(self, comment: str) -> None:
-        """Copy a comment; but one with a script in it, where it may not be a comment to a browser, is taken out."""
-        if self.ignoring:
-            return
-        if self._foreign and _SCRIPT.search(comment):
-            self.modified = True
-            self.write(self.msg)
-        else:
-            super().handle_comment(comment)
-
-    def handle_special(self, data: str) -> None:
-        """Copy a declaration or a marked section."""
-        # <![CDATA[ is a section in <svg> and a comment elsewhere: from there on, comments may not be what they seem.
-        self._foreign = self._foreign or data.upper().startswith("[CDATA[")
-        super().handle_special(data)
-
-    def handle_unterminated(self, data: str) -> None:
-        """Copy the rest of the text, up to a script in it."""
-        script = _SCRIPT.search(data)
-        if script:
-            self.modified = True
-            data = data[: script.start()] + self.msg
-        self.handle_data(data)
+    def feed(self, data: str) -> None:
+        """Keep a piece of the text for `close`."""
+        self._fed.append(data)
 
     def close(self) -> None:
-        """Parse what is left. A script that is never closed ends here."""
+        """Parse the text, and write it without its scripts."""
+        text, pos = "".join(self._fed), 0
+        self._fed = []
+        for start, end in script_spans(text):
+            super().feed(text[pos:start])
+            self.goahead(1)
+            self.start_script([])
+            self._advance(text, start, end)
+            self.end_script()
+            pos = end
+        super().feed(text[pos:])
         super().close()
-        if self.ignoring:
-            self.ignoring = 0
-            self.write(self.msg)
 
 
 def check_html(msg: MimeMessage, savname: str | None = None) -> int:
@@ -171,7 +149,7 @@ def check_html(msg: MimeMessage, savname: str | None = None) -> int:
     encoding = msg.transfer_encoding()
     data = decode_transfer(msg.payload_bytes(), encoding)
     cleaned = _without_scripts(data, msg.get_content_charset())
-    if cleaned is None:
+    if cleaned == data:
         return 0
     if is_uuencode(encoding):
         encoding = "base64"
@@ -181,24 +159,23 @@ def check_html(msg: MimeMessage, savname: str | None = None) -> int:
     return 0
 
 
-def _without_scripts(data: bytes, charset: str | None) -> bytes | None:
-    """Return the HTML without its scripts, or None when it has none."""
-    cleaned = None
-    codec = charset_codec(charset)
-    if codec and _NOT_ASCII.match(codec):
-        if codec in ("utf-16", "utf-32"):  # keep the byte order, and its mark as a character
-            codec += "-be" if data.startswith((b"\xfe\xff", b"\x00\x00\xfe\xff")) else "-le"
-        text = _filter(data.decode(codec, "replace"))
-        if text is not None:
-            cleaned = text.encode(codec, "replace")
-    # In all other charsets markup is ASCII, and Latin-1 keeps the other bytes. The charset may be a lie, too.
-    text = _filter((data if cleaned is None else cleaned).decode("latin-1"))
-    return cleaned if text is None else text.encode("latin-1")
+def _without_scripts(data: bytes, charset: str | None) -> bytes:
+    """Return the HTML without its scripts."""
+    codecs = codecs_to_read(data, charset)
+    for _ in range(_ROUNDS):
+        before = data
+        for codec in codecs:
+            data = _filter(data, codec, trusted=is_wide(codec))
+        # In all other charsets markup is ASCII, and Latin-1 keeps the other bytes. The charset may be a lie, too.
+        wide = [is_wide(codec) for codec in codecs]
+        data = _filter(data, "latin-1", trusted=all(wide), skip_controls=not any(wide))
+        if not codecs or data == before:
+            return data
+    # Made so that what is taken out in one charset leaves a script in another, and so on.
+    return WARNING.encode(codecs[0], "replace")
 
 
-def _filter(text: str) -> str | None:
-    out = io.StringIO(newline="")
-    script_filter = HTMLScriptFilter(out)
-    script_filter.feed(text)
-    script_filter.close()
-    return out.getvalue() if script_filter.modified else None
+def _filter(data: bytes, codec: str, *, trusted: bool, skip_controls: bool = True) -> bytes:
+    text, rest = decode(data, codec)
+    spans = script_spans(text, trusted=trusted, skip_controls=skip_controls)
+    return encode(replace_spans(text, spans, WARNING), codec) + rest if spans else data

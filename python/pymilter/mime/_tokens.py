@@ -11,9 +11,9 @@ import re
 from typing import ClassVar
 
 _INTERESTING = re.compile("[&<]")
-_TAG_NAME = re.compile(r"</?([a-zA-Z][^\t\n\r\f />]*+)")
+TAG_NAME = re.compile(r"</?([a-zA-Z][^\t\n\r\f />]*+)")
 # A quote that is never closed is read as part of a name: the tag then ends at the next ">".
-_ATTRIBUTES = re.compile(
+ATTRIBUTES = re.compile(
     r"""(?:[\t\n\r\f /]++|[^\t\n\r\f />][^\t\n\r\f />=]*+"""
     r"""(?:[\t\n\r\f ]*+=[\t\n\r\f ]*+(?:"[^"]*+"|'[^']*+'|[^\t\n\r\f >"'][^\t\n\r\f >]*+)?)?)*+>"""
 )
@@ -126,9 +126,9 @@ class TokenParser:
             return self.parse_declaration(i)
         if following == "?":
             return self.parse_pi(i)
-        if following == "/" and _TAG_NAME.match(data, i):
+        if following == "/" and TAG_NAME.match(data, i):
             return self.parse_endtag(i)
-        if _TAG_NAME.match(data, i):
+        if TAG_NAME.match(data, i):
             return self.parse_starttag(i)
         if not end and len(data) - i < 3 and data[i:] in ("<", "</"):
             return -1
@@ -201,10 +201,10 @@ class TokenParser:
         return k
 
     def _tag(self, i: int) -> tuple[str, int]:
-        name = _TAG_NAME.match(self.rawdata, i)
+        name = TAG_NAME.match(self.rawdata, i)
         if not name:
             return "", -1
-        match = _ATTRIBUTES.match(self.rawdata, name.end())
+        match = ATTRIBUTES.match(self.rawdata, name.end())
         return name.group(1), match.end() if match else -1
 
     def parse_comment(self, i: int, report: int = 1) -> int:

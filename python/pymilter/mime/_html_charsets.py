@@ -1,0 +1,56 @@
+"""Charsets in which a reader may take HTML whose markup is not ASCII: by a byte order mark, a label, or a <meta>."""
+
+from __future__ import annotations
+
+import re
+
+from ._decode import charset_codec
+
+#: Codecs in which the bytes of "<" do not always stand for "<". In ISO 2022 "<" is never made of other bytes.
+_NOT_ASCII = re.compile(r"utf.?(7|16|32)|hz|cp(037|273|424|500|875|1026|1140)\b", re.IGNORECASE)
+_IN_META = re.compile(rb"charset\s{0,9}=[\s\"']{0,9}((?:[\w-]{0,20}utf-?7|hz)[\w-]{0,9})", re.IGNORECASE)
+#: Labels that Python does not know: from the Encoding standard (WHATWG), and UTF-7 as it was called at first.
+_LABELS = {
+    **dict.fromkeys(("unicode", "ucs-2", "iso-10646-ucs-2", "csunicode", "unicodefeff"), "utf-16"),
+    "unicodefffe": "utf-16-be",
+    "x-unicode-2-0-utf-7": "utf-7",
+}
+_MARKS = (
+    (b"\xff\xfe\0\0", "utf-32-le"),
+    (b"\0\0\xfe\xff", "utf-32-be"),
+    (b"\xff\xfe", "utf-16-le"),
+    (b"\xfe\xff", "utf-16-be"),
+)
+_WIDE = re.compile(r"utf-(?:16|32)-[lb]e")
+
+
+def codecs_to_read(data: bytes, charset: str | None) -> list[str]:
+    """Return the codecs to read `data` in beside ASCII, which is always one; `charset` is the label, if any."""
+    found = [codec for mark, codec in _MARKS if data.startswith(mark)]
+    labels = [charset, *(label.decode("ascii", "replace") for label in {*_IN_META.findall(data)})]
+    for label in labels:
+        label = label and label.strip().lower()
+        codec = _LABELS.get(label or "") or charset_codec(label)
+        if not codec or not _NOT_ASCII.match(codec):
+            continue
+        # Without a mark, RFC 2781 and browsers disagree on the byte order.
+        found += [codec] if not re.fullmatch(r"utf-(?:16|32)", codec) else [f"{codec}-le", f"{codec}-be"]
+    return list(dict.fromkeys(found))
+
+
+def is_wide(codec: str) -> bool:
+    """Tell whether each character has two or four bytes, and no byte changes what those after it mean."""
+    return _WIDE.fullmatch(codec) is not None
+
+
+def decode(data: bytes, codec: str) -> tuple[str, bytes]:
+    """Return the text, for `encode`, and the half of a character that UTF-16 may end with."""
+    if codec.startswith("utf-16-"):
+        whole = len(data) & ~1
+        return data[:whole].decode(codec, "surrogatepass"), data[whole:]
+    return data.decode(codec, "replace"), b""
+
+
+def encode(text: str, codec: str) -> bytes:
+    """Encode a text that `decode` returned."""
+    return text.encode(codec, "surrogatepass" if codec.startswith("utf-16-") else "replace")

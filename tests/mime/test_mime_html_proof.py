@@ -1,0 +1,109 @@
+"""What check_html lets through has no script for two parsers that are not ours: html5lib, and lexbor."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import html5lib
+import pytest
+from selectolax.lexbor import LexborHTMLParser
+
+import mime
+from support.html_documents import document
+from support.mime_messages import leaf, read
+
+_IN_CI = 5_000
+_IN_LONG = 100_000
+
+
+def cleaned(text: str) -> str:
+    msg = read(leaf("text/html; charset=utf-8", text.encode(), "8bit"))
+    mime.check_html(msg)
+    return msg.payload_bytes().decode()
+
+
+def html5lib_elements(text: str, *, scripting: bool, container: str | None = None) -> Iterator[str]:
+    parser = html5lib.HTMLParser(namespaceHTMLElements=False)
+    if container is None:
+        tree = parser.parse(text, scripting=scripting)
+    else:
+        tree = parser.parseFragment(text, container=container, scripting=scripting)
+    return (str(element.tag).rpartition("}")[2].lower() for element in tree.iter() if isinstance(element.tag, str))
+
+
+def lexbor_elements(text: str, *, scripting: bool, container: str | None = None) -> Iterator[str]:
+    if container is None:
+        parser = LexborHTMLParser(text, scripting=scripting)
+    else:
+        namespace = container if container in ("svg", "math") else "html"
+        parser = LexborHTMLParser(
+            text, is_fragment=True, fragment_tag=container, fragment_namespace=namespace, scripting=scripting
+        )
+    for element in parser.css("script, template"):
+        if element.tag == "script":
+            yield "script"
+        elif re.search("<script[ >]", element.html or ""):  # css() does not look into templates
+            yield from lexbor_elements((element.inner_html or "").replace("<template", "<x-t"), scripting=scripting)
+
+
+def readers_of_a_script(text: str, *, all_readers: bool) -> list[str]:
+    """Return the names of the readers who find a script in the text."""
+    found = []
+    for scripting in (True, False):
+        for container in (None, "div", "svg", "math") if all_readers else (None, "div"):
+            if "script" in lexbor_elements(text, scripting=scripting, container=container):
+                found.append(f"lexbor, {scripting=}, {container=}")
+        for container in (None, "div") if all_readers else (None,):
+            if "script" in html5lib_elements(text, scripting=scripting, container=container):
+                found.append(f"html5lib, {scripting=}, {container=}")
+    return found
+
+
+def judge(seeds: range, *, all_readers: bool) -> int:
+    """Fail if a document has a script left; return in how many there is still the text of one."""
+    left = 0
+    for seed in seeds:
+        text = document(seed)
+        result = cleaned(text)
+        found = readers_of_a_script(result, all_readers=all_readers)
+        assert not found, f"document({seed}) = {text!r} became {result!r}, in which a script is found by {found}"
+        left += "<script" in result.lower()
+    return left
+
+
+@pytest.mark.parametrize("part", range(5))
+def test_no_parser_finds_a_script(part: int) -> None:
+    share = _IN_CI // 5
+    seeds = range(part * share, (part + 1) * share)
+    left = judge(seeds, all_readers=False)
+    assert left > share // 20, "hardly a comment or an attribute with a script was let through: this shows too little"
+
+
+@pytest.mark.long
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("part", range(20))
+def test_no_parser_finds_a_script_in_many_documents(part: int) -> None:
+    share = _IN_LONG // 20
+    judge(range(_IN_CI + part * share, _IN_CI + (part + 1) * share), all_readers=True)
+
+
+def test_the_documents_have_scripts_for_both_parsers() -> None:
+    """The proof is worth something only if there is much to find, by each of the parsers."""
+    found = [" ".join(readers_of_a_script(document(seed), all_readers=False)) for seed in range(300)]
+    assert sum("lexbor" in readers for readers in found) > 80
+    assert sum("html5lib" in readers for readers in found) > 80
+
+
+def test_nothing_like_a_script_stays_byte_for_byte() -> None:
+    seen = 0
+    for seed in range(_IN_CI):
+        text = document(seed)
+        if "script" in text.replace("\0", "").lower():
+            text = re.sub("script", "section", text, flags=re.IGNORECASE)
+            seen += 1
+        raw = leaf("text/html; charset=utf-8", text.encode(), "8bit")
+        msg = read(raw)
+        mime.check_html(msg)
+        assert msg.as_bytes() == raw, f"document({seed})"
+    assert seen > _IN_CI // 3
