@@ -45,7 +45,7 @@ py::dict read_counters() {
 void bind_counters(py::module_ &module) {
     module.def(
         "connections",
-        [] { return std::make_pair(counters.connections_opened.load(), counters.connections_closed.load()); },
+        [] { return std::make_pair(counters.connections_opened.load(), counters.connections_freed.load()); },
         "How many connections were made and freed in this process.");
     module.def("counters", &read_counters, "What this process has done until now.");
 }

@@ -30,7 +30,7 @@ void run_locked(std::mutex &mutex, Work &&work) {
 
 Connection::Connection(SMFICTX *context) : m_context(context), m_id(counters.connections_opened.fetch_add(1) + 1) {}
 
-Connection::~Connection() { Counters::add(counters.connections_closed); }
+Connection::~Connection() { Counters::add(counters.connections_freed); }
 
 Connection &Connection::open(SMFICTX *context) {
     std::shared_ptr<Connection> connection(new Connection(context));
@@ -44,6 +44,7 @@ Connection *Connection::find(SMFICTX *context) noexcept { return static_cast<Con
 void Connection::close(SMFICTX *context) noexcept {
     Connection *const connection = find(context);
     ::smfi_setpriv(context, nullptr);
+    Counters::add(counters.connections_closed);
     // Waits for a thread of the user's that is inside a call which it makes through its handle.
     run_locked(connection->m_mutex, [&] { connection->m_context.store(nullptr); });
     connection->m_message.clear();

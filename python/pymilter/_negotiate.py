@@ -7,6 +7,7 @@ from types import CodeType
 from typing import Any, Final
 
 from pymilter import _decorators as marks
+from pymilter._annotations import returns_none
 
 # Bits of the protocol (SMFIP_*) by method: not to be sent, not to be answered.
 SKIP_BITS: Final[Mapping[str, int]] = {
@@ -61,8 +62,7 @@ def gives_no_verdict(handler: Callable[..., object]) -> bool:
     """Marked with @noreply, or annotated ``-> None``."""
     if getattr(handler, marks.NOREPLY_MARK, False):
         return True
-    annotations = getattr(handler, "__annotations__", {})
-    return "return" in annotations and annotations["return"] in (None, "None")
+    return returns_none(handler)
 
 
 def gathers_whole(body: Callable[..., object]) -> bool:

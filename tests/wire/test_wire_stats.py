@@ -66,3 +66,26 @@ def test_the_way_of_unanswered_steps_is_shown(
     assert bool(asked & Protocol.NR_HDR) is unanswered
     # Over TCP the macros of DATA would travel alone if DATA were left out.
     assert bool(asked & Protocol.NODATA) is (kind == "unix")
+
+
+def test_a_connection_counts_as_closed_although_its_context_is_kept(start: Start) -> None:
+    filter_ = start(
+        """
+        import threading, time
+        kept = []
+
+        def watch():
+            while stats().connections_closed == 0:
+                time.sleep(0.01)
+            note("closed", stats().connections_closed, pymilter._core.connections())
+
+        class Filter(Base):
+            def close(self):
+                kept.append(self._ctx)
+                threading.Thread(target=watch, daemon=True).start()
+        """,
+        keeps_connections=True,
+    )
+    with Client(filter_.address) as client:
+        client.connect()
+    assert filter_.wait_for(bool) == [("closed", 1, (1, 0))]
