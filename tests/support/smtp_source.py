@@ -14,6 +14,21 @@ from support import require
 
 _REPLY = re.compile(r"<<< (\d{3}) (.*)")
 _QUEUED = re.compile(r"queued as (\S+)")
+_KEY = re.compile(r"(\d*)r(\d+)m(\d*)")
+
+
+def number_of(key: str) -> int:
+    """The number of a message in its run, from its recipient's local part."""
+    found = _KEY.fullmatch(key)
+    assert found, key
+    return int(found[1] or found[3])
+
+
+def run_of(key: str) -> int:
+    """The run of smtp-source that sent the message."""
+    found = _KEY.fullmatch(key)
+    assert found, key
+    return int(found[2])
 
 
 @dataclass(frozen=True)
@@ -35,8 +50,9 @@ class Answer:
 class Load:
     """Sends messages over `sessions` sessions at a time, from ``with`` to `stop` or its end; none is broken off.
 
-    The recipient of message n of run r is ``<n-r@example.net>``, with n and r counted from 1. Runs with one session for
-    each message and runs with a session for all take turns. The name of the client, `host`, is in each Message-ID.
+    The recipient of message n of run r, counted from 1, is ``<NrRm@example.net>``, or ``<rRmN@example.net>`` from
+    Postfix 3.10 on, which puts its number last. Runs with one session for each message and runs with a session for all
+    take turns. The name of the client, `host`, is in each Message-ID.
     """
 
     def __init__(self, port: int, host: str, *, sessions: int = 3, messages: int = 20) -> None:
@@ -102,7 +118,7 @@ class Load:
                 run = self._runs
             options = ["-d"] if run % 2 else []
             command = [self._command, "-v", "-A", "-N", *options, "-m", str(self._messages), "-l", "3000"]
-            command += ["-f", "from@example.org", "-t", f"-{run}@example.net", "-M", self._host]
+            command += ["-f", "from@example.org", "-t", f"r{run}m@example.net", "-M", self._host]
             with subprocess.Popen(
                 [*command, f"127.0.0.1:{self._port}"], stderr=subprocess.PIPE, text=True, errors="replace"
             ) as process:

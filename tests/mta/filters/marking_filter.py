@@ -1,12 +1,14 @@
 """A filter that marks what it lets through and keeps a book: marking_filter.py ADDRESS BOOK WORKERS.
 
-The number in the recipient's address, <NUMBER-RUN@example.net>, asks for the verdict, so that the right one is known.
+The number in the recipient's address, <NUMBERrRUNm@example.net> or <rRUNmNUMBER@example.net>, asks for the verdict, so
+that the right one is known.
 """
 
 from __future__ import annotations
 
 import logging
 import os
+import re
 import sys
 
 import pymilter
@@ -39,7 +41,7 @@ class Marking(Base):
         self.size += len(chunk)
 
     def eom(self) -> Outcome:
-        word, answer = self.judge(int(self.key.partition("-")[0]))
+        word, answer = self.judge(int(re.sub(r"r\d+m", "", self.key)))
         write(word, self.key, self.getsymval("i"), MARK)
         return answer
 
