@@ -1,13 +1,17 @@
 """Owns reading the lookup tables of Sendmail and Postfix: text, cdb, Berkeley DB and LMDB files."""
 
+import functools
 import importlib
+import logging
 import mmap
 import re
 import shutil
 import struct
 import subprocess
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
+
+log: logging.Logger = logging.getLogger("milter.policy")
 
 
 class Map(Protocol):
@@ -167,6 +171,25 @@ def _open_lmdb(path: Path) -> Map:
     raise ImportError(f"{path} is an LMDB file, which postmap reads: install postfix and postfix-lmdb")
 
 
+_WARNING: Final = re.compile(rb"postmap: warning: (.*)")
+
+
+@functools.lru_cache(maxsize=256)
+def _warn_once(text: str) -> None:
+    log.warning("%s", text)
+
+
+def _faults(table: str, stderr: bytes) -> str:
+    """What postmap complained of apart from warnings; each of these is logged once in the life of the process."""
+    faults: list[str] = []
+    for line in stderr.splitlines():
+        if warning := _WARNING.fullmatch(line):
+            _warn_once(f"postmap {table}: {warning[1].decode(errors='replace')}")
+        elif line.strip():
+            faults.append(line.decode(errors="replace").strip())
+    return "; ".join(faults)
+
+
 class _Postmap:
     """A table that Postfix reads for us; one process a look-up."""
 
@@ -180,8 +203,10 @@ class _Postmap:
         done = subprocess.run(
             ["postmap", "-q", "-", self._table], input=key + b"\n", capture_output=True, timeout=30, check=False
         )
-        if done.returncode not in (0, 1) or done.stderr:
-            raise OSError(f"postmap {self._table}: {done.stderr.decode(errors='replace').strip()}")
+        # The status is 1 for a key that is not there, and for what went wrong; only stderr tells which.
+        faults = _faults(self._table, done.stderr)
+        if faults or done.returncode not in (0, 1):
+            raise OSError(f"postmap {self._table}: {faults or f'ended with status {done.returncode}'}")
         return done.stdout.removesuffix(b"\n").partition(b"\t")[2] if done.stdout else None
 
     def close(self) -> None:

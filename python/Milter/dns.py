@@ -1,6 +1,6 @@
 """Owns DNS look-ups for filters: one query, and a Session that follows CNAMEs and keeps what it has seen.
 
-It needs dnspython (pip install pymilter[dns]), but only once a query is made.
+It needs dnspython (pip install dnspython), but only once a query is made.
 """
 
 import time
@@ -52,7 +52,10 @@ def _resolver() -> "Resolver":
     try:
         import dns.resolver
     except ImportError:
-        raise ImportError("Milter.dns needs dnspython: pip install pymilter[dns]") from None
+        raise ImportError(
+            "Milter.dns needs dnspython: pip install dnspython "
+            "(the package index still has pymilter 1.0.5, which has no extras)"
+        ) from None
     return dns.resolver.get_default_resolver()
 
 

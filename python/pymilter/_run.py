@@ -236,7 +236,7 @@ def run(
     replaced as well after `max_messages` messages (or up to a tenth fewer, so that not all are at once), and when it
     takes `max_rss` bytes of memory. `pid_file` gets the number of this process.
     `metrics`, as HOST:PORT, is where Prometheus finds metrics, with workers the sums of all; it needs prometheus_client
-    (ImportError: pip install 'pymilter[prometheus]'). Raises OSError when it cannot be opened.
+    (ImportError: pip install prometheus_client). Raises OSError when it cannot be opened.
 
     `on_start` and `on_stop` are called in each process that serves, so with workers in each of them and not in this
     one; `on_reload` only in a process without workers, since a new worker reads all anew.

@@ -22,7 +22,9 @@ try:
     from prometheus_client.registry import Collector as _Collector
 except ImportError as _error:
     raise ImportError(
-        "metrics for Prometheus need prometheus_client: pip install 'pymilter[prometheus]'", name="prometheus_client"
+        "metrics for Prometheus need prometheus_client: pip install prometheus_client "
+        "(the package index still has pymilter 1.0.5, which has no extras)",
+        name="prometheus_client",
     ) from _error
 
 __all__ = ["Collector", "MetricsServer"]

@@ -77,7 +77,7 @@ for name in found:
 try:
     import pymilter.prometheus
 except ImportError as error:
-    assert "pip install 'pymilter[prometheus]'" in str(error)
+    assert "pip install prometheus_client" in str(error)
 else:
     raise AssertionError("the environment is not new")
 assert importlib.metadata.version("pymilter") == pymilter.__version__ == "1.9.0"

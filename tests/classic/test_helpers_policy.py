@@ -194,6 +194,24 @@ def test_postmaps_failure_is_told(tmp_path: Path, postmap: None, monkeypatch: py
         _maps._Postmap("hash:x").get(b"key")
 
 
+def test_a_warning_of_postmap_is_no_failure(
+    tmp_path: Path,
+    postmap: None,
+    berkeley: dict[str, Path],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    (tmp_path / "main.cf").write_text("compatibility_level = 3.6\nmail_name = one\nmail_name = two\n")
+    monkeypatch.setenv("MAIL_CONFIG", str(tmp_path))
+    table = f"hash:{berkeley['hash'].with_suffix('')}"
+    found = _maps._Postmap(table)
+    assert found.get(b"smtp-auth!") == b"FOR ALL"
+    assert found.get(b"nope") is None
+    told = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert f"postmap {table}: {tmp_path}/main.cf, line 3: overriding earlier entry: mail_name=one" in told
+    assert len(told) == len(set(told)), "a warning is logged each time"
+
+
 def test_a_key_is_one_line_for_postmap(postmap: None, berkeley: dict[str, Path]) -> None:
     found = _maps._Postmap(f"hash:{berkeley['hash'].with_suffix('')}")
     assert found.get(b"smtp-auth!") == b"FOR ALL"
