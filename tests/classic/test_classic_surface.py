@@ -104,7 +104,8 @@ def _ask(python: str | Path, code: str) -> list[str]:
 def test_star_import_gives_the_same_names_but_for_the_listed(old_python: Path) -> None:
     code = "sorted(Milter.__all__)"
     missing = set(_ask(old_python, code)) - set(_ask(sys.executable, code))
-    assert missing == set(STAR_REASONS)
+    # Since CPython 3.15 modules have no __cached__.
+    assert missing == set(STAR_REASONS) - ({"__cached__"} if sys.version_info >= (3, 15) else set())
 
 
 REFUSED = [

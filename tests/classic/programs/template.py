@@ -88,8 +88,10 @@ def background(path):
 
 
 if sys.argv[3] == "process":
-    logq = multiprocessing.Queue(maxsize=4)
-    logger = multiprocessing.Process(target=background, args=(sys.argv[2],))
+    # As it was before CPython 3.14: programs of this kind hand the queue over as a global variable.
+    fork = multiprocessing.get_context("fork")
+    logq = fork.Queue(maxsize=4)
+    logger = fork.Process(target=background, args=(sys.argv[2],))
 else:
     logq = queue.Queue(maxsize=4)
     logger = threading.Thread(target=background, args=(sys.argv[2],))
