@@ -5,7 +5,7 @@ MINUTES ?= 5
 BIN := $(VENV)/bin
 SOURCES := pyproject.toml CMakeLists.txt $(wildcard cmake/*) $(wildcard cpp/*/*)
 
-.PHONY: help demo test pytest test-all lint check-native check-long bench soak clean
+.PHONY: help demo test pytest test-all test-distros lint check-native check-long bench soak clean
 
 help:
 	@echo 'make demo   build, and run an example filter on a real message'
@@ -14,7 +14,8 @@ help:
 	@echo 'make check-native  sanitizers, fuzzing and leaks for the C++ half'
 	@echo 'make pytest  the tests alone'
 	@echo 'make check-long  the tests that take too long for make test'
-	@echo 'make test-all  demo and tests on CPython 3.11, 3.12 and 3.13 (PYTHONS names others)'
+	@echo 'make test-all  demo and tests on each CPython from 3.11 to 3.15 that is here (PYTHONS names others)'
+	@echo 'make test-distros  the README, demo and tests on Debian 13 and sid, in chroots (SUITES names others)'
 	@echo 'make bench  measure against a C filter, pymilter 1.0.5 and others'
 	@echo 'make soak   good and hostile clients, kills and reloads, for MINUTES=5; checks answers, memory, descriptors'
 	@echo 'make clean  remove what was built'
@@ -48,12 +49,22 @@ test: $(VENV)/.tests
 pytest: $(VENV)/.tests
 	$(BIN)/python -m pytest
 
-# Each with an environment of its own, so that they do not disturb each other.
-PYTHONS ?= $(or $(wildcard $(HOME)/.pyenv/versions/3.1[123].*/bin/python3.1[123]),python3.11 python3.12 python3.13)
+# Each with an environment of its own, so that they do not disturb each other. Of each version one that pyenv has,
+# else the one in the PATH.
+PYTHONS ?= $(foreach version,3.11 3.12 3.13 3.14 3.15,$(or \
+    $(lastword $(wildcard $(HOME)/.pyenv/versions/$(version).*[0-9]/bin/python$(version))), \
+    $(shell command -v python$(version))))
 test-all:
+	@echo 'CPython: $(or $(strip $(PYTHONS)),none is here: name some by PYTHONS)'
+	@test -n '$(strip $(PYTHONS))'
 	for python in $(PYTHONS); do \
 	    $(MAKE) PYTHON=$$python VENV=.venv-$$(basename $$python) demo pytest || exit 1; \
 	done
+
+# Takes about as long as `make pytest` for each, and the download of a small system the first time.
+SUITES ?= trixie sid
+test-distros:
+	scripts/test-distros $(SUITES)
 
 lint: $(VENV)/.tests
 	BIN=$(CURDIR)/$(BIN) scripts/lint

@@ -19,8 +19,8 @@ struct Counters {
     Count connections_opened{0};
     Count connections_closed{0};
     Count connections_freed{0};  // later than closed while something still refers to the Context
-    Count body_bytes{0};  // in body callbacks
-    Count failures{0};    // handlers that raised, or returned what is no status
+    Count body_bytes{0};         // in body callbacks
+    Count failures{0};           // handlers that raised, or returned what is no status
     std::array<Count, step_count> callbacks{};
     std::array<std::array<Count, status_count>, step_count> answers{};
     std::array<Count, transport_count> transports{};  // connections, by Transport

@@ -32,6 +32,9 @@ CORE_IMPORTERS: Final = (
 # What an extra of pyproject.toml brings, and the only file that may need it.
 OPTIONAL: Final = {"prometheus": "prometheus_client"}
 CLASSIC: Final = ("Milter", "milter", "mime")
+PURE: Final = ("_annotations", "_decorators")
+# What this Python has, and what later ones have that is imported there.
+STANDARD: Final = sys.stdlib_module_names | {"annotationlib"}
 
 _INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')
 _GIL_CALL = re.compile(
@@ -112,13 +115,13 @@ def _faults_of_python_file(python: Path, path: Path) -> Iterator[str]:
         top = module.partition(".")[0]
         if top in CLASSIC:
             yield f"{name}:{line}: imports {module}: nothing in pymilter may import the classic modules"
-        elif top not in ("pymilter", OPTIONAL.get(module_name)) and top not in sys.stdlib_module_names:
+        elif top not in ("pymilter", OPTIONAL.get(module_name)) and top not in STANDARD:
             yield f"{name}:{line}: imports {module}: pymilter has no run-time dependency"
         if _is_within(module, "pymilter._core") and module_name not in CORE_IMPORTERS:
             yield f"{name}:{line}: imports pymilter._core: only {', '.join(CORE_IMPORTERS)} may"
-        is_allowed = module == "pymilter" or _is_within(module, "pymilter._decorators")
+        is_allowed = module == "pymilter" or any(_is_within(module, f"pymilter.{pure}") for pure in PURE)
         if module_name == "_negotiate" and top == "pymilter" and not is_allowed:
-            yield f"{name}:{line}: imports {module}: it is pure, and may import pymilter._decorators only"
+            yield f"{name}:{line}: imports {module}: it is pure, and may import only {', '.join(PURE)} of pymilter"
         if module_name == "errors" and top == "pymilter":
             yield f"{name}:{line}: imports {module}: it may import nothing of pymilter"
 
