@@ -47,7 +47,9 @@ def zipped(*entries: str | tuple[str, bytes]) -> bytes:
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
         for entry in entries:
             name, content = (entry, b"data") if isinstance(entry, str) else entry
-            archive.writestr(name, content)
+            info = zipfile.ZipInfo(name)  # of 1980: with the time of now, the same file would have other bytes
+            info.compress_type = zipfile.ZIP_DEFLATED
+            archive.writestr(info, content)
     return out.getvalue()
 
 

@@ -20,10 +20,9 @@ _UU_NAMES = frozenset({"x-uuencode", "uuencode", "uue", "x-uue"})
 _NO_CHARSET = frozenset({"punycode", "idna", "unicode_escape", "raw_unicode_escape", "undefined", "mbcs", "oem"})
 
 
-def transfer_encoding(value: object) -> str:
-    """Return the name in a Content-Transfer-Encoding header in lower case, or "" when there is none."""
-    words = str(value or "").split(";", 1)[0].split("(", 1)[0].split()
-    return words[0].lower() if words else ""
+def known_encoding(name: str) -> str:
+    """Return the encoding of that name if it is one that is decoded; else ""."""
+    return name if name in ("base64", "quoted-printable") or name in _UU_NAMES else ""
 
 
 def decode_transfer(data: bytes, encoding: str) -> bytes:

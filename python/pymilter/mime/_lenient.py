@@ -6,8 +6,7 @@ from email.header import Header
 from email.message import Message
 from typing import Any
 
-from ._decode import transfer_encoding
-from ._params import _unquotevalue, collapse, parse_params
+from ._params import _unquotevalue, collapse, content_types, parse_params, transfer_encoding
 
 
 class LenientMessage(Message):
@@ -20,6 +19,13 @@ class LenientMessage(Message):
             if name.lower() == header.lower():
                 return parse_params(_readable(value))
         return failobj
+
+    def get_content_type(self) -> str:
+        """Return the content type in lower case, without what else stands there: comments, quotes, blanks, words."""
+        value = self.get("content-type")
+        if value is None:
+            return self.get_default_type()
+        return next(iter(content_types(_readable(value))), "text/plain")
 
     def transfer_encoding(self) -> str:
         """Return the name in Content-Transfer-Encoding in lower case, or ""."""

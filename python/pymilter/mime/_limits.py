@@ -39,6 +39,10 @@ class TooComplexDefect(MessageDefect):
     """A part is nested too deeply, or has too many parts or header fields, so it was not taken apart."""
 
 
+class AmbiguousDefect(MessageDefect):
+    """Mail clients do not agree what is in a part, or where its parts are, and no reading of it can be trusted."""
+
+
 class ZipUnreadableError(zipfile.BadZipFile):
     """A zip file, or one inside it, is broken, encrypted or packed in a way that cannot be read."""
 

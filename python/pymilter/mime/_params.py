@@ -12,9 +12,16 @@ from email.utils import decode_params
 from email.utils import unquote as _unquote
 from functools import lru_cache
 
-from ._decode import decode_text, transfer_encoding
+from ._decode import decode_text, known_encoding
+from ._scan import parameter, value_readings, without_comments
 
 _MARKS = re.compile(r'\\"|"|;')
+_QUOTED = re.compile(r'"(?:[^"\\]|\\.)*+"', re.DOTALL)
+_BOUNDARY = parameter("boundary")
+_TYPE = re.compile(r"""([^\x00-\x20()<>@,;:\\"'/\[\]?=]+)["'\s]*+/["'\s]*+([^\x00-\x20()<>@,;:\\"'/\[\]?=]+)""")
+_TOKENS = re.compile(r"""[^\x00-\x20()<>@,;:\\"'/\[\]?=]++""")
+#: A type or an encoding does not lie behind more text than this.
+_LONGEST_HEAD = 1000
 _FAULTS = (ValueError, LookupError, TypeError, AttributeError, OverflowError)
 
 #: A parameter's value: text, or charset, language and text of RFC 2231.
@@ -52,7 +59,8 @@ def _parse_params(value: str) -> tuple[tuple[str, ParamValue], ...]:
     plain: list[tuple[str, str]] = []
     for piece in _parseparam(value):
         name, _, text = piece.partition("=")
-        plain.append((name.strip(), text.strip()))
+        quoted = _QUOTED.match(text.strip())  # a quoted string ends at its quote, whatever follows
+        plain.append((name.strip(), quoted.group() if quoted else text.strip()))
     try:
         return tuple(decode_params(plain))
     except _FAULTS:  # such as a part number of 5000 digits
@@ -79,40 +87,75 @@ def collapse(value: ParamValue) -> str:
     return _unquote(value)
 
 
+def content_types(value: str) -> list[str]:
+    """Return what clients take for the type in a Content-Type field, in lower case, the best reading first."""
+    heads = (without_comments(value).partition(";")[0], value.partition(";")[0])
+    found = [f"{main}/{sub}".lower() for head in heads for main, sub in _TYPE.findall(head[:_LONGEST_HEAD])]
+    return list(dict.fromkeys(found))
+
+
+def transfer_encoding(value: object) -> str:
+    """Return the name in a Content-Transfer-Encoding field in lower case, or ""."""
+    words = _TOKENS.findall(without_comments(str(value or ""))[:_LONGEST_HEAD])
+    return words[0].lower() if words else ""
+
+
+def encodings(value: str) -> list[str]:
+    """Return what clients take for a Content-Transfer-Encoding, the best reading first; "" is one that encodes nothing.
+
+    Who does not know comments or quotes finds no encoding in a value that has them.
+    """
+    heads = (without_comments(value), value)
+    words = [words for head in heads if (words := [word.lower() for word in _TOKENS.findall(head[:_LONGEST_HEAD])])]
+    if not words:
+        return [""]
+    found = [known_encoding(words[0][0])]
+    found += [encoding for head in words for word in head if (encoding := known_encoding(word))]
+    if known_encoding(value.strip().lower()) != found[0]:
+        found.append("")
+    return list(dict.fromkeys(found))
+
+
 @dataclass(frozen=True, slots=True)
 class Content:
     """What a header says about its body: enough to find the parts."""
 
     type: str
-    boundary: bytes | None
+    boundaries: tuple[bytes, ...]
+    """Of a multipart: in every reading, the best first."""
     encoding: str
 
 
-def read_content(fields: Iterable[tuple[str, object]], default_type: str) -> Content:
-    """Read the first Content-Type and Content-Transfer-Encoding field, as the email package does."""
-    kind, boundary, encoding = default_type, None, ""
-    seen = set()
+def read_content(fields: Iterable[tuple[str, object]], default_type: str, junk: bytes = b"") -> Content:
+    """Read Content-Type and Content-Transfer-Encoding. The first field of each counts; another may have the boundary.
+
+    `junk` is the text of the lines among the fields that are none: a boundary may be there as well.
+    """
+    kind, encoding = "", None
+    values: list[str] = []
     for name, value in fields:
         key = name.lower()
-        if key in seen or key not in ("content-type", "content-transfer-encoding"):
-            continue
-        seen.add(key)
-        text = str(value)
-        if key == "content-transfer-encoding":
-            encoding = transfer_encoding(text)
-        else:
-            kind = text.partition(";")[0].strip().lower()
-            kind = kind if kind.count("/") == 1 else "text/plain"
-            boundary = _boundary(text)
-    return Content(kind, boundary, encoding)
+        if key == "content-type":
+            text = str(value)
+            values.append(text)
+            kind = kind or next(iter(content_types(text)), "text/plain")
+        elif key == "content-transfer-encoding" and encoding is None:
+            encoding = encodings(str(value))[0]
+    kind = kind or default_type
+    boundaries: tuple[bytes, ...] = ()
+    if kind.startswith("multipart/"):
+        texts = [value.encode("utf-8", "surrogateescape") for value in values]
+        boundaries = _boundaries([*texts, *([junk] if junk else [])])
+    return Content(kind, boundaries, encoding or "")
 
 
-def _boundary(value: str) -> bytes | None:
+def _boundaries(values: Iterable[bytes]) -> tuple[bytes, ...]:
     # Latin-1 stands for the bytes: the boundary has to be found in the source, whatever its characters. Folds go.
-    unfolded = value.replace("\r", "").replace("\n", "")
-    params = parse_params(unfolded.encode("utf-8", "surrogateescape").decode("latin-1"))
-    for name, text in params[1:]:
-        if name.lower() == "boundary":
-            plain = text[2] if isinstance(text, tuple) else text
-            return _unquote(plain).rstrip(" \t\v\f").encode("latin-1", "replace") or None
-    return None
+    found: list[str] = []
+    for value in values:
+        text = value.replace(b"\r", b"").replace(b"\n", b"").decode("latin-1")
+        params = [text for name, text in parse_params(text)[1:] if name.lower() == "boundary"]
+        found += [_unquote(text[2] if isinstance(text, tuple) else text) for text in params]
+        found += value_readings(text, _BOUNDARY) or []
+    plain = (text.rstrip(" \t\v\f").encode("latin-1", "replace") for text in found)
+    return tuple(dict.fromkeys(boundary for boundary in plain if boundary))

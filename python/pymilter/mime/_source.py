@@ -102,12 +102,12 @@ class SourceMessage(LenientMessage):
         if not piece or piece.kind != "multipart":
             return None
         if name == "preamble":
-            text = source_text(piece.data[piece.body : piece.leads[0]])
+            text = source_text(piece.within[piece.inside[0] : piece.leads[0]])
             return _LAST_LINE_END.sub("", text) if text else None
         if not piece.close:
             return None
-        line_end = EOL.search(piece.data, piece.close[1], piece.end)
-        return source_text(piece.data[line_end.end() : piece.end]) if line_end else None
+        line_end = EOL.search(piece.within, piece.close[1], piece.inside[1])
+        return source_text(piece.within[line_end.end() : piece.inside[1]]) if line_end else None
 
     def _set_margin(self, name: str, value: str | None) -> None:
         if "_margins" not in self.__dict__:

@@ -12,10 +12,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from email import errors
 from email.policy import compat32
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from ._decode import decode_transfer, is_uuencode
-from ._limits import Limits, TooComplexDefect
+from ._limits import AmbiguousDefect, Limits, TooComplexDefect
 from ._params import Content, read_content
 
 EOL = re.compile(rb"\r\n|\r|\n")
@@ -26,14 +26,19 @@ _FIELD = re.compile(rb"[!-9;-~]+[ \t]*:[^\r\n]*+(?:(?>\r\n|\r|\n)[ \t][^\r\n]*+)
 # Lines that the stdlib's parser skips between headers: "From ", a colon without a name, a continuation of nothing.
 _JUNK = re.compile(rb"(?:(?:From |[: \t])[^\r\n]*+(?:\r\n|\r|\n|\Z))++")
 _MARKER_END = re.compile(rb"(--)?[ \t]*+(?:\r\n|\r|\n|\Z)")
-_AFTER_MARKER = frozenset([b"", b"-", b" ", b"\t", b"\r", b"\n"])
+_LINE = re.compile(rb"[^\r\n]*+(?:\r\n|\r|\n|\Z)")
+_CONTENT_FIELD = re.compile(rb"(?:(?<=[\r\n])|\A)content-[!-9;-~]*+[ \t]*+:", re.IGNORECASE)
+_DASHED_LINE = re.compile(rb"[\r\n]--")
+_DASHES = re.compile(rb"(?:\A|[\r\n])--[^\s]|(?:\A|[\r\n])--(?:[\r\n]|\Z)")
 _BLOCK_END = re.compile(rb"(?>\r\n|\r|\n)(?=[\r\n])")
 
 Span = tuple[int, int]
 Kind = Literal["leaf", "multipart", "message", "status"]
 
 
-_PLAIN = Content("text/plain", None, "")
+_PLAIN = Content("text/plain", (), "")
+#: More readings of one header than this are not tried.
+_MOST_BOUNDARIES = 8
 
 
 @dataclass(slots=True)
@@ -49,6 +54,8 @@ class Piece:
     """Of each field, with its line end."""
     junk: list[Span] = field(default_factory=list)
     """Lines among the header fields that are none."""
+    first_bare: int | None = None
+    """Where the first such line is: for some clients the body starts there. None when there is none."""
     header_end: int = 0
     body: int = 0
     """Where the body starts: behind the empty line, or at header_end when there is none."""
@@ -57,12 +64,20 @@ class Piece:
     unixfrom: str | None = None
     kind: Kind = "leaf"
     parts: list[Piece] = field(default_factory=list, repr=False)
+    boundary: bytes = b""
+    """The boundary that the parts of a multipart were found by."""
     leads: list[int] = field(default_factory=list)
     """Of each part of a multipart: where its delimiter line starts."""
     close: Span | None = None
     """The closing delimiter of a multipart, without what follows the second "--"."""
+    hidden: list[Span] = field(default_factory=list)
+    """What may be a part of a multipart as well: it follows a line that nearly is a delimiter, or is one too late."""
+    within: bytes = field(default=b"", repr=False)
+    """The bytes that the parts lie in: `data`, or what its body decodes to when the parts were encoded."""
+    inside: Span = (0, 0)
+    """Where in `within` the body is."""
     inline: bool = True
-    """Whether the parts' data is this data; False when it was decoded from base64."""
+    """Whether `within` is `data`; False when the body was decoded."""
     defects: list[errors.MessageDefect] = field(default_factory=list)
     too_complex: bool = False
 
@@ -90,12 +105,14 @@ class _Splitter:
     def entity(self, data: bytes, start: int, end: int, default_type: str, depth: int) -> Piece:
         piece = Piece(data, start, end, default_type=default_type)
         self._header(piece)
-        piece.content = read_content(piece.fields, default_type)
+        junk = b"".join(data[begin:stop] for begin, stop in piece.junk)
+        piece.content = read_content(piece.fields, default_type, junk)
+        piece.within, piece.inside = data, (piece.body, end)
         main = piece.content.type.partition("/")[0]
         if piece.too_complex or main not in ("multipart", "message"):
             return piece
         if depth >= self._depth:
-            _give_up(piece, f"nested deeper than {self._depth}")
+            give_up(piece, f"nested deeper than {self._depth}")
         elif piece.content.type == "message/delivery-status":
             self._status(piece, depth)
         elif main == "message":
@@ -106,10 +123,11 @@ class _Splitter:
 
     def _header(self, piece: Piece) -> None:
         data, pos, end = piece.data, piece.start, piece.end
+        reads_on = 0
         while pos < end:
             if match := _FIELD.match(data, pos, end):
                 if not self._fields:
-                    _give_up(piece, "too many header fields")
+                    give_up(piece, "too many header fields")
                     break
                 self._fields -= 1
                 piece.fields.append(_field(match.group()))
@@ -121,7 +139,13 @@ class _Splitter:
                 else:
                     piece.defects.append(errors.InvalidHeaderDefect("not a header field"))
             else:
-                break
+                if piece.first_bare is None and not EOL.match(data, pos, end):
+                    piece.first_bare = pos
+                    reads_on = _last_content_field(piece, pos)
+                if pos >= reads_on or not (match := _LINE.match(data, pos, end)):
+                    break
+                piece.junk.append(match.span())
+                piece.defects.append(errors.InvalidHeaderDefect("not a header field"))
             pos = match.end()
         piece.header_end = piece.body = pos
         if pos < end:
@@ -131,50 +155,89 @@ class _Splitter:
                 piece.defects.append(errors.MissingHeaderBodySeparatorDefect())
 
     def _multipart(self, piece: Piece, depth: int) -> None:
-        if not piece.content.boundary:
-            piece.defects.append(errors.NoBoundaryInMultipartDefect())
+        boundaries = piece.content.boundaries
+        if len(boundaries) > _MOST_BOUNDARIES:
+            give_up(piece, "too many boundaries", AmbiguousDefect)
             return
+        marks: list[_Mark] = []
+        for _ in self._bodies(piece):
+            for boundary in boundaries:
+                marks = _marks(piece, boundary)
+                if any(mark.kind == "part" for mark in marks):
+                    self._found(piece, boundary, marks, depth)
+                    return
+        piece.defects.append(
+            errors.StartBoundaryNotFoundDefect() if boundaries else errors.NoBoundaryInMultipartDefect()
+        )
+        for _ in self._bodies(piece):
+            if _DASHES.search(piece.within, piece.inside[0] - 1 if piece.inside[0] else 0, piece.inside[1]):
+                give_up(piece, "the parts are not found", AmbiguousDefect)
+                break
+        piece.within, piece.inside, piece.inline = piece.data, (piece.body, piece.end), True
+
+    def _bodies(self, piece: Piece) -> Iterator[None]:
+        """Set `within` to the body as it is, then to what it decodes to: RFC 2045 forbids that, and some decode it."""
+        piece.within, piece.inside, piece.inline = piece.data, (piece.body, piece.end), True
+        yield
+        if piece.content.encoding:
+            self._decoded -= piece.end - piece.body
+            if self._decoded < 0:
+                give_up(piece, "too much to decode")
+                return
+            # A delimiter follows a line end, and the first one may be the first line.
+            piece.within = b"\n" + decode_transfer(piece.data[piece.body : piece.end], piece.content.encoding)
+            piece.inside, piece.inline = (1, len(piece.within)), False
+            yield
+
+    def _found(self, piece: Piece, boundary: bytes, marks: list[_Mark], depth: int) -> None:
+        """Make the parts between the delimiters."""
         groups: list[Span] = []  # first delimiter line's start, last one's end
         ends: list[int] = []  # where the part behind each group ends
-        for start, stop, line_end, closes in _delimiters(piece, piece.content.boundary):
-            if groups and groups[-1][1] == start:  # another one right behind: the same delimiter, as the stdlib has it
-                groups[-1] = (groups[-1][0], line_end)
+        others: list[_Mark] = []
+        for mark in marks:
+            if mark.kind == "near" or piece.close:
+                others.append(mark)
                 continue
-            if groups:
-                ends.append(_before_line_end(piece.data, start))
-            if closes:
-                piece.close = (start, stop)
-                break
-            groups.append((start, line_end))
+            if groups and groups[-1][1] == mark.start:
+                # another one right behind: the same delimiter, as the stdlib has it
+                groups[-1] = (groups[-1][0], mark.line_end)
+                continue
+            if groups and len(ends) < len(groups):
+                ends.append(_before_line_end(piece.within, mark.start))
+            if mark.kind == "close":
+                if groups:
+                    piece.close = (mark.start, mark.stop)
+                else:
+                    others.append(mark)
+                continue
+            groups.append((mark.start, mark.line_end))
             if len(groups) > self._parts:
-                _give_up(piece, "too many parts")
+                give_up(piece, "too many parts")
                 return
-        if not groups:
-            piece.close = None
-            piece.defects.append(errors.StartBoundaryNotFoundDefect())
-            return
         if piece.close is None:
-            ends.append(piece.end)
+            ends.append(piece.inside[1])
             piece.defects.append(errors.CloseBoundaryNotFoundDefect())
         self._parts -= len(groups)
-        piece.kind = "multipart"
+        piece.kind, piece.boundary = "multipart", boundary
         piece.leads = [lead for lead, _ in groups]
         default = "message/rfc822" if piece.content.type == "multipart/digest" else "text/plain"
         for (_, begin), stop in zip(groups, ends, strict=True):
-            piece.parts.append(self.entity(piece.data, begin, stop, default, depth + 1))
+            piece.parts.append(self.entity(piece.within, begin, stop, default, depth + 1))
+        if others:
+            piece.hidden = _hidden(piece, marks, others)
 
     def _message(self, piece: Piece, depth: int) -> None:
         data, start, end = piece.data, piece.body, piece.end
         if _is_encoded(piece):
             self._decoded -= end - start
             if self._decoded < 0:
-                _give_up(piece, "too much to decode")
+                give_up(piece, "too much to decode")
                 return
             data = decode_transfer(data[start:end], piece.content.encoding)
             start, end = 0, len(data)
-            piece.inline = False
+            piece.within, piece.inside, piece.inline = data, (start, end), False
         if self._parts < 1:
-            _give_up(piece, "too many parts")
+            give_up(piece, "too many parts")
             return
         self._parts -= 1
         piece.kind = "message"
@@ -189,7 +252,7 @@ class _Splitter:
             stop = pos if EOL.match(data, pos, end) else blank.end() if blank else end
             blocks.append((pos, stop))
             if len(blocks) > self._parts:
-                _give_up(piece, "too many parts")
+                give_up(piece, "too many parts")
                 return
             line_end = EOL.match(data, stop, end)
             if not line_end:
@@ -205,29 +268,66 @@ def _field(raw: bytes) -> tuple[str, str]:
     return name.rstrip(" \t"), value
 
 
-def _delimiters(piece: Piece, boundary: bytes) -> Iterator[tuple[int, int, int, bool]]:
-    """Yield each delimiter line: its start, the end of its marker, the line's end, and whether it is a closing one."""
+def _last_content_field(piece: Piece, pos: int) -> int:
+    """Return where the last Content- field starts before the next empty line; 0 when there is none.
+
+    Mail clients read on behind a line that is no field; where no such field follows, it makes no difference to them.
+    What looks like a delimiter ends the header of a multipart, and one that has no field yet.
+    """
     data, end = piece.data, piece.end
-    size = 2 + len(boundary)
-    starts = _line_starts(data, b"\n--" + boundary, piece.body - 1, end)
-    if old := _line_starts(data, b"\r--" + boundary, piece.body - 1, end):
-        starts = sorted(starts + old)
-    for start in starts:
-        stop = start + size
-        if match := _MARKER_END.match(data, stop, end):
-            yield start, match.end(1) if match.group(1) else stop, match.end(), bool(match.group(1))
+    if blank := _BLOCK_END.search(data, pos, end):
+        end = blank.end()
+    if not piece.fields or any(name.lower() == "content-type" and "multipart" in value.lower() for name, value in piece.fields):
+        dashes = _DASHED_LINE.search(data, pos - 1 if pos else 0, end)
+        end = dashes.start() if dashes else end
+    return max((match.start() for match in _CONTENT_FIELD.finditer(data, pos, end)), default=0)
 
 
-def _line_starts(data: bytes, mark: bytes, pos: int, end: int) -> list[int]:
-    """Find lines that start with a mark, which begins with a line end: a multipart has one before its body."""
+class _Mark(NamedTuple):
+    """A line that begins as a delimiter does."""
+
+    start: int
+    stop: int
+    """The end of what marks it: the boundary, or the dashes behind it."""
+    line_end: int
+    kind: Literal["part", "close", "near"]
+    """"near" is for a line that goes on otherwise than a delimiter does: by RFC 2046 it is one all the same."""
+
+
+def _marks(piece: Piece, boundary: bytes) -> list[_Mark]:
+    """Find the lines of a multipart that begin with its boundary."""
+    data, (begin, end) = piece.within, piece.inside
     found = []
-    size = len(mark)
-    pos = data.find(mark, pos, end)
-    while pos >= 0:
-        if data[pos + size : pos + size + 1] in _AFTER_MARKER:
-            found.append(pos + 1)
-        pos = data.find(mark, pos + 1, end)
-    return found
+    for sign in (b"\n--", b"\r--"):
+        pos = data.find(sign + boundary, begin - 1, end)
+        while pos >= 0:
+            stop = pos + len(sign) + len(boundary)
+            match = _MARKER_END.match(data, stop, end)
+            if match and match.group(1):
+                found.append(_Mark(pos + 1, match.end(1), match.end(), "close"))
+            elif match:
+                found.append(_Mark(pos + 1, stop, match.end(), "part"))
+            else:
+                line = _LINE.match(data, stop, end)
+                found.append(_Mark(pos + 1, stop, line.end() if line else end, "near"))
+            pos = data.find(sign + boundary, pos + 1, end)
+    return sorted(found)
+
+
+def _hidden(piece: Piece, marks: list[_Mark], others: list[_Mark]) -> list[Span]:
+    """Return what lies behind each of `others` up to the next mark, but for the delimiters of multiparts inside."""
+    known: set[int] = set()
+    inner = list(piece.parts)
+    while inner:
+        part = inner.pop()
+        if part.within is piece.within:
+            known.update(part.leads)
+            if part.close:
+                known.add(part.close[0])
+            inner += part.parts
+    ends = {mark.start: following for mark, following in zip(marks, [m.start for m in marks[1:]], strict=False)}
+    unknown = [mark for mark in others if mark.start not in known]
+    return [(mark.line_end, ends.get(mark.start, piece.inside[1])) for mark in unknown]
 
 
 def _before_line_end(data: bytes, pos: int) -> int:
@@ -244,6 +344,7 @@ def _is_encoded(piece: Piece) -> bool:
     return is_uuencode(piece.content.encoding)
 
 
-def _give_up(piece: Piece, why: str) -> None:
+def give_up(piece: Piece, why: str, defect: type[errors.MessageDefect] = TooComplexDefect) -> None:
+    """Mark an entity as one that was not taken apart."""
     piece.too_complex = True
-    piece.defects.append(TooComplexDefect(why))
+    piece.defects.append(defect(why))

@@ -64,8 +64,7 @@ def _complete_header(msg: SourceMessage, piece: Piece | None) -> None:
         piece
         and not piece.inline
         and is_uuencode(msg.transfer_encoding())  # which is read, but not written
-        and msg.has_source_parts()
-        and not _is_pristine(msg.get_payload(0))
+        and not _has_source_parts(msg)
     ):
         msg.replace_header("Content-Transfer-Encoding", "base64")
 
@@ -94,10 +93,16 @@ def _foreign(msg: Message, eol: bytes) -> bytes:
 def _body(msg: SourceMessage, piece: Piece | None, sink: Sink, eol: bytes) -> None:
     body = msg.new_body()
     if isinstance(body, list):
-        if piece and piece.kind != "leaf" and msg.has_source_parts():
-            _same_parts(msg, piece, body, sink, eol)
+        if not piece or piece.inline:
+            _parts(msg, piece, body, sink, eol)
+        elif _has_source_parts(msg):
+            sink.span(piece.data, piece.body, piece.end)
         else:
-            _other_parts(msg, piece, body, sink, eol)
+            chunks: list[bytes] = []
+            inner = Sink(chunks.append)
+            _parts(msg, piece, body, inner, eol)
+            inner.flush()
+            sink.text(encode_transfer(b"".join(chunks), msg.transfer_encoding(), eol))
     elif isinstance(body, bytes):
         sink.text(body)
     elif body is not None:
@@ -119,24 +124,35 @@ def _text(msg: SourceMessage, text: str, eol: bytes) -> bytes:
     return EOL.sub(eol, data)
 
 
+def _has_source_parts(msg: SourceMessage) -> bool:
+    """Tell whether the body can be written as the source has it."""
+    return (
+        msg.has_source_parts()
+        and msg.has_source_margins()
+        and all(_is_pristine(part) for part in msg.source_parts())
+        and not (msg.source and _new_boundary(msg, msg.source))
+    )
+
+
+def _parts(msg: SourceMessage, piece: Piece | None, parts: list[Message], sink: Sink, eol: bytes) -> None:
+    if piece and piece.kind != "leaf" and msg.has_source_parts():
+        _same_parts(msg, piece, parts, sink, eol)
+    else:
+        _other_parts(msg, piece, parts, sink, eol)
+
+
 def _same_parts(msg: SourceMessage, piece: Piece, parts: list[Message], sink: Sink, eol: bytes) -> None:
     """The source's parts, some of them changed: what lies between them stays, but for a new boundary."""
     boundary = _new_boundary(msg, piece)
-    if not piece.inline:
-        if _is_pristine(parts[0]):
-            sink.span(piece.data, piece.body, piece.end)
-        else:
-            sink.text(encode_transfer(_part_bytes(parts[0], eol), msg.transfer_encoding(), eol))
-        return
     if piece.kind == "multipart" and (boundary or not msg.has_source_margins()):
         _multipart(msg, piece, parts, boundary, sink, eol)
         return
-    pos = piece.body
+    pos, end = piece.inside
     for part, source in zip(parts, piece.parts, strict=True):
-        sink.span(piece.data, pos, source.start)
+        sink.span(piece.within, pos, source.start)
         _entity(part, sink, eol)
         pos = source.end
-    sink.span(piece.data, pos, piece.end)
+    sink.span(piece.within, pos, end)
 
 
 def _other_parts(msg: SourceMessage, piece: Piece | None, parts: list[Message], sink: Sink, eol: bytes) -> None:
@@ -153,7 +169,7 @@ def _other_parts(msg: SourceMessage, piece: Piece | None, parts: list[Message], 
         for part in parts:
             _entity(part, sink, eol)
     else:
-        boundary = read_content(msg.raw_items(), msg.get_default_type()).boundary
+        boundary = next(iter(read_content(msg.raw_items(), msg.get_default_type()).boundaries), None)
         _multipart(msg, None, parts, boundary, sink, eol)
 
 
@@ -161,9 +177,9 @@ def _new_boundary(msg: SourceMessage, piece: Piece) -> bytes | None:
     """Return the boundary to write when the header now names another one than the source uses."""
     if msg.has_source_header():
         return None
-    content = read_content(msg.raw_items(), msg.get_default_type())
-    same = content.boundary == piece.content.boundary or not content.type.startswith("multipart/")
-    return None if same else content.boundary
+    boundaries = read_content(msg.raw_items(), msg.get_default_type()).boundaries
+    known = piece.content.boundaries
+    return boundaries[0] if boundaries and boundaries[0] != piece.boundary and boundaries != known else None
 
 
 def _multipart(
@@ -171,9 +187,9 @@ def _multipart(
 ) -> None:
     """A multipart with at least one delimiter to write anew."""
     own = {id(part): number for number, part in enumerate(msg.source_parts())}
-    mark = b"--" + (boundary or (piece and piece.content.boundary) or b"")
+    mark = b"--" + (boundary or (piece and piece.boundary) or b"")
     if piece and msg.has_source_preamble():
-        sink.span(piece.data, piece.body, piece.leads[0])
+        sink.span(piece.within, piece.inside[0], piece.leads[0])
     elif msg.preamble:
         sink.text(_text(msg, msg.preamble, eol) + eol)
     for number, part in enumerate(parts):
@@ -181,7 +197,7 @@ def _multipart(
             sink.text(eol)
         at = own.get(id(part))
         if piece and at is not None and not boundary:
-            sink.span(piece.data, piece.leads[at], piece.parts[at].start)
+            sink.span(piece.within, piece.leads[at], piece.parts[at].start)
         else:
             sink.text(mark + eol)
         _entity(part, sink, eol)
@@ -193,9 +209,9 @@ def _multipart(
         if boundary:
             sink.text(mark + b"--")
         else:
-            sink.span(piece.data, start, stop)
+            sink.span(piece.within, start, stop)
         if msg.has_source_epilogue():
-            sink.span(piece.data, stop, piece.end)
+            sink.span(piece.within, stop, piece.inside[1])
             return
     elif piece and parts and own.get(id(parts[-1])) == len(own) - 1 and msg.has_source_epilogue():
         return  # the source has no closing delimiter, and still ends as it did
