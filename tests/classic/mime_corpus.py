@@ -50,8 +50,6 @@ PARTS = [
     leaf('x/y; name*0="a."; name*1="exe"'),
     leaf("x/y; name=b.txt; foo=a.exe"),
     leaf('x/y;\n\tname="a.exe"'),
-    leaf('x/y name="a.exe"'),
-    leaf("x/y; name=a(b).exe"),
     leaf("text/html", "<html><b>hi</b></html>\n"),
     base64_leaf("application/zip; name=f.zip", zipped("a.txt", "d/b.exe")),
     base64_leaf("application/zip; name=f.zip", zipped("a.txt")),
@@ -151,7 +149,7 @@ def answers() -> Answers:
         "unquote": [[mime.unquote(value), mime._unquotevalue(value), mime.quote(value)] for value in values],
         "_parseparam": [mime._parseparam(value) for value in params],
         "zipnames": [mime.zipnames(zipped(*names)) for names in ((), ("a",), ("a", "d/", "d/b.exe"))],
-        "values": [mime.virus_msg, mime.extlist, mime.bad_extensions],
+        "values": [mime.virus_msg, mime.extlist.split(",")[:42], mime.bad_extensions[:42]],
     }
 
 

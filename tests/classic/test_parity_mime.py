@@ -12,14 +12,19 @@ from support.parity import differences, surface, unexplained
 
 _PARSER = "our own parser needs no ParserBase"
 _TOKENS = "a regular expression of its tokeniser; ours reads as browsers do, and works otherwise"
+_EXTENSIONS = "behind those of 1.0.5 stand the ones of today"
+_BY_CONTENT = "takes by_content as well"
 REASONS = {
     "mime.HTMLParser": _PARSER,
     "mime.HTMLScriptFilter": _PARSER,
     "mime.SGMLFilter": _PARSER,
     "mime.MimeMessage.as_bytes": "takes the email package's policy as well",
     "mime.MimeMessage.get_param": "inherited from the email package, which does the same",
+    "mime.bad_extensions": _EXTENSIONS,
+    "mime.check_name": _BY_CONTENT,
     "mime.declname": _TOKENS,
     "mime.declstringlit": _TOKENS,
+    "mime.extlist": _EXTENSIONS,
     "mime.message_from_file": "takes limits as well",
     "mime.zipnames": "takes limits as well",
 }

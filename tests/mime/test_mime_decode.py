@@ -41,7 +41,8 @@ def test_base64_is_lossless(data: bytes, eol: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    ("coded", "data"), [(b"QUI", b"AB"), (b"QUJDR", b"ABC"), (b"QU==QU==", b"A"), (b"=", b""), (b"", b"")]
+    ("coded", "data"),
+    [(b"QUI", b"AB"), (b"QUJDR", b"ABC"), (b"QU==QUI=", b"AAB"), (b"=QQ==", b"A"), (b"=", b""), (b"", b"")],
 )
 def test_cut_base64(coded: bytes, data: bytes) -> None:
     assert decode_transfer(coded, "base64") == data

@@ -43,9 +43,14 @@ def test_programs_set_bad_extensions(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_extlist() -> None:
     assert ["." + extension for extension in mime.extlist.split(",")] == mime.bad_extensions
-    assert len(mime.bad_extensions) == 42
+    assert len(set(mime.bad_extensions)) == len(mime.bad_extensions) == 147
     assert mime.bad_extensions[0] == ".ade"
-    assert mime.bad_extensions[-1] == ".wsh"
+    assert mime.bad_extensions[41] == ".wsh", "those of 1.0.5 come first"
+
+
+@pytest.mark.parametrize("extension", ["ps1", "jar", "iso", "img", "xll", "vhdx", "msix", "library-ms", "appref-ms"])
+def test_extension_of_today(extension: str) -> None:
+    assert mime.check_ext(f"a.{extension}")
 
 
 def test_getnames_is_as_it_was() -> None:

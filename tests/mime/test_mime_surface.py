@@ -35,7 +35,12 @@ SIGNATURES = {
     "zipnames": "(txt)",
 }
 #: What we added behind the old parameters.
-ADDED = {"message_from_file": "limits", "zipnames": "limits"}
+ADDED = {
+    "check_name": "by_content",
+    "defang": "by_content",
+    "message_from_file": "limits",
+    "zipnames": "limits",
+}
 
 METHODS = {
     "get_param": "(self, param, failobj=None, header='content-type', unquote=True)",

@@ -9,17 +9,19 @@ from email.message import Message
 from email.utils import quote
 from io import BytesIO, StringIO
 
-from ._defang import _defang, check_attachments, check_name, defang, virus_msg
-from ._html import HTMLScriptFilter, SGMLFilter, check_html
-from ._limits import Limits, TooComplexDefect, ZipLimitError, ZipLimits, ZipUnreadableError
+from ._defang import _defang, check_attachments, check_html, check_name, defang
+from ._html import HTMLScriptFilter, SGMLFilter
+from ._limits import AmbiguousDefect, Limits, TooComplexDefect, ZipLimitError, ZipLimits, ZipUnreadableError
 from ._message import MimeGenerator, MimeMessage, message_from_binary_file, message_from_file
 from ._names import bad_extensions, check_ext, extlist
 from ._params import _parseparam, _unquotevalue, unquote
 from ._sgml import SGMLParseError, SGMLParser
 from ._sgml import SGMLParser as HTMLParser
+from ._warning import virus_msg
 from ._zip import zipnames
 
 __all__ = [
+    "AmbiguousDefect",
     "BytesGenerator",
     "BytesIO",
     "HTMLParser",

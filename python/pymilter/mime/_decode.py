@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import binascii
 import re
+from collections.abc import Iterator
 
 from ._charsets import find_codec
 
+_NOT_BASE64_OR_PADDING = re.compile(rb"[^A-Za-z0-9+/=]+")
 _NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/]+")
 _LINES = re.compile(rb"[^\r\n]*(?:\r\n|\r|\n|\Z)")
-_UU_BEGIN = re.compile(rb"(?:\A|(?<=[\r\n]))begin [0-7]{1,6} [^\r\n]*(?:\r\n|\r|\n)")
+_UU_BEGIN = re.compile(rb"(?:\A|(?<=[\r\n]))begin(-base64)?[ \t]+[0-7]{3,6}[ \t]+([^\r\n]*+)(?:\r\n|\r|\n)")
+_BASE64_LINES = re.compile(rb"(?:[A-Za-z0-9+/=]++(?:\r\n|\r|\n|\Z))*+")
 _WORD = re.compile(r"=\?([^?\s]++)\?([bBqQ])\?([^?]*+)\?=")
 _BETWEEN_WORDS = re.compile(r"(?<=\?=)[ \t\r\n]++(?==\?[^?\s]++\?[bBqQ]\?)")
+_PADDING = re.compile(rb"=++")
+_QP_ODD = re.compile(rb"=(?!\r\n|\n|[0-9A-Fa-f]{2})")
+_QP_SOFT_BREAK = re.compile(rb"=[ \t]*+(?:\r\n|\n|\r|\Z)")
+_QP_LONE = re.compile(rb"=(?![0-9A-Fa-f]{2}|\n)")
 _QP_UNSAFE = re.compile(rb"[^\t -<>-~]")
 
 _UU_NAMES = frozenset({"x-uuencode", "uuencode", "uue", "x-uue"})
@@ -30,10 +37,37 @@ def decode_transfer(data: bytes, encoding: str) -> bytes:
     if encoding == "base64":
         return _decode_base64(data)
     if encoding == "quoted-printable":
-        return binascii.a2b_qp(data)
+        return _decode_qp(data)
     if encoding in _UU_NAMES:
         return _decode_uu(data)
     return data
+
+
+def other_decodings(data: bytes, encoding: str) -> list[bytes]:
+    """Return what else than `decode_transfer` gives other decoders make of data that is not encoded as it should be."""
+    found: list[bytes] = []
+    if encoding == "base64":
+        if b"=" in data.rstrip(b"= \t\r\n"):
+            digits = _NOT_BASE64_OR_PADDING.sub(b"", data)
+            found = [_digits(digits.partition(b"=")[0]), _digits(digits.replace(b"=", b"")), _until_padded(digits)]
+    elif encoding == "quoted-printable" and _QP_ODD.search(data):
+        found = [binascii.a2b_qp(_QP_LONE.sub(b"", _QP_SOFT_BREAK.sub(b"=\n", data)))]
+    usual = decode_transfer(data, encoding) if found else b""
+    return [other for other in dict.fromkeys(found) if other != usual]
+
+
+def uu_files(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Yield name and content of each file that is uuencoded in a text."""
+    begin = _UU_BEGIN.search(data)
+    while begin:
+        if begin.group(1):
+            end = _BASE64_LINES.match(data, begin.end()).end()  # type: ignore[union-attr]
+            content = _decode_base64(data[begin.end() : end])
+        else:
+            lines, end = _uu_lines(data, begin.end())
+            content = b"".join(lines)
+        yield begin.group(2).strip(), content
+        begin = _UU_BEGIN.search(data, end)
 
 
 def encode_transfer(data: bytes, encoding: str, eol: bytes) -> bytes:
@@ -84,22 +118,45 @@ def charset_codec(charset: str | None) -> str | None:
 
 
 def _decode_base64(data: bytes) -> bytes:
-    end = data.find(b"=")  # padding ends the data
-    digits = _NOT_BASE64.sub(b"", data if end < 0 else data[:end])
+    """Decode as most clients do, which read on behind padding: each padded stretch stands for itself."""
+    return b"".join([_digits(_NOT_BASE64.sub(b"", stretch)) for stretch in _PADDING.split(data)])
+
+
+def _digits(digits: bytes) -> bytes:
     if len(digits) % 4 == 1:  # six bits are no byte
         digits = digits[:-1]
     return binascii.a2b_base64(digits + b"=" * (-len(digits) % 4))
 
 
+def _until_padded(digits: bytes) -> bytes:
+    """As binascii does: padding ends the data where it completes four digits, and is nothing elsewhere."""
+    try:
+        return binascii.a2b_base64(digits)
+    except binascii.Error:
+        return b""
+
+
+def _decode_qp(data: bytes) -> bytes:
+    """Decode, with blanks behind a soft line break's sign (RFC 2045, 6.7, rule 3) and other signs that encode nothing.
+
+    binascii loses what follows "=" and CR, and misreads "==3C".
+    """
+    if _QP_ODD.search(data):
+        data = _QP_LONE.sub(b"=3D", _QP_SOFT_BREAK.sub(b"=\n", data))
+    return binascii.a2b_qp(data)
+
+
 def _decode_uu(data: bytes) -> bytes:
-    begin = _UU_BEGIN.search(data)
-    if not begin:
-        return data
-    out = []
-    for match in _LINES.finditer(data, begin.end()):
+    return next((content for _, content in uu_files(data)), data)
+
+
+def _uu_lines(data: bytes, pos: int) -> tuple[list[bytes], int]:
+    """Decode lines up to one that is none of uuencode; return also where they end."""
+    out: list[bytes] = []
+    for match in _LINES.finditer(data, pos):
         line = match.group().rstrip(b"\r\n")
         if not line or line == b"end":
-            break
+            return out, match.start()
         try:
             out.append(binascii.a2b_uu(line))
         except binascii.Error:  # a line that lies about its length: take what its first byte promises
@@ -107,8 +164,8 @@ def _decode_uu(data: bytes) -> bytes:
             try:
                 out.append(binascii.a2b_uu(line[:size]))
             except binascii.Error:
-                break
-    return b"".join(out)
+                return out, match.start()
+    return out, len(data)
 
 
 def _qp_line(line: bytes, eol: bytes) -> bytes:
@@ -120,12 +177,13 @@ def _qp_line(line: bytes, eol: bytes) -> bytes:
     if text[-1:] in (b" ", b"\t"):
         text = text[:-1] + b"=%02X" % text[-1]
     rows = []
-    while len(text) > 76:
-        cut = 75
+    begin, lead = 0, b""
+    while len(lead) + len(text) - begin > 76:
+        cut = begin + 75 - len(lead)
         while text[cut - 1 : cut] == b"=" or text[cut - 2 : cut - 1] == b"=":
             cut -= 1
-        rows.append(text[:cut] + b"=" + eol)
-        text = text[cut:]
-        if text[:1] in (b"-", b"F"):
-            text = b"=%02X" % text[0] + text[1:]
-    return b"".join(rows) + text + end
+        rows.append(lead + text[begin:cut] + b"=" + eol)
+        begin, lead = cut, b""
+        if text[cut : cut + 1] in (b"-", b"F"):
+            begin, lead = cut + 1, b"=%02X" % text[cut]
+    return b"".join(rows) + lead + text[begin:] + end

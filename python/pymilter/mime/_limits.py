@@ -43,6 +43,10 @@ class AmbiguousDefect(MessageDefect):
     """Mail clients do not agree what is in a part, or where its parts are, and no reading of it can be trusted."""
 
 
+class UnreadableError(ValueError):
+    """Something in a part cannot be taken apart, so that the part is replaced as a whole."""
+
+
 class ZipUnreadableError(zipfile.BadZipFile):
     """A zip file, or one inside it, is broken, encrypted or packed in a way that cannot be read."""
 

@@ -32,6 +32,8 @@ class MimeMessage(SourceMessage):
 
     headerchange: HeaderChange | None
     modified: bool
+    removed: str | None = None
+    """What the part was called, if a warning was put in its place; otherwise None."""
 
     def __init__(self, fp: IO[bytes] | None = None, seekable: int = 1) -> None:
         """Make an empty message. `fp` and `seekable` are taken for old programs, and not used."""
@@ -158,6 +160,10 @@ class MimeMessage(SourceMessage):
     def getname(self) -> str | None:
         """Return the name parameter of Content-Type, or None."""
         return next((value for key, value in self.getnames() if key == "name"), None)
+
+    def has_too_many_names(self) -> bool:
+        """Tell whether a header gives the part so many file names that not all of them are read."""
+        return part_names(self).too_many
 
     def getnames(self, scan_zip: bool = False) -> list[tuple[str, str | None]]:
         """Return what may name the part's content as a file: pairs of a parameter and its value.

@@ -2,25 +2,48 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 from email.message import Message
 from typing import Any
 
 from ._decode import decode_words
-from ._params import collapse, parse_params
+from ._params import collapse, content_types, parse_params
+from ._scan import parameter, value_readings
+from ._split import stray_text
 
-#: File name extensions that Windows runs, or opens with something that runs them.
+#: File name extensions that Windows runs, or opens with something that runs them: those of pymilter 1.0.5, then what
+#: Gmail (https://support.google.com/mail/answer/6590) and Outlook ("Blocked attachments in Outlook") do not let in.
 extlist = (
-    "ade,adp,asd,asx,asp,bas,bat,chm,cmd,com,cpl,crt,dll,exe,hlp,hta,inf,ins,isp,js,jse,lnk,mdb,mde,msc,msi,msp,mst,"
-    "ocx,pcd,pif,reg,scr,sct,shs,url,vb,vbe,vbs,wsc,wsf,wsh"
+    "ade,adp,asd,asx,asp,bas,bat,chm,cmd,com,cpl,crt,dll,exe,hlp,hta,inf,ins,isp,js,jse,lnk,mdb,mde,msc,msi,msp,"
+    "mst,ocx,pcd,pif,reg,scr,sct,shs,url,vb,vbe,vbs,wsc,wsf,wsh,"
+    "apk,app,appcontent-ms,application,appref-ms,appx,appxbundle,aspx,bgi,cab,cdxml,cer,cnt,csh,der,diagcab,"
+    "diagcfg,diagpkg,dmg,ex,ex_,fxp,gadget,grp,hpj,htc,img,iso,its,jar,jnlp,ksh,lib,library-ms,mad,maf,mag,mam,"
+    "maq,mar,mas,mat,mau,mav,maw,mcf,mda,mdt,mdw,mdz,mjs,msh,msh1,msh1xml,msh2,msh2xml,mshxml,msix,msixbundle,"
+    "msu,nsh,ops,osd,pl,plg,prf,prg,printerexport,ps1,ps1xml,ps2,ps2xml,psc1,psc2,psd1,psdm1,pssc,pst,py,pyc,pyo,"
+    "pyw,pyz,pyzw,scf,search-ms,settingcontent-ms,shb,sys,theme,tmp,udl,vbp,vhd,vhdx,vsmacros,vsw,vxd,webpnp,"
+    "website,ws,wsb,xbap,xll,xnk"
 )
 #: The same with their dots. A program may change the list, or set another one in pymilter.mime (or mime).
 bad_extensions: list[str] = ["." + extension for extension in extlist.split(",")]
 
-_ZIP_TYPES = frozenset({"application/zip", "application/x-zip", "application/x-zip-compressed"})
+_ZIP_TYPES = frozenset(
+    f"application/{name}" for name in ("zip", "x-zip", "x-zip-compressed", "zip-compressed", "x-compressed")
+) | {"multipart/x-zip"}
+_FOLD = re.compile(r"\n[ \t]*+")
+_NAME = parameter("(?:file)?name")
 #: What Windows drops at the end of a file name, and quotes that a mail client may drop.
 _DROPPED_AT_END = " .\t\r\n\v\f\"'\x00"
+#: Of characters that show nothing: format and control characters, what could not be decoded, ...
+_UNSEEN_CATEGORIES = frozenset({"Cf", "Cc", "Cs", "Zl", "Zp"})
+#: ... and those that Unicode counts among the letters and marks (Default_Ignorable_Code_Point).
+_UNSEEN = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0f\uffa0\ufffd\U000e0100-\U000e01ef]"
+)
+#: No extension is longer, and normalizing long texts may take quadratic time.
+_TAIL = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +52,8 @@ class Names:
 
     pairs: list[tuple[str, str | None]]
     is_zip: bool
+    too_many: bool = False
+    """Whether a header has more names than are read."""
 
 
 def check_ext(name: str | None) -> str | None:
@@ -54,6 +79,12 @@ def _readings(name: str) -> Iterator[str]:
     yield lower
     yield lower.rstrip(_DROPPED_AT_END)
     yield lower.partition("\x00")[0].rstrip(_DROPPED_AT_END)
+    yield lower.removesuffix("::$data").rstrip(_DROPPED_AT_END)  # the same file, to NTFS
+    if not (name.isascii() and name.isprintable()):
+        seen = "".join(char for char in name if unicodedata.category(char) not in _UNSEEN_CATEGORIES)
+        # Full-width letters and the like: programs that use Windows' old character sets get the plain ones.
+        plain = unicodedata.normalize("NFKC", _UNSEEN.sub("", seen)[-_TAIL:])
+        yield plain.lower().rstrip(_DROPPED_AT_END)
 
 
 def part_names(msg: Message) -> Names:
@@ -64,7 +95,10 @@ def part_names(msg: Message) -> Names:
     """
     pairs: list[tuple[str, str | None]] = []
     others: list[str] = []
+    types: list[str] = []
+    too_many = False
     for value in _raw_values(msg, "content-type"):
+        types += content_types(value)
         params = [(name, collapse(text)) for name, text in parse_params(value)]
         if pairs:
             others += [text for _, text in params[1:]]
@@ -74,15 +108,21 @@ def part_names(msg: Message) -> Names:
     pairs.append(("filename", filename))
     for value in _raw_values(msg, "content-disposition"):
         others += [collapse(text) for name, text in parse_params(value)[1:] if name.lower() in ("filename", "name")]
+    fields = [*_raw_values(msg, "content-type"), *_raw_values(msg, "content-disposition")]
+    if msg.source:  # type: ignore[attr-defined]
+        fields.append(stray_text(msg.source).decode("utf-8", "replace").replace("\r", ""))  # type: ignore[attr-defined]
+    for value in fields:
+        for text in dict.fromkeys((value.replace("\n", ""), _FOLD.sub("", value))):
+            readings = value_readings(text, _NAME)
+            too_many = too_many or readings is None
+            others += readings or []
     for text in [*(text for _, text in pairs if text), *others]:
         decoded = decode_words(text) if "=?" in text else text
         others += [] if decoded == text else [decoded]
     known = {text for _, text in pairs}
     pairs += [("filename", text) for text in dict.fromkeys(others) if text not in known]
-    is_zip = msg.get_content_type() in _ZIP_TYPES or any(
-        text and key != "zipname" and is_zip_name(text) for key, text in pairs
-    )
-    return Names(pairs, is_zip)
+    is_zip = not _ZIP_TYPES.isdisjoint(types) or any(text and is_zip_name(text) for _, text in pairs)
+    return Names(pairs, is_zip, too_many)
 
 
 def _raw_values(msg: Any, header: str) -> Iterator[str]:

@@ -157,5 +157,6 @@ def _boundaries(values: Iterable[bytes]) -> tuple[bytes, ...]:
         params = [text for name, text in parse_params(text)[1:] if name.lower() == "boundary"]
         found += [_unquote(text[2] if isinstance(text, tuple) else text) for text in params]
         found += value_readings(text, _BOUNDARY) or []
+    found += [text.partition("\0")[0] for text in found if "\0" in text]
     plain = (text.rstrip(" \t\v\f").encode("latin-1", "replace") for text in found)
     return tuple(dict.fromkeys(boundary for boundary in plain if boundary))

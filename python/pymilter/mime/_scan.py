@@ -14,7 +14,7 @@ _MOST = 64
 _LONGEST = 2000
 
 _COMMENT_MARKS = re.compile(r'\\.|["()]', re.DOTALL)
-_QUOTED = re.compile(r'"((?:[^"\\]|\\.)*+)"?', re.DOTALL)
+_QUOTED = re.compile(r'"((?:[^"\\]|\\.)*+)("?)', re.DOTALL)
 _TO_QUOTE = re.compile(r'"([^"]*+)')
 _TO_SEMICOLON = re.compile(r"[^;]*+")
 _TO_BLANK = re.compile(r"[^\s;]*+")
@@ -58,7 +58,8 @@ def value_readings(value: str, name: re.Pattern[str]) -> list[str] | None:
             if count == _MOST:
                 return None
             readings = dict.fromkeys(_at(text, match.end()))
-            found |= readings
+            if not match.group(1):  # a piece of a name is no name
+                found |= readings
             if match.group(1) is not None:  # name*=, name*0=, name*0*= (RFC 2231)
                 pieces.append((int(match.group(1) or 0), next(iter(readings), "")))
         for order in (pieces, sorted(pieces, key=lambda piece: piece[0])):
@@ -80,9 +81,11 @@ def _at(text: str, pos: int) -> Iterator[str]:
         yield _cut(_TO_QUOTE.match(text, pos).group(1))  # type: ignore[union-attr]
         if rest := _of(_TO_SEMICOLON, text, quoted.end()).strip().replace('"', ""):
             yield _cut(_ESCAPED.sub(r"\1", inner) + rest)
+        if quoted.group(2):
+            return
     whole = _of(_TO_SEMICOLON, text, pos).strip()
     yield _cut(whole.replace('"', ""))
-    yield _cut(_of(_TO_BLANK, text, pos))
+    yield _cut(_of(_TO_BLANK, text, pos).replace('"', ""))
     yield _cut(_of(_TOKEN, text, pos))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import enum
 import re
 from email.message import Message
@@ -149,6 +150,11 @@ class SourceMessage(LenientMessage):
     def has_source_margins(self) -> bool:
         """Tell whether neither the preamble nor the epilogue was set."""
         return not self._margins
+
+    def drop_stray_lines(self) -> None:
+        """Leave out the lines among the header fields that are none, when the header is written: some may be read."""
+        if self.source:
+            self.source = dataclasses.replace(self.source, junk=[], unixfrom=None, first_bare=None)
 
     def is_pristine(self) -> bool:
         """Tell whether nothing in the message or its parts differs from the source."""

@@ -22,7 +22,7 @@ EOL = re.compile(rb"\r\n|\r|\n")
 NEWLINE = re.compile(r"\r\n?")
 _TEXT_LINE = re.compile(r"[^\n]*\n|[^\n]+")
 
-_FIELD = re.compile(rb"[!-9;-~]+[ \t]*:[^\r\n]*+(?:(?>\r\n|\r|\n)[ \t][^\r\n]*+)*+(?:\r\n|\r|\n|\Z)")
+FIELD = re.compile(rb"[!-9;-~]+[ \t]*:[^\r\n]*+(?:(?>\r\n|\r|\n)[ \t][^\r\n]*+)*+(?:\r\n|\r|\n|\Z)")
 # Lines that the stdlib's parser skips between headers: "From ", a colon without a name, a continuation of nothing.
 _JUNK = re.compile(rb"(?:(?:From |[: \t])[^\r\n]*+(?:\r\n|\r|\n|\Z))++")
 _MARKER_END = re.compile(rb"(--)?[ \t]*+(?:\r\n|\r|\n|\Z)")
@@ -30,7 +30,7 @@ _LINE = re.compile(rb"[^\r\n]*+(?:\r\n|\r|\n|\Z)")
 _CONTENT_FIELD = re.compile(rb"(?:(?<=[\r\n])|\A)content-[!-9;-~]*+[ \t]*+:", re.IGNORECASE)
 _DASHED_LINE = re.compile(rb"[\r\n]--")
 _DASHES = re.compile(rb"(?:\A|[\r\n])--[^\s]|(?:\A|[\r\n])--(?:[\r\n]|\Z)")
-_BLOCK_END = re.compile(rb"(?>\r\n|\r|\n)(?=[\r\n])")
+EMPTY_LINE = re.compile(rb"(?>\r\n|\r|\n)(?=[\r\n])")
 
 Span = tuple[int, int]
 Kind = Literal["leaf", "multipart", "message", "status"]
@@ -39,6 +39,8 @@ Kind = Literal["leaf", "multipart", "message", "status"]
 _PLAIN = Content("text/plain", (), "")
 #: More readings of one header than this are not tried.
 _MOST_BOUNDARIES = 8
+#: What stands before an empty line is no header any more when it is longer than this.
+_LONGEST_STRAY = 10_000
 
 
 @dataclass(slots=True)
@@ -105,8 +107,7 @@ class _Splitter:
     def entity(self, data: bytes, start: int, end: int, default_type: str, depth: int) -> Piece:
         piece = Piece(data, start, end, default_type=default_type)
         self._header(piece)
-        junk = b"".join(data[begin:stop] for begin, stop in piece.junk)
-        piece.content = read_content(piece.fields, default_type, junk)
+        piece.content = read_content(piece.fields, default_type, stray_text(piece))
         piece.within, piece.inside = data, (piece.body, end)
         main = piece.content.type.partition("/")[0]
         if piece.too_complex or main not in ("multipart", "message"):
@@ -125,12 +126,12 @@ class _Splitter:
         data, pos, end = piece.data, piece.start, piece.end
         reads_on = 0
         while pos < end:
-            if match := _FIELD.match(data, pos, end):
+            if match := FIELD.match(data, pos, end):
                 if not self._fields:
                     give_up(piece, "too many header fields")
                     break
                 self._fields -= 1
-                piece.fields.append(_field(match.group()))
+                piece.fields.append(parse_field(match.group()))
                 piece.spans.append(match.span())
             elif match := _JUNK.match(data, pos, end):
                 piece.junk.append(match.span())
@@ -141,7 +142,7 @@ class _Splitter:
             else:
                 if piece.first_bare is None and not EOL.match(data, pos, end):
                     piece.first_bare = pos
-                    reads_on = _last_content_field(piece, pos)
+                    reads_on = _last_contentparse_field(piece, pos)
                 if pos >= reads_on or not (match := _LINE.match(data, pos, end)):
                     break
                 piece.junk.append(match.span())
@@ -248,7 +249,7 @@ class _Splitter:
         data, pos, end = piece.data, piece.body, piece.end
         blocks: list[Span] = []
         while pos < end or not blocks:
-            blank = None if EOL.match(data, pos, end) else _BLOCK_END.search(data, pos, end)
+            blank = None if EOL.match(data, pos, end) else EMPTY_LINE.search(data, pos, end)
             stop = pos if EOL.match(data, pos, end) else blank.end() if blank else end
             blocks.append((pos, stop))
             if len(blocks) > self._parts:
@@ -263,21 +264,23 @@ class _Splitter:
         piece.parts = [self.entity(data, start, stop, "text/plain", depth + 1) for start, stop in blocks]
 
 
-def _field(raw: bytes) -> tuple[str, str]:
+def parse_field(raw: bytes) -> tuple[str, str]:
     name, value = compat32.header_source_parse(_TEXT_LINE.findall(source_text(raw)))
     return name.rstrip(" \t"), value
 
 
-def _last_content_field(piece: Piece, pos: int) -> int:
+def _last_contentparse_field(piece: Piece, pos: int) -> int:
     """Return where the last Content- field starts before the next empty line; 0 when there is none.
 
     Mail clients read on behind a line that is no field; where no such field follows, it makes no difference to them.
     What looks like a delimiter ends the header of a multipart, and one that has no field yet.
     """
     data, end = piece.data, piece.end
-    if blank := _BLOCK_END.search(data, pos, end):
+    if blank := EMPTY_LINE.search(data, pos, end):
         end = blank.end()
-    if not piece.fields or any(name.lower() == "content-type" and "multipart" in value.lower() for name, value in piece.fields):
+    if not piece.fields or any(
+        name.lower() == "content-type" and "multipart" in value.lower() for name, value in piece.fields
+    ):
         dashes = _DASHED_LINE.search(data, pos - 1 if pos else 0, end)
         end = dashes.start() if dashes else end
     return max((match.start() for match in _CONTENT_FIELD.finditer(data, pos, end)), default=0)
@@ -290,6 +293,8 @@ class _Mark(NamedTuple):
     stop: int
     """The end of what marks it: the boundary, or the dashes behind it."""
     line_end: int
+    sign: bytes
+    """The line end before it: b"\\r" where a CR stands alone, b"\\n" otherwise."""
     kind: Literal["part", "close", "near"]
     """"near" is for a line that goes on otherwise than a delimiter does: by RFC 2046 it is one all the same."""
 
@@ -298,20 +303,26 @@ def _marks(piece: Piece, boundary: bytes) -> list[_Mark]:
     """Find the lines of a multipart that begin with its boundary."""
     data, (begin, end) = piece.within, piece.inside
     found = []
-    for sign in (b"\n--", b"\r--"):
-        pos = data.find(sign + boundary, begin - 1, end)
+    for sign in (b"\n", b"\r"):
+        line_start = sign + b"--" + boundary
+        pos = data.find(line_start, begin - 1, end)
         while pos >= 0:
-            stop = pos + len(sign) + len(boundary)
+            stop = pos + len(line_start)
             match = _MARKER_END.match(data, stop, end)
             if match and match.group(1):
-                found.append(_Mark(pos + 1, match.end(1), match.end(), "close"))
+                found.append(_Mark(pos + 1, match.end(1), match.end(), sign, "close"))
             elif match:
-                found.append(_Mark(pos + 1, stop, match.end(), "part"))
+                found.append(_Mark(pos + 1, stop, match.end(), sign, "part"))
             else:
                 line = _LINE.match(data, stop, end)
-                found.append(_Mark(pos + 1, stop, line.end() if line else end, "near"))
-            pos = data.find(sign + boundary, pos + 1, end)
+                found.append(_Mark(pos + 1, stop, line.end() if line else end, sign, "near"))
+            pos = data.find(line_start, pos + 1, end)
     return sorted(found)
+
+
+def part_marks(piece: Piece, boundary: bytes) -> list[_Mark]:
+    """Return the delimiters of a multipart with parts behind them, if its boundary were `boundary`."""
+    return [mark for mark in _marks(piece, boundary) if mark.kind == "part"]
 
 
 def _hidden(piece: Piece, marks: list[_Mark], others: list[_Mark]) -> list[Span]:
@@ -338,10 +349,23 @@ def _is_encoded(piece: Piece) -> bool:
     """Tell whether a message/* part is really encoded, as RFC 2046 forbids and mail clients decode."""
     if piece.content.encoding == "base64":
         # A colon is no base64 digit: then it is a message whose header lies.
-        return not _FIELD.match(piece.data, piece.body, piece.end)
+        return not FIELD.match(piece.data, piece.body, piece.end)
     if piece.content.encoding == "quoted-printable":
         return piece.data.find(b"=", piece.body, piece.end) >= 0
     return is_uuencode(piece.content.encoding)
+
+
+def stray_text(piece: Piece) -> bytes:
+    """Return the lines at the header that are none of its fields, where clients may find parameters of those."""
+    data = piece.data
+    lines = [data[begin:stop] for begin, stop in piece.junk]
+    lines += [
+        data[begin:stop] for (name, _), (begin, stop) in zip(piece.fields, piece.spans, strict=True) if "=" in name
+    ]
+    if piece.fields and piece.first_bare == piece.header_end:
+        empty = EMPTY_LINE.search(data, piece.header_end, min(piece.end, piece.header_end + _LONGEST_STRAY))
+        lines.append(data[piece.header_end : empty.start()] if empty else b"")
+    return b"".join(lines)
 
 
 def give_up(piece: Piece, why: str, defect: type[errors.MessageDefect] = TooComplexDefect) -> None:

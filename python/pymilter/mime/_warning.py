@@ -1,0 +1,42 @@
+"""Puts a warning in the place of a part."""
+
+from __future__ import annotations
+
+import socket
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ._message import MimeMessage
+
+#: The warning: %s are the file name, this host and the name the message was saved under. A program may set another
+#: text in pymilter.mime (or mime).
+virus_msg = """\
+This message appeared to contain a virus.
+It was originally named '%s', and has been removed.
+A copy of your original message was saved as '%s:%s'.
+See your administrator.
+"""
+
+_LONGEST_NAME = 200
+
+
+def replace_by_warning(msg: MimeMessage, name: object, savname: str | None) -> None:
+    """Make a part the warning that it was removed. `name` is what it was called."""
+    from pymilter.mime import virus_msg as warning  # at the call: programs set it there
+
+    # The name is the sender's: it must not end a line, or it could write headers and parts of its own.
+    shown = "".join(char if char.isprintable() else "?" for char in str(name)[:_LONGEST_NAME])
+    try:
+        text = warning % (shown, socket.gethostname(), savname)
+    except (TypeError, ValueError):  # a program's own text, with no or other %s
+        text = warning
+    del msg["content-type"]
+    del msg["content-disposition"]
+    del msg["content-transfer-encoding"]
+    for field in {field for field in msg.keys() if "=" in field}:  # noqa: SIM118 - some clients read a parameter there
+        del msg[field]
+    msg.drop_stray_lines()
+    msg["Content-Type"] = "text/plain; name=WARNING.TXT"
+    msg.too_complex = False
+    msg.removed = shown
+    msg.set_payload(text)
