@@ -21,6 +21,7 @@ REASONS = {
     "mime.MimeMessage.as_bytes": "takes the email package's policy as well",
     "mime.MimeMessage.get_param": "inherited from the email package, which does the same",
     "mime.bad_extensions": _EXTENSIONS,
+    "mime.check_html": "can be strict as well",
     "mime.check_name": _BY_CONTENT,
     "mime.declname": _TOKENS,
     "mime.declstringlit": _TOKENS,

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
-import html5lib
 import pytest
-from selectolax.lexbor import LexborHTMLParser
 
 import mime
 from support.html_documents import document
+from support.html_readers import readers_of_a_script
 from support.mime_messages import leaf, read
 
 _IN_CI = 5_000
@@ -21,43 +19,6 @@ def cleaned(text: str) -> str:
     msg = read(leaf("text/html; charset=utf-8", text.encode(), "8bit"))
     mime.check_html(msg)
     return msg.payload_bytes().decode()
-
-
-def html5lib_elements(text: str, *, scripting: bool, container: str | None = None) -> Iterator[str]:
-    parser = html5lib.HTMLParser(namespaceHTMLElements=False)
-    if container is None:
-        tree = parser.parse(text, scripting=scripting)
-    else:
-        tree = parser.parseFragment(text, container=container, scripting=scripting)
-    return (str(element.tag).rpartition("}")[2].lower() for element in tree.iter() if isinstance(element.tag, str))
-
-
-def lexbor_elements(text: str, *, scripting: bool, container: str | None = None) -> Iterator[str]:
-    if container is None:
-        parser = LexborHTMLParser(text, scripting=scripting)
-    else:
-        namespace = container if container in ("svg", "math") else "html"
-        parser = LexborHTMLParser(
-            text, is_fragment=True, fragment_tag=container, fragment_namespace=namespace, scripting=scripting
-        )
-    for element in parser.css("script, template"):
-        if element.tag == "script":
-            yield "script"
-        elif re.search("<script[ >]", element.html or ""):  # css() does not look into templates
-            yield from lexbor_elements((element.inner_html or "").replace("<template", "<x-t"), scripting=scripting)
-
-
-def readers_of_a_script(text: str, *, all_readers: bool) -> list[str]:
-    """Return the names of the readers who find a script in the text."""
-    found = []
-    for scripting in (True, False):
-        for container in (None, "div", "svg", "math") if all_readers else (None, "div"):
-            if "script" in lexbor_elements(text, scripting=scripting, container=container):
-                found.append(f"lexbor, {scripting=}, {container=}")
-        for container in (None, "div") if all_readers else (None,):
-            if "script" in html5lib_elements(text, scripting=scripting, container=container):
-                found.append(f"html5lib, {scripting=}, {container=}")
-    return found
 
 
 def judge(seeds: range, *, all_readers: bool) -> int:

@@ -25,7 +25,7 @@ SIGNATURES = {
     "_unquotevalue": "(value)",
     "check_attachments": "(msg, check, lev=None)",
     "check_ext": "(name)",
-    "check_html": "(msg, savname=None)",
+    "check_html": "(msg, savname=None, *, strict=False)",
     "check_name": "(msg, savname=None, ckname=check_ext, scan_zip=False)",
     "defang": "(msg, savname=None, check=check_ext, scan_rfc822=True, scan_zip=False)",
     "message_from_binary_file": "(fp, *args, **kws)",

@@ -42,6 +42,34 @@ _ENDS = (
     ("<script>", "</script>"), ("<p a='", "'>"), ("<template>", "</template>"),
 )  # fmt: skip
 _COVERS = (("<!--", "-->"), ('<a title="', '">'), ("<a title='", "'>"), ("</a title='", "'>"), ("<![CDATA[", "]]>"))
+#: What acts without a script element.
+_ACTIVE = (
+    "<img src=x onerror=alert(1)>", "<svg onload=alert(1)>", "<svg/onload=alert(1)//", "<body onload='x'>",
+    '<a href="java&#x73;cript:alert(1)">', "<a href=' &Tab;java\nscript&colon;x'>", "<a href=\x01javascript:x>",
+    "<a href=vbscript:x>", '<a href="data:text/html,<script>x</script>">', "<img src=data:image/svg+xml,x>",
+    '<iframe srcdoc="<script>x</script>">', "<iframe src=javascript:x></iframe>", "<base href=//evil.example/>",
+    '<meta http-equiv=refresh content="0;url=javascript:x">', "<meta charset=utf-7>", "<link rel=stylesheet href=x>",
+    "<style>@import 'x';</style>", "<p style='background:url(javascript:x)'>", "<div style=width:expression(x)>",
+    "<object data=x.swf></object>", "<embed src=x>", "<applet code=x>", "<form action=javascript:x>",
+    "<button formaction=javascript:x>", "<input autofocus onfocus=x>", "<math href=javascript:x>",
+    "<svg><a xlink:href=javascript:x>", "<svg><animate attributeName=href to=javascript:x>",
+    "<video poster=javascript:x>",
+    "<body background=javascript:x>", "<table background=' javascript:x'>", "<a href=http://x.example/ onclick=x>",
+    "<details open ontoggle=x>", "<a href=x href=javascript:x>", "<marquee onstart=x>",
+    "<img srcset='javascript:x 1x'>",
+    "<a title='a\"><img src=x onerror=alert(1)>'>", "<p title=`><img src=x onerror=x>`>", "<a ping=x href=mailto:x>",
+    "<img alt='&quot;><img src=x onerror=x>'>", "<q cite=javascript:x>", "<frame src=javascript:x>",
+    "<keygen autofocus>",
+    "<noscript><p title=\"</noscript><img src=x onerror=x>\">", "<a href=\\\\evil\\x>", "<img src=file:///x>",
+)  # fmt: skip
+_NAMES = ("a", "img", "p", "td", "body", "svg", "iframe", "font")
+_LINKS = ("href", "src", "background", "HREF", "xlink:href", "action", "onclick", "style")
+_QUOTED = (
+    "'javascript:x'", '"&#106avascript:x"', "JaVaScRiPt:x", "'java\tscript:x'", "'&#1;javascript:x'",
+    "'\0javascript:x'",
+    "' data:x'", "'http://x.example/?a=1&copy=2&amp;b'", "cid:x", "'jav&#x0A;ascript:x'",
+    "'//x'", "'#x'", "vbscript&colon;x",
+)  # fmt: skip
 _GROUPS = (_FOREIGN, _CONTAINERS, _SCRIPTS, _COMMENTS, _SECTIONS, _ATTRIBUTES, _TEXT)
 
 
@@ -51,6 +79,17 @@ def document(seed: int) -> str:
     pieces = [_piece(random) for _ in range(random.randrange(1, 12))]
     if random.randrange(2):
         pieces.insert(random.randrange(len(pieces)), _hidden(random))
+    return "".join(pieces)
+
+
+def active_document(seed: int) -> str:
+    """Return the document of `seed` with elements, attributes and links in it that act without a script."""
+    random = Random(seed)
+    pieces = [random.choice(_ACTIVE) if random.randrange(2) else _piece(random) for _ in range(random.randrange(2, 10))]
+    if random.randrange(3) == 0:
+        pieces.insert(random.randrange(len(pieces)), _hidden(random))
+    if random.randrange(3) == 0:
+        pieces.append(f"<{random.choice(_NAMES)} {random.choice(_LINKS)}={random.choice(_QUOTED)}>")
     return "".join(pieces)
 
 

@@ -6,6 +6,7 @@ import copy
 import logging
 import zipfile
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import cast
 
 from ._html import check_html as clean_html
@@ -45,16 +46,19 @@ def check_name(
     return _Walk(names, savname, by_content, _size(msg)).leaf(msg, [])
 
 
-def check_html(msg: MimeMessage, savname: str | None = None) -> int:
+def check_html(msg: MimeMessage, savname: str | None = None, *, strict: bool = False) -> int:
     """Take the scripts out of a text/html part, and return CONTINUE (0).
 
     The rest of the text stays as it is, byte by byte (in UTF-16 and the like: character by character). What was base64
     or quoted-printable is so again. A part with a script in it that only some mail clients see is replaced by a
-    warning; `savname` is told there.
+    warning; `savname` is told there. Script elements are all that is taken out: see docs/html.md.
+
+    With `strict` the text is written anew, with elements, attributes and links that are known to be harmless, and with
+    nothing else: no event handlers, no javascript: or data: links, no styles, frames, objects or forms.
     """
     if msg.is_multipart():
         return 0
-    return _Walk(clean_html, savname, False, _size(msg)).leaf(msg, [])
+    return _Walk(partial(clean_html, strict=strict), savname, False, _size(msg)).leaf(msg, [])
 
 
 def check_attachments(

@@ -7,6 +7,7 @@ from typing import ClassVar, Protocol
 
 from ._decode import decode_transfer, encode_transfer, is_uuencode
 from ._html_charsets import codecs_to_read, decode, encode, is_wide
+from ._html_strict import strict_html
 from ._message import MimeMessage
 from ._scripts import RAW_ELEMENTS, WARNING, replace_spans, script_spans
 from ._sgml import SGMLParser
@@ -138,17 +139,13 @@ class HTMLScriptFilter(SGMLFilter):
         super().close()
 
 
-def check_html(msg: MimeMessage, savname: str | None = None) -> int:
-    """Take the scripts out of a text/html part, and return CONTINUE (0). `savname` is not used.
-
-    The rest of the text stays as it is, byte by byte (in UTF-16 and the like: character by character). What was base64
-    or quoted-printable is so again.
-    """
+def check_html(msg: MimeMessage, savname: str | None = None, *, strict: bool = False) -> int:
+    """Do what `pymilter.mime.check_html` does, for a part that all mail clients read as we do."""
     if msg.get_content_type() != "text/html" or msg.is_multipart():
         return 0
     encoding = msg.transfer_encoding()
     data = decode_transfer(msg.payload_bytes(), encoding)
-    cleaned = _without_scripts(data, msg.get_content_charset())
+    cleaned = (strict_html if strict else _without_scripts)(data, msg.get_content_charset())
     if cleaned == data:
         return 0
     if is_uuencode(encoding):

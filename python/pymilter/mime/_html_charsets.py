@@ -15,6 +15,7 @@ _LABELS = {
     "unicodefffe": "utf-16-be",
     "x-unicode-2-0-utf-7": "utf-7",
 }
+_ANY_IN_META = re.compile(rb"<meta\b[^>]{0,200}?charset\s{0,9}=[\s\"']{0,9}([\w-]{1,40})", re.IGNORECASE)
 _MARKS = (
     (b"\xff\xfe\0\0", "utf-32-le"),
     (b"\0\0\xfe\xff", "utf-32-be"),
@@ -28,14 +29,43 @@ def codecs_to_read(data: bytes, charset: str | None) -> list[str]:
     """Return the codecs to read `data` in beside ASCII, which is always one; `charset` is the label, if any."""
     found = [codec for mark, codec in _MARKS if data.startswith(mark)]
     labels = [charset, *(label.decode("ascii", "replace") for label in {*_IN_META.findall(data)})]
-    for label in labels:
-        label = label and label.strip().lower()
-        codec = _LABELS.get(label or "") or charset_codec(label)
-        if not codec or not _NOT_ASCII.match(codec):
-            continue
-        # Without a mark, RFC 2781 and browsers disagree on the byte order.
-        found += [codec] if not re.fullmatch(r"utf-(?:16|32)", codec) else [f"{codec}-le", f"{codec}-be"]
+    for codec in map(_codec, labels):
+        if codec and _NOT_ASCII.match(codec):
+            # Without a mark, RFC 2781 and browsers disagree on the byte order.
+            found += [codec] if codec not in ("utf-16", "utf-32") else [f"{codec}-le", f"{codec}-be"]
     return list(dict.fromkeys(found))
+
+
+def codecs_to_show(data: bytes, charset: str | None) -> tuple[str, str]:
+    """Return the codec in which most readers see `data`, and one to write such text in, so that they see it again.
+
+    The second can be ASCII, for characters as references: where nothing is labelled, or where all was ASCII before.
+    """
+    for mark, marked in (*_MARKS, (b"\xef\xbb\xbf", "utf-8")):
+        if data.startswith(mark):
+            return marked, marked
+    codec = _codec(charset)
+    if codec in ("utf-16", "utf-32"):
+        codec += "-be" if data.startswith(b"\0") else "-le"
+    if codec and (_NOT_ASCII.match(codec) or codec.startswith("iso2022")):
+        return codec, codec
+    if codec and codec not in ("ascii", "iso8859-1"):
+        return codec, "ascii" if data.isascii() else codec
+    if not codec:
+        meta = _ANY_IN_META.search(data)
+        codec = _codec(meta.group(1).decode("ascii")) if meta else None
+        if codec and not codec.startswith(("utf-16", "utf-32")):
+            return codec, "ascii"
+    try:
+        data.decode("utf-8")
+    except UnicodeDecodeError:
+        return "cp1252", "ascii"
+    return "utf-8", "ascii"
+
+
+def _codec(label: str | None) -> str | None:
+    label = (label or "").strip().lower()
+    return _LABELS.get(label) or charset_codec(label)
 
 
 def is_wide(codec: str) -> bool:
