@@ -38,7 +38,7 @@ _ENDS = (
     *((f"<{tag}>", f"</{tag}>") for tag in _RAW),
     *((f"<{tag}><{other}>", f"</{other}>") for tag in _RAW for other in _RAW),
     *((start, "]]>") for start in ("<![CDATA[>", "<![CDATA[", "<![CDATA[ x >", "<![CDATA[]>")),
-    ("<plaintext>", "</plaintext>"), ("<!--", "-->"), ("<?", "?>"), ("<!x", ">"), ("</ ", ">"),
+    ("<plaintext>", "</plaintext>"), ("<!--", "-->"), ("<!-- ", "--!>"), ("<?", "?>"), ("<!x", ">"), ("</ ", ">"),
     ("<script>", "</script>"), ("<p a='", "'>"), ("<template>", "</template>"),
 )  # fmt: skip
 _COVERS = (("<!--", "-->"), ('<a title="', '">'), ("<a title='", "'>"), ("</a title='", "'>"), ("<![CDATA[", "]]>"))
