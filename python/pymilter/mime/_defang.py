@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from typing import cast
 
-from ._html import check_html as clean_html
+from ._html import clean_html
 from ._limits import Limits, UnreadableError
 from ._message import MimeMessage
 from ._names import check_ext
@@ -212,7 +212,7 @@ class _defang:  # noqa: N801 - programs make their own one: mime._defang(scan_ht
         """Check one part without parts."""
         result = _Names(self._savname, self._check, self.scan_zip, self.by_content)(msg)
         if self.scan_html and not msg.removed:
-            clean_html(msg, self._savname)
+            clean_html(msg)
         return result
 
     def __call__(

@@ -139,7 +139,7 @@ class HTMLScriptFilter(SGMLFilter):
         super().close()
 
 
-def check_html(msg: MimeMessage, savname: str | None = None, *, strict: bool = False) -> int:
+def clean_html(msg: MimeMessage, *, strict: bool = False) -> int:
     """Do what `pymilter.mime.check_html` does, for a part that all mail clients read as we do."""
     if msg.get_content_type() != "text/html" or msg.is_multipart():
         return 0
