@@ -42,7 +42,12 @@ class _Turn:
         )
 
     def _finish(self, client: subprocess.Popen[str]) -> dict[str, Any]:
-        output, errors = client.communicate("\n", timeout=300)
+        try:
+            output, errors = client.communicate("\n", timeout=300)
+        except BaseException:
+            client.kill()
+            client.wait()
+            raise
         if client.returncode != 0:
             raise WrongError(f"{errors.strip()}\n{self.filter.output()}".strip())
         figures: dict[str, Any] = json.loads(output.splitlines()[-1])

@@ -87,12 +87,15 @@ class FilterProcess:
                 umask=0,
                 preexec_fn=on_cores(self._cores),
             )
-        deadline = time.monotonic() + 20
-        while not self._address.answers() or self._ready not in self.output():
-            if self._process.poll() is not None or time.monotonic() > deadline:
-                self._end()
-                raise FilterError(f"{' '.join(self._command)}: did not listen\n{self.output()}")
-            time.sleep(0.01)
+        try:
+            deadline = time.monotonic() + 20
+            while not self._address.answers() or self._ready not in self.output():
+                if self._process.poll() is not None or time.monotonic() > deadline:
+                    raise FilterError(f"{' '.join(self._command)}: did not listen\n{self.output()}")
+                time.sleep(0.01)
+        except BaseException:
+            self._end()
+            raise
         return self
 
     def __exit__(
