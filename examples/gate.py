@@ -3,8 +3,8 @@
 Run it with the socket as argument: python examples/gate.py unix:/tmp/gate.sock
 """
 
+import argparse
 import logging
-import sys
 
 import pymilter
 from pymilter import CONTINUE, Base, Outcome, Reject, TempFail
@@ -52,4 +52,8 @@ class Gate(Base):
 
 if __name__ == "__main__":
     logging.basicConfig(level=logging.INFO)
-    pymilter.run(Gate, sys.argv[1] if len(sys.argv) > 1 else "inet:8890@127.0.0.1")
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        "socket", nargs="?", default="inet:8890@127.0.0.1", help="where to listen (default: %(default)s)"
+    )
+    pymilter.run(Gate, parser.parse_args().socket)
