@@ -72,6 +72,17 @@ def test_it_waits_until_the_program_listens(transport: str, how: str) -> None:
         os.kill(pid, 0)
 
 
+def test_what_it_wrote_is_there_after_its_end(address: str) -> None:
+    with program(address, "polite") as process:
+        Address.parse(address).connect(5).close()
+    assert process.stdout.splitlines()[-1] == "bye"
+    assert process.stderr == ""
+    failing = program(address, "die")
+    with pytest.raises(FilterFailed), failing:
+        pass
+    assert failing.stderr == "cannot open the socket: no luck\n"
+
+
 def test_the_waiting_makes_no_connection(address: str) -> None:
     if not Path("/proc/net/unix").is_file():
         pytest.skip("no /proc/net/unix on this system: the waiting connects")

@@ -54,8 +54,8 @@ class FilterProcess:
         self._env = None if env is None else {**os.environ, **env}
         self._cwd = cwd
         self._process: subprocess.Popen[bytes] | None = None
-        self._stdout: IO[bytes] | None = None
-        self._stderr: IO[bytes] | None = None
+        self._stdout = _Output()
+        self._stderr = _Output()
 
     def __enter__(self) -> FilterProcess:
         self.start()
@@ -81,26 +81,24 @@ class FilterProcess:
 
     @property
     def stdout(self) -> str:
-        """What the program has written to stdout so far."""
-        return _read(self._stdout)
+        """What the program has written to stdout so far; it stays after the end of the `with`."""
+        return self._stdout.text()
 
     @property
     def stderr(self) -> str:
-        """What the program has written to stderr so far."""
-        return _read(self._stderr)
+        """What the program has written to stderr so far; it stays after the end of the `with`."""
+        return self._stderr.text()
 
     def start(self) -> None:
         """Start the program and wait until it listens."""
         if self._process is not None:
             raise FilterFailed(f"{self.argv[0]} was started already")
-        self._stdout = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as this object
-        self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 - and never fills up, as a pipe does
         try:
             self._process = subprocess.Popen(
                 self.argv,
                 stdin=subprocess.DEVNULL,
-                stdout=self._stdout,
-                stderr=self._stderr,
+                stdout=self._stdout.open(),
+                stderr=self._stderr.open(),
                 env=self._env,
                 cwd=self._cwd,
             )
@@ -174,16 +172,35 @@ class FilterProcess:
         return f"; its stderr:\n{text}" if text else "; it wrote nothing to stderr"
 
     def _close_files(self) -> None:
-        for file in (self._stdout, self._stderr):
-            if file is not None:
-                file.close()
+        self._stdout.close()
+        self._stderr.close()
 
 
-def _read(file: IO[bytes] | None) -> str:
-    if file is None or file.closed:
-        return ""
-    size = os.fstat(file.fileno()).st_size
-    return os.pread(file.fileno(), size, 0).decode("utf-8", "replace")
+class _Output:
+    """What a program writes to one of its streams: in a file, which never fills up as a pipe does."""
+
+    def __init__(self) -> None:
+        self._file: IO[bytes] | None = None
+        self._text = ""
+
+    def open(self) -> IO[bytes]:
+        """Begin anew; the file is for the program."""
+        self._file = tempfile.TemporaryFile()  # noqa: SIM115 - open until close()
+        return self._file
+
+    def close(self) -> None:
+        """Close the file; the text is kept."""
+        self._text = self.text()
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    def text(self) -> str:
+        """All of it so far."""
+        if self._file is None:
+            return self._text
+        size = os.fstat(self._file.fileno()).st_size
+        return os.pread(self._file.fileno(), size, 0).decode("utf-8", "replace")
 
 
 def _listens(address: Address) -> bool:
