@@ -98,7 +98,9 @@ def test_a_step_left_out_is_not_sent(probe: Probe, step: str) -> None:
         assert client.eom().verdict is Verdict.CONTINUE
     assert {name for name, verdict in answers.items() if verdict is Verdict.NOT_SENT} == {step}
     assert step not in _words(process)
-    assert _words(process)[-2:] == ["eom", "close"]
+    # Of a filter without MAIL libmilter believes that a message is still open when Postfix says ABORT after it.
+    ending = ["eom", "abort", "close"] if step == "mail" else ["eom", "close"]
+    assert _words(process)[-len(ending) :] == ending
 
 
 def test_a_filter_may_leave_out_everything_but_the_end(probe: Probe) -> None:
@@ -109,7 +111,7 @@ def test_a_filter_may_leave_out_everything_but_the_end(probe: Probe) -> None:
     with Client(process.address) as client:
         assert set(_session(client).values()) == {Verdict.NOT_SENT}
         assert client.eom().verdict is Verdict.CONTINUE
-    assert _words(process) == ["eom", "close"]
+    assert _words(process) == ["eom", "abort", "close"]
 
 
 def test_force_sends_all_the_same(probe: Probe) -> None:
@@ -195,7 +197,7 @@ def test_macro_lists_are_told_and_honoured(probe: Probe) -> None:
         "rcpt [<c@d>] {rcpt_addr}=c@d",
         "data {mail_host}=b i=(none)",
         "eoh {client_ptr}=h i=(none)",
-        "eom {rcpt_addr}=c@d {nobody_knows}=(none) {mail_addr}=a@b",
+        "eom {rcpt_addr}=c@d {nobody_knows}=(none) {mail_addr}=(none)",
         "close",
     ]
 

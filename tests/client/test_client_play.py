@@ -136,6 +136,7 @@ def test_recipients_are_refused_one_by_one(probe: Probe) -> None:
 def test_no_recipient_left(probe: Probe) -> None:
     result, words = play(probe, "-r", "rcpt=550 5.1.1 no")
     assert result.verdict is Verdict.REJECT
+    assert result.decided_at is Command.RCPT
     assert str(result.reply) == "554 5.5.1 Error: no valid recipients"
     assert len(result.refused) == 3
     assert words == ["connect", "helo", "mail", "rcpt", "rcpt", "rcpt", "abort", "close"]
@@ -250,6 +251,11 @@ def test_play_goes_on_after_steps_by_hand(probe: Probe) -> None:
     with Client(process.address) as client:
         client.connect("by.hand", None)
         client.play(MESSAGE)
+        client.mail("<a@x>")
+        client.rcpt("<b@x>")
+        client.data()
+        client.eoh()
+        client.eom()
         client.quit_nc()
         client.play(MESSAGE, hostname="third", address=None, helo="other")
     words = [line for line in log(process) if line.startswith(("connect", "helo"))]
@@ -295,14 +301,14 @@ def test_bad_arguments(probe: Probe) -> None:
 @pytest.mark.parametrize(
     ("answers", "verdict", "reply", "sent"),
     [
-        (b"ccc4", Verdict.SHUTDOWN, "421 4.7.0 Server closing connection", b"CHMRAQ"),
-        (b"cccf", Verdict.CONN_FAIL, "554 5.5.1 Error: no valid recipients", b"CHMRRAQ"),
-        (b"4", Verdict.SHUTDOWN, "421 4.7.0 Server closing connection", b"CQ"),
-        (b"ccf", Verdict.CONN_FAIL, "451 4.7.1 Service unavailable - try again later", b"CHMAQ"),
-        (b"cccrr", Verdict.REJECT, "554 5.5.1 Error: no valid recipients", b"CHMRRAQ"),
-        (b"cccdc", Verdict.DISCARD, "250 2.0.0 Ok: queued as ", b"CHMRAQ"),
-        (b"ccccct", Verdict.TEMPFAIL, "451 4.7.1 Service unavailable - try again later", b"CHMRRTAQ"),
-        (b"cccccccct", Verdict.TEMPFAIL, "451 4.7.1 Service unavailable - try again later", b"CHMRRTLNEQ"),
+        (b"ccc4", Verdict.SHUTDOWN, "421 4.7.0 Server closing connection", b"CHMRAAQ"),
+        (b"cccf", Verdict.CONN_FAIL, "554 5.5.1 Error: no valid recipients", b"CHMRRAAQ"),
+        (b"4", Verdict.SHUTDOWN, "421 mail.example.com Service unavailable - try again later", b"C"),
+        (b"ccf", Verdict.CONN_FAIL, "451 4.7.1 Service unavailable - try again later", b"CHMAAQ"),
+        (b"cccrr", Verdict.REJECT, "554 5.5.1 Error: no valid recipients", b"CHMRRAAQ"),
+        (b"cccdc", Verdict.DISCARD, "250 2.0.0 Ok: queued as ", b"CHMRAAQ"),
+        (b"ccccct", Verdict.TEMPFAIL, "451 4.7.1 Service unavailable - try again later", b"CHMRRTAAQ"),
+        (b"cccccccct", Verdict.TEMPFAIL, "451 4.7.1 Service unavailable - try again later", b"CHMRRTLNEAAQ"),
     ],
 )
 def test_answers_that_libmilter_cannot_give_and_the_abort_after_an_early_end(

@@ -11,6 +11,7 @@
 from ._address import free_port, temporary_socket
 from ._client import Client
 from ._constants import Action, Command, Family, Protocol, Stage, Verdict
+from ._delivery import Delivered, Mta, apply_edits
 from ._dialogue import Negotiation
 from ._errors import (
     ClientError,
@@ -53,6 +54,7 @@ __all__ = [
     "ClientError",
     "Command",
     "DeleteRecipient",
+    "Delivered",
     "Edit",
     "Envelope",
     "Family",
@@ -62,6 +64,7 @@ __all__ = [
     "FilterTimeout",
     "FilterUnreachable",
     "InsertHeader",
+    "Mta",
     "Negotiation",
     "NotGranted",
     "Protocol",
@@ -75,6 +78,7 @@ __all__ = [
     "Stage",
     "Step",
     "Verdict",
+    "apply_edits",
     "free_port",
     "print_result",
     "send_message",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import math
 import select
 import socket
 import time
@@ -10,6 +12,12 @@ from ._errors import FilterGone, FilterTimeout, ProtocolError
 from ._wire import MAX_REPLY, packet_length
 
 _HEAD = 4
+
+
+def check_seconds(name: str, value: float) -> None:
+    """Raise ValueError for a timeout with which nothing could ever be done in time, or never would be given up."""
+    if not 0 < value < math.inf:
+        raise ValueError(f"{name} must be a number of seconds above 0, not {value}")
 
 
 class Channel:
@@ -30,6 +38,11 @@ class Channel:
     def close(self) -> None:
         """Close the socket; more than once does no harm."""
         self._socket.close()
+
+    def end(self) -> None:
+        """Say that nothing more will be sent; the filter sees the end of the stream."""
+        with contextlib.suppress(OSError):  # the filter may be gone
+            self._socket.shutdown(socket.SHUT_WR)
 
     def send(self, data: bytes, what: str) -> None:
         """Send `data` in one write."""

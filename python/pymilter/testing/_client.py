@@ -8,8 +8,9 @@ from collections.abc import Mapping, Sequence
 from types import TracebackType
 
 from ._address import Address
-from ._channel import Channel
+from ._channel import Channel, check_seconds
 from ._constants import CHUNK_SIZE, VERSION, Action, Command, Family, Protocol, Stage, Verdict
+from ._delivery import Mta
 from ._dialogue import Dialogue, Negotiation
 from ._errors import ProtocolError
 from ._macros import Macros
@@ -33,6 +34,8 @@ class Client:
     Args:
         address: `unix:/path`, `local:/path`, a path, `inet:port@host` or `inet6:port@host`.
         timeout: the deadline of each operation, in seconds; smfi_progress restarts it.
+        progress_timeout: how many seconds a step may take in all, however often the filter asks for more time with
+            smfi_progress; by default five times `timeout`.
         version, actions, protocol: the offer; the defaults are Postfix 3.7's.
         macros: values by name, with or without braces. A macro is sent at the stages whose list has its name.
         macro_lists: the names for a stage, in place of `DEFAULT_MACRO_LISTS`; what the filter asks for goes before.
@@ -40,6 +43,7 @@ class Client:
 
     Raises:
         FilterUnreachable, FilterTimeout, FilterGone, ProtocolError: as each operation of this class.
+        ValueError: a timeout is not a number of seconds above 0.
     """
 
     def __init__(
@@ -47,6 +51,7 @@ class Client:
         address: str | os.PathLike[str],
         *,
         timeout: float = 10.0,
+        progress_timeout: float | None = None,
         version: int = VERSION,
         actions: Action = Action.ALL,
         protocol: Protocol = Protocol.ALL,
@@ -54,11 +59,15 @@ class Client:
         macro_lists: Mapping[Stage, Sequence[str]] | None = None,
         negotiate: bool = True,
     ) -> None:
+        check_seconds("timeout", timeout)
+        most = 5 * timeout if progress_timeout is None else progress_timeout
+        check_seconds("progress_timeout", most)
         self._macros = Macros(macros, macro_lists)
         self._messages = 0
+        self._first_recipient: Text | None = None
         self._connection_verdict: Response | None = None
         self._channel = Channel(Address.parse(address).connect(timeout), timeout)
-        self._dialogue = Dialogue(self._channel, self._macros)
+        self._dialogue = Dialogue(self._channel, self._macros, most)
         if negotiate:
             try:
                 self.negotiate(version, actions, protocol)
@@ -91,6 +100,11 @@ class Client:
     def closed(self) -> bool:
         """True once the connection was ended from this side."""
         return self._channel.closed
+
+    @property
+    def server_name(self) -> str:
+        """The MTA's host name, macro `j`."""
+        return self._macros.value("j")
 
     @property
     def queue_id(self) -> str:
@@ -139,6 +153,8 @@ class Client:
             wire_port = 0 if family is Family.UNIX else port
             payload += wire_port.to_bytes(2, "big") + strings([text])
         name = to_str(to_bytes(hostname))
+        verified = not name.startswith("[")
+        name = name if verified else "unknown"
         self._macros.set(
             _=f"{name} [{text or 'unknown'}]",
             client_name=name,
@@ -146,7 +162,7 @@ class Client:
             client_addr=text or "unknown",
             client_port=str(port if family in (Family.INET, Family.INET6) else 0),
             client_connections="1",
-            client_resolve="OK",
+            client_resolve="OK" if verified else "FAIL",
         )
         return self._step(Command.CONNECT, payload, macros, force)
 
@@ -160,9 +176,9 @@ class Client:
         self, sender: Text, *params: Text, macros: Mapping[str, Text] | None = None, force: bool = False
     ) -> Response:
         """MAIL FROM (SMFIC_MAIL): the sender in angle brackets, then ESMTP parameters such as "SIZE=1000"."""
-        self._messages += 1
+        self.begin_message()
         address, host = _mailbox(sender)
-        self._macros.set(i=None, mail_addr=address, mail_host=host, mail_mailer="smtp")
+        self._macros.set(mail_addr=address, mail_host=host, mail_mailer="smtp")
         return self._step(Command.MAIL, strings([sender, *params]), macros, force)
 
     def rcpt(
@@ -191,10 +207,15 @@ class Client:
         response = self._step(Command.RCPT, strings([recipient, *params]), macros, force)
         if rejected is None and not response.verdict.refuses:
             self._macros.set(i=self.queue_id)
+            if self._first_recipient is None:
+                self._first_recipient = recipient
         return response
 
     def data(self, *, macros: Mapping[str, Text] | None = None, force: bool = False) -> Response:
         """DATA (SMFIC_DATA)."""
+        if self._first_recipient is not None:  # Postfix names it here again
+            address, host = _mailbox(self._first_recipient)
+            self._macros.set(rcpt_addr=address, rcpt_host=host, rcpt_mailer="smtp")
         return self._step(Command.DATA, b"", macros, force)
 
     def unknown(self, command: Text, *, macros: Mapping[str, Text] | None = None, force: bool = False) -> Response:
@@ -243,32 +264,51 @@ class Client:
         return self._step(Command.EOM, data, macros, False)
 
     def abort(self) -> None:
-        """End the message before its end, as after RSET (SMFIC_ABORT). There is no answer; the session goes on."""
+        """End the message, as after RSET (SMFIC_ABORT). There is no answer; the session goes on.
+
+        Postfix says it after the end of each message, too. libmilter then calls the filter's abort callback only if the
+        filter does not take MAIL, because of the order of its states.
+        """
         self._dialogue.notify(Command.ABORT)
 
     def quit(self) -> None:
         """End the connection (SMFIC_QUIT) and wait until the filter has closed it too.
 
-        With libmilter the filter's close callback has then returned.
+        After `helo` SMFIC_ABORT goes before it, as with Postfix. With libmilter the filter's close callback has
+        returned when this returns.
         """
         try:
+            if self._connection_verdict is not None and self._connection_verdict.step is Command.HELO:
+                self._dialogue.notify(Command.ABORT)
             self._dialogue.notify(Command.QUIT)
-            if not self._channel.at_end("QUIT"):
-                code, _ = self._channel.receive("QUIT")
-                raise ProtocolError(f"the filter answered QUIT with {describe(code)}; nothing is allowed there")
+            self._await_end("QUIT")
+        finally:
+            self.close()
+
+    def hang_up(self) -> None:
+        """Close the connection without a word, as Postfix does at once after a final answer to CONNECT or HELO.
+
+        It waits until the filter has closed it too; after an earlier end of the connection it does nothing.
+        """
+        if self.closed:
+            return
+        try:
+            self._dialogue.check_quiet(Command.QUIT)
+            self._channel.end()
+            self._await_end("the end of the connection")
         finally:
             self.close()
 
     def quit_nc(self) -> None:
         """End this SMTP connection, a new one follows on the same socket (SMFIC_QUIT_NC): go on with `connect`.
 
-        libmilter takes it only after the end of a message or after `unknown`; anywhere else it ignores it.
+        libmilter takes it only after `eom` or `unknown`; anywhere else, so after `play` too, it ignores it.
         """
         self._dialogue.notify(Command.QUIT_NC)
         self._connection_verdict = None
 
     def close(self) -> None:
-        """Close the connection without a word, as Postfix does after a refusal at connect. Never fails."""
+        """Close the connection without a word, at once. Never fails."""
         self._channel.close()
 
     def play(
@@ -284,6 +324,7 @@ class Client:
         port: int = 49152,
         helo: Text | None = None,
         chunk_size: int = CHUNK_SIZE,
+        mta: Mta = "postfix",
     ) -> Result:
         """Play one message as an MTA would: stop where it stops, and give what became of the message.
 
@@ -297,6 +338,7 @@ class Client:
             hostname, address, port: the SMTP client, as in `connect`.
             helo: the HELO name; by default `hostname`.
             chunk_size: the most bytes in one body packet.
+            mta: whose habits decide what becomes of the edits, "postfix" or "sendmail"; see `apply_edits`.
 
         Raises:
             ProtocolError: also if the edits are such that Postfix refuses them.
@@ -313,7 +355,14 @@ class Client:
             port=port,
             helo=helo,
             chunk_size=chunk_size,
+            mta=mta,
         )
+
+    def begin_message(self) -> None:
+        """Count one more message for `queue_id`; `mail` does it."""
+        self._messages += 1
+        self._first_recipient = None
+        self._macros.set(i=None, rcpt_addr=None, rcpt_host=None, rcpt_mailer=None)
 
     # -- by hand -------------------------------------------------------------------------------------------------
 
@@ -324,6 +373,11 @@ class Client:
     def receive(self) -> tuple[bytes, bytes]:
         """Wait for one packet: its command byte and its payload, unchecked."""
         return self._channel.receive("a packet")
+
+    def _await_end(self, what: str) -> None:
+        if not self._channel.at_end(what):
+            code, _ = self._channel.receive(what)
+            raise ProtocolError(f"the filter answered {what} with {describe(code)}; nothing is allowed there")
 
     def _step(self, command: Command, payload: bytes, macros: Mapping[str, Text] | None, force: bool) -> Response:
         response = self._dialogue.step(command, payload, macros, force)
@@ -341,5 +395,9 @@ def _family(address: str) -> Family:
 
 
 def _mailbox(path: Text) -> tuple[str, str]:
+    """Address and host as macros have them: without a source route, and in lower case as Postfix looks them up."""
     address = to_str(to_bytes(path)).removeprefix("<").removesuffix(">")
+    if address.startswith("@"):
+        address = address.partition(":")[2]
+    address = address.casefold()
     return address, address.rpartition("@")[2]

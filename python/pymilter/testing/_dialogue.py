@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -23,9 +24,6 @@ from ._wire import (
     read_edit,
     read_reply_code,
 )
-
-MAX_PROGRESS = 1000
-"""How often a filter may ask for more time in one step: each time restarts the deadline, and a test must end."""
 
 _LEFT_OUT = {
     Command.CONNECT: Protocol.NOCONNECT,
@@ -71,9 +69,10 @@ class Negotiation:
 class Dialogue:
     """One filter on one channel, from the negotiation on."""
 
-    def __init__(self, channel: Channel, macros: Macros) -> None:
+    def __init__(self, channel: Channel, macros: Macros, progress_timeout: float) -> None:
         self.channel = channel
         self.macros = macros
+        self.progress_timeout = progress_timeout
         self._negotiation: Negotiation | None = None
         self._skipped: Command | None = None
         self._waiting_macros = b""  # of steps that were not sent
@@ -153,8 +152,17 @@ class Dialogue:
         edits: list[Edit] = []
         progress = 0
         deadline = self.channel.deadline()
+        latest = max(deadline, time.monotonic() + self.progress_timeout)
         while True:
-            code, payload = self.channel.receive(what, deadline)
+            try:
+                code, payload = self.channel.receive(what, deadline)
+            except FilterTimeout:
+                if not progress or time.monotonic() < latest:
+                    raise
+                raise FilterTimeout(
+                    f"the filter asked for more time at {what} {progress} times,"
+                    f" and gave no answer within {self.progress_timeout:g} s"
+                ) from None
             if code in VERDICTS:
                 if payload:
                     raise ProtocolError(f"the filter answered {what} with {describe(code)} and data: {payload[:64]!r}")
@@ -168,9 +176,7 @@ class Dialogue:
                 return Response(command, verdict, reply, tuple(edits), progress)
             if code == PROGRESS:
                 progress += 1
-                if progress > MAX_PROGRESS:
-                    raise FilterTimeout(f"the filter asked for more time at {what} more than {MAX_PROGRESS} times")
-                deadline = self.channel.deadline()
+                deadline = min(self.channel.deadline(), latest)
             elif code in EDIT_ACTIONS and command is Command.EOM:
                 edit = read_edit(code, payload)
                 if not EDIT_ACTIONS[code] & agreed.actions:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
 from ._constants import Command, Stage
-from ._wire import Text, packet, strings
+from ._wire import Text, packet, strings, to_bytes, to_str
 
 DEFAULT_MACRO_LISTS: Mapping[Stage, tuple[str, ...]] = MappingProxyType(
     {
@@ -35,6 +35,7 @@ DEFAULT_MACROS: Mapping[str, str] = MappingProxyType(
         "v": "Postfix 3.7.11",
         "{daemon_name}": "mail.example.com",
         "{daemon_addr}": "127.0.0.1",
+        "{daemon_port}": "25",
     }
 )
 """Values that do not depend on the client or the message. The client sets `_`, `i`, `{client_addr}`, `{mail_addr}`,
@@ -51,6 +52,22 @@ _STAGES = {
     Command.BODY: Stage.EOM,
     Command.EOM: Stage.EOM,
 }
+
+
+_CONTENT = frozenset({Command.HEADER, Command.EOH, Command.BODY, Command.EOM})
+_NOT_WITH_CONTENT = frozenset(
+    {
+        "client_resolve",
+        "client_connections",
+        "mail_addr",
+        "mail_host",
+        "mail_mailer",
+        "rcpt_addr",
+        "rcpt_host",
+        "rcpt_mailer",
+    }
+)
+"""What Postfix's cleanup, which sends the content, does not know; its smtpd has sent them before, if asked."""
 
 
 class Macros:
@@ -78,6 +95,10 @@ class Macros:
             else:
                 self._session[name] = value
 
+    def value(self, name: str) -> str:
+        """What a macro expands to now, "" if it has no value."""
+        return to_str(to_bytes(self._fixed.get(_bare(name), self._session.get(_bare(name), ""))))
+
     def packet(self, command: Command, extra: Mapping[str, Text] | None = None) -> bytes:
         """The macro packet that goes before `command`, or nothing if there is no macro to send."""
         chosen: dict[str, tuple[str, Text]] = {}
@@ -85,7 +106,8 @@ class Macros:
         if stage is not None:
             for name in self._asked.get(stage) or self._lists[stage]:
                 bare = _bare(name)
-                value = self._fixed.get(bare, self._session.get(bare))
+                known = command not in _CONTENT or bare not in _NOT_WITH_CONTENT
+                value = self._fixed.get(bare, self._session.get(bare) if known else None)
                 if value is not None:
                     chosen[bare] = name, value
         for name, value in (extra or {}).items():

@@ -1,4 +1,4 @@
-"""A message as an MTA holds it: taken apart without losing a byte, given to a filter, and changed by its edits."""
+"""A message as an MTA holds it: taken apart without losing a byte, and put together again; and its envelope."""
 
 from __future__ import annotations
 
@@ -6,23 +6,14 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from ._errors import ProtocolError
-from ._response import (
-    AddHeader,
-    AddRecipient,
-    ChangeFrom,
-    ChangeHeader,
-    DeleteRecipient,
-    Edit,
-    InsertHeader,
-    Quarantine,
-    ReplaceBody,
-)
-from ._wire import to_bytes
-
 _FIELD = re.compile(rb"([\x21-\x39\x3b-\x7e]+)[ \t]*:")
 _LINE = re.compile(rb"[^\n]*\n|[^\n]+")
 _BARE_LF = re.compile(rb"(?<!\r)\n")
+_CRS_AT_END = re.compile(rb"\r+\n")
+_STRAY_CR = re.compile(rb"\r(?!\n)")
+_MAILBOX_LINE = re.compile(rb">*From ")
+_MOST_IN_HEADER = 60_000
+"""Postfix cuts a longer header field, because a milter packet has 64 KB at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +32,16 @@ class HeaderField:
         value = self.raw.partition(b":")[2].removesuffix(b"\n").removesuffix(b"\r").replace(b"\r\n", b"\n")
         value = value.partition(b"\0")[0]  # a C string in every MTA
         return value if leading_space else value.removeprefix(b" ")
+
+    def cut(self) -> HeaderField:
+        """The field as Postfix passes it on: one of more than 60,000 bytes is cut, before a line if one is near."""
+        text = self.raw.removesuffix(b"\n").removesuffix(b"\r").replace(b"\r\n", b"\n")
+        if len(text) <= _MOST_IN_HEADER:
+            return self
+        end = text.rfind(b"\n", 0, _MOST_IN_HEADER + 1)
+        kept = text[: end if end + 1 > 0.9 * _MOST_IN_HEADER else _MOST_IN_HEADER]
+        eol = b"\n" if b"\r\n" not in self.raw else b"\r\n"
+        return HeaderField(self.name, kept.replace(b"\n", eol) + eol)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,71 +78,41 @@ class Message:
             position = match.end()
         return cls(tuple(fields), b"", data[position:], eol)
 
+    @classmethod
+    def taken_in(cls, data: bytes) -> Message:
+        """The message as Postfix keeps it.
+
+        A line "From ..." at the top becomes a field, several CR before an LF are one, any other CR is a space, and a
+        field that is too long is cut.
+        """
+        if _MAILBOX_LINE.match(data):
+            data = b"X-Mailbox-Line: " + data
+        message = cls.parse(_STRAY_CR.sub(b" ", _CRS_AT_END.sub(b"\r\n", data)))
+        return replace(message, fields=tuple(field.cut() for field in message.fields))
+
     def __bytes__(self) -> bytes:
         return b"".join((*(field.raw for field in self.fields), self.separator, self.body))
 
     @property
     def wire_body(self) -> bytes:
-        """The body as it goes to the filter: with CRLF, also if the message was read from a file with LF."""
-        return _BARE_LF.sub(b"\r\n", self.body) if self.eol == b"\n" else self.body
+        """The body as it goes to the filter: each line has CRLF, as after SMTP, whatever the message has."""
+        body = _BARE_LF.sub(b"\r\n", self.body)
+        return body if not body or body.endswith(b"\n") else body + b"\r\n"
 
-    def edited(self, edits: Iterable[Edit], leading_space: bool = False) -> Message:
-        """The message after a filter's edits, in the order in which they came, as Postfix applies them.
-
-        A header index counts the fields as they are at that moment, edits before it included.
+    def new_field(self, name: bytes, value: bytes, leading_space: bool = False) -> HeaderField:
+        """A field with this value, lines joined by LF or CRLF, in the line ends of this message.
 
         Args:
-            leading_space: values bring their own space after the colon (SMFIP_HDR_LEADSPC).
-
-        Raises:
-            ProtocolError: the body is replaced in more than one run; Postfix refuses that.
+            leading_space: the value brings its own space after the colon (SMFIP_HDR_LEADSPC).
         """
-        fields = list(self.fields)
-        body: list[bytes] = []
-        body_over = touched = False
-        for edit in edits:
-            if isinstance(edit, ReplaceBody):
-                if body_over:
-                    raise ProtocolError(
-                        "the filter sent pieces of a new body with other edits between them, which Postfix refuses"
-                    )
-                body.append(edit.data)
-                touched = True
-                continue
-            body_over = bool(body)
-            match edit:
-                case AddHeader(name, value):
-                    fields.append(self._field(name, value, leading_space))
-                case InsertHeader(index, name, value):
-                    fields.insert(index, self._field(name, value, leading_space))
-                case ChangeHeader(index, name, value):
-                    self._change(fields, edit, leading_space)
-                case _:
-                    continue
-            touched = True
-        if not touched:
-            return self
-        return self._joined(fields, b"".join(body) if body else None)
+        text = value.replace(b"\r\n", b"\n").replace(b"\n", self.eol)
+        return HeaderField(name, name + (b":" if leading_space else b": ") + text + self.eol)
 
-    def _change(self, fields: list[HeaderField], edit: ChangeHeader, leading_space: bool) -> None:
-        wanted = to_bytes(edit.name).lower()
-        places = [place for place, field in enumerate(fields) if field.name.lower() == wanted]
-        number = max(edit.index, 1)
-        if number > len(places):
-            if edit.value:
-                fields.append(self._field(edit.name, edit.value, leading_space))
-        elif edit.value:
-            fields[places[number - 1]] = self._field(edit.name, edit.value, leading_space)
-        else:
-            del fields[places[number - 1]]
+    def joined(self, fields: Iterable[HeaderField], new_body: bytes | None) -> Message:
+        """The message with these fields, and with a new body if there is one.
 
-    def _field(self, name: str, value: str, leading_space: bool) -> HeaderField:
-        text = to_bytes(value).replace(b"\r\n", b"\n").replace(b"\n", self.eol)
-        space = b"" if leading_space else b" "
-        return HeaderField(to_bytes(name), to_bytes(name) + b":" + space + text + self.eol)
-
-    def _joined(self, fields: list[HeaderField], new_body: bytes | None) -> Message:
-        """The parts with the line ends between them that an incomplete message lacked."""
+        An incomplete message gets the line ends that it lacked.
+        """
         body = self.body
         if new_body is not None:
             body = new_body.replace(b"\r\n", b"\n") if self.eol == b"\n" else new_body
@@ -162,25 +133,6 @@ class Envelope:
     """The sender's ESMTP parameters, separated by spaces."""
     quarantine: str | None = None
     """Why the message is held, or None if it is not."""
-
-    def edited(self, edits: Iterable[Edit]) -> Envelope:
-        """The envelope after a filter's edits, in the order in which they came."""
-        result = self
-        for edit in edits:
-            match edit:
-                case ChangeFrom(address, params):
-                    result = replace(result, sender=bracketed(address), sender_params=params or "")
-                case AddRecipient(address, _):
-                    if bracketed(address) not in result.recipients:
-                        result = replace(result, recipients=(*result.recipients, bracketed(address)))
-                case DeleteRecipient(address):
-                    rest = tuple(one for one in result.recipients if one != bracketed(address))
-                    result = replace(result, recipients=rest)
-                case Quarantine(reason):
-                    result = replace(result, quarantine=reason)
-                case _:
-                    pass
-        return result
 
 
 def bracketed(address: str) -> str:

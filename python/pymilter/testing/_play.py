@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ._constants import CHUNK_SIZE, Command, Protocol, Verdict
+from ._delivery import Mta, check_mta, edited_envelope, edited_message, taken_in
 from ._message import Envelope, Message, bracketed
 from ._response import Edit, Response, SmtpReply
 from ._wire import Text, to_bytes, to_str
@@ -53,7 +54,7 @@ class Result:
     verdict: Verdict
     """ACCEPT, REJECT, TEMPFAIL, DISCARD, CONN_FAIL or SHUTDOWN. REJECT also if every recipient was refused."""
     decided_at: Command
-    """The step whose answer decided: EOM if the message went all the way."""
+    """The step whose answer decided: EOM if the message went all the way, RCPT if every recipient was refused."""
     reply: SmtpReply
     """The last reply that the SMTP client got: to the refused command, or to the end of the message."""
     accepted: tuple[str, ...]
@@ -67,7 +68,11 @@ class Result:
     original: bytes
     """The message as it was given to `play`."""
     message: bytes
-    """The message after the edits, in the line ends of the original; the original if it is not delivered."""
+    """The message after the edits, in the line ends of the original; the original if it is not delivered.
+
+    Without edits it is the original, byte for byte, but for what Postfix itself changes: it cuts a header field of
+    more than 60,000 bytes, makes a space of a CR without LF, and a field X-Mailbox-Line of a first line "From ...".
+    """
     queue_id: str
     """The queue id that the filter could see as macro `i`."""
 
@@ -78,7 +83,7 @@ class Result:
 
     @property
     def changed(self) -> bool:
-        """True if the edits changed a byte of the message."""
+        """True if the message is delivered with any other byte than it was given."""
         return self.message != self.original
 
     @property
@@ -120,8 +125,10 @@ def play(
     port: int = 49152,
     helo: Text | None = None,
     chunk_size: int = CHUNK_SIZE,
+    mta: Mta = "postfix",
 ) -> Result:
     """Play one message as an MTA would; see `Client.play`."""
+    check_mta(mta)
     if isinstance(recipients, str | bytes):
         raise TypeError(f"recipients must be a sequence of addresses, not the single {recipients!r}")
     if chunk_size < 1:
@@ -133,9 +140,11 @@ def play(
         " ".join(to_str(to_bytes(param)) for param in sender_params),
     )
     refusals = {bracketed(recipient): reply for recipient, reply in (rejected or {}).items()}
-    session = _Session(client, Message.parse(original), envelope, refusals)
+    session = _Session(client, taken_in(original, mta), envelope, refusals, mta)
     last = session.greet(hostname, address, port, helo)
-    if _goes_on(last):
+    if not _goes_on(last):
+        client.hang_up()
+    else:
         last = session.send_envelope(sender_params)
         if last.verdict.passes and session.accepted:
             last = session.send_content(chunk_size)
@@ -145,11 +154,14 @@ def play(
 class _Session:
     """One message on its way; each part returns the last response, where an MTA stops or goes on."""
 
-    def __init__(self, client: Client, message: Message, envelope: Envelope, rejected: Mapping[str, Text]) -> None:
+    def __init__(
+        self, client: Client, message: Message, envelope: Envelope, rejected: Mapping[str, Text], mta: Mta
+    ) -> None:
         self.client = client
         self.message = message
         self.envelope = envelope
         self.rejected = rejected
+        self.mta = mta
         self.transcript: list[Step] = []
         self.accepted: list[str] = []
         self.refused: list[Refusal] = []
@@ -161,7 +173,7 @@ class _Session:
     def greet(self, hostname: Text, address: Text | None, port: int, helo: Text | None) -> Response:
         """CONNECT and HELO, once a connection; a final answer to them holds for all its messages."""
         response = self.client.connection_verdict
-        if response is None:
+        if response is None or _ends_session(response):  # after its end the client says so
             where = "unknown address" if address is None else to_str(to_bytes(address))
             text = f"{to_str(to_bytes(hostname))} [{where}]"
             response = self.note(text, self.client.connect(hostname, address, port))
@@ -186,7 +198,7 @@ class _Session:
             response = self.note(recipient, self.client.rcpt(recipient))
             if response.verdict.refuses:
                 self.refused.append(Refusal(recipient, _reply(response)))
-                if response.verdict is Verdict.SHUTDOWN:
+                if _ends_session(response):
                     return response
                 continue
             self.accepted.append(recipient)
@@ -221,25 +233,35 @@ class _Session:
 
     def result(self, last: Response, original: bytes) -> Result:
         """Sum up, and leave the connection ready for the next message."""
+        began = any(step.command is Command.MAIL for step in self.transcript)
+        if not began:
+            self.client.begin_message()
         verdict = last.verdict if last.verdict.refuses or last.verdict in _FINAL else Verdict.ACCEPT
+        decided_at = last.step
         reply = SmtpReply(250, "2.0.0", (f"Ok: queued as {self.client.queue_id}",))
         if verdict.refuses:
             reply = _reply(last)
         elif not last.verdict.passes:
             self.pass_rest()
         if not verdict.refuses and not self.accepted:
-            verdict, reply = Verdict.REJECT, NO_RECIPIENTS
-        if last.step is not Command.EOM and any(step.command is Command.MAIL for step in self.transcript):
-            self.client.abort()
+            verdict, decided_at, reply = Verdict.REJECT, Command.RCPT, NO_RECIPIENTS
+        if began:
+            self.client.abort()  # Postfix says it after the end of a message too
+        if _ends_session(last):
+            if last.step is Command.CONNECT:
+                # Postfix greets with these words: it does not show the filter's.
+                reply = SmtpReply(421, "", (f"{self.client.server_name} Service unavailable - try again later",))
+            if not self.client.closed:
+                self.client.quit()
         envelope, message = Envelope(self.envelope.sender, (), self.envelope.sender_params), original
         if verdict is Verdict.ACCEPT:
             leading_space = Protocol.HDR_LEADSPC in self.client.negotiation.protocol
-            envelope = replace(envelope, recipients=tuple(self.accepted)).edited(last.edits)
-            message = bytes(self.message.edited(last.edits, leading_space))
+            envelope = edited_envelope(replace(envelope, recipients=tuple(self.accepted)), last.edits, self.mta)
+            message = bytes(edited_message(self.message, last.edits, self.mta, leading_space))
         return Result(
             tuple(self.transcript),
             verdict,
-            last.step,
+            decided_at,
             reply,
             tuple(self.accepted),
             tuple(self.refused),
@@ -268,6 +290,11 @@ _FINAL = frozenset({Verdict.ACCEPT, Verdict.DISCARD})
 def _goes_on(response: Response) -> bool:
     """True if the MTA goes on after this answer to CONNECT or HELO; Postfix ignores DISCARD there."""
     return response.verdict.passes or response.verdict is Verdict.DISCARD
+
+
+def _ends_session(response: Response) -> bool:
+    """True if the MTA says 421 to the SMTP client and hangs up."""
+    return response.verdict is Verdict.SHUTDOWN or response.code == 421
 
 
 def _reply(response: Response) -> SmtpReply:

@@ -7,6 +7,7 @@ import os
 from collections.abc import Mapping, Sequence
 
 from ._client import Client
+from ._delivery import Mta
 from ._play import Result
 from ._wire import Text
 
@@ -18,10 +19,12 @@ def send_message(
     recipients: Sequence[Text] = ("<recipient@example.net>",),
     *,
     timeout: float = 10.0,
+    progress_timeout: float | None = None,
     macros: Mapping[str, Text] | None = None,
     hostname: Text = "client.example.com",
     client_address: Text | None = "192.0.2.1",
     helo: Text | None = None,
+    mta: Mta = "postfix",
 ) -> Result:
     """Connect to the filter at `address`, play one message as an MTA would, and quit.
 
@@ -31,13 +34,16 @@ def send_message(
         address: the filter's socket, in libmilter's notation.
         message: the whole message, with CRLF or LF.
         sender, recipients: addresses; angle brackets are added where they are missing.
-        timeout: the deadline of each operation, in seconds.
+        timeout: the deadline of each operation, in seconds; smfi_progress restarts it.
+        progress_timeout: how many seconds one step may take in all, as in `Client`.
         macros: values by name, as in `Client`.
         hostname, client_address: the name and the IP address of the SMTP client.
         helo: the HELO name; by default `hostname`.
+        mta: whose habits decide what becomes of the edits, "postfix" or "sendmail"; see `apply_edits`.
 
     Raises:
         ClientError: the filter is not there, dies, hangs, or breaks the protocol.
+        ValueError: an argument is of no use, such as an unknown `mta` or a timeout of 0.
     """
-    with Client(address, timeout=timeout, macros=macros) as client:
-        return client.play(message, sender, recipients, hostname=hostname, address=client_address, helo=helo)
+    with Client(address, timeout=timeout, progress_timeout=progress_timeout, macros=macros) as client:
+        return client.play(message, sender, recipients, hostname=hostname, address=client_address, helo=helo, mta=mta)

@@ -1,0 +1,124 @@
+"""A proxy between an MTA and a filter that keeps every packet of the MTA's: what a filter is really told."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import struct
+import threading
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
+
+from pymilter.testing._address import Address
+
+
+@dataclass(frozen=True)
+class Told:
+    """One command of the MTA: the byte, its payload, and the macros that came just before it."""
+
+    command: str
+    payload: bytes
+    macros: tuple[tuple[str, str], ...] = ()
+
+
+class Recorder:
+    """Listens on the unix socket `path` and passes each connection on to `target`, which may change in between.
+
+    Its process may not be the MTA's user: the socket lets everybody in.
+    """
+
+    def __init__(self, path: str) -> None:
+        self.address = f"unix:{path}"
+        self.target = ""
+        self._path = path
+        self._packets: list[bytes] = []
+        self._open = 0
+        self._changed = threading.Condition()
+        self._listener = socket.socket(socket.AF_UNIX)
+        self._thread = threading.Thread(target=self._accept, name="recorder")
+
+    def __enter__(self) -> Self:
+        self._listener.bind(self._path)
+        os.chmod(self._path, 0o777)  # noqa: PTH101 - a socket
+        self._listener.listen(16)
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._thread.join()
+        self._listener.close()
+
+    def take(self, timeout: float = 20.0) -> list[Told]:
+        """Wait until no connection is open, and return and forget what the MTA has said."""
+        with self._changed:
+            if not self._changed.wait_for(lambda: not self._open, timeout):
+                raise TimeoutError(f"the MTA keeps its connection to the filter after {timeout} s")
+            packets, self._packets = self._packets, []
+        told: list[Told] = []
+        macros: dict[str, list[tuple[str, str]]] = {}
+        for packet in packets:
+            if packet[:1] == b"D":
+                parts = [part.decode("utf-8", "surrogateescape") for part in packet[2:].split(b"\0")[:-1]]
+                macros[packet[1:2].decode()] = list(zip(parts[::2], parts[1::2], strict=True))
+                continue
+            command = packet[:1].decode()
+            told.append(Told(command, packet[1:], tuple(macros.pop(command, ()))))
+        return told
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                peer, _ = self._listener.accept()
+            except OSError:
+                return
+            with self._changed:
+                self._open += 1
+            threading.Thread(target=self._serve, args=(peer,)).start()
+
+    def _serve(self, peer: socket.socket) -> None:
+        try:
+            if not self.target:
+                peer.close()
+                return
+            with peer, Address.parse(self.target).connect(10) as target:
+                target.settimeout(None)
+                back = threading.Thread(target=_copy, args=(target, peer))
+                back.start()
+                with contextlib.suppress(OSError):
+                    while packet := _packet(peer):
+                        with self._changed:
+                            self._packets.append(packet[4:])
+                        target.sendall(packet)
+                    target.shutdown(socket.SHUT_WR)
+                back.join()
+        finally:
+            with self._changed:
+                self._open -= 1
+                self._changed.notify_all()
+
+
+def _packet(sock: socket.socket) -> bytes:
+    head = _exactly(sock, 4)
+    return head + _exactly(sock, struct.unpack("!I", head)[0]) if head else b""
+
+
+def _exactly(sock: socket.socket, size: int) -> bytes:
+    data = b""
+    while len(data) < size:
+        part = sock.recv(size - len(data))
+        if not part:
+            return b""
+        data += part
+    return data
+
+
+def _copy(source: socket.socket, target: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        while data := source.recv(65536):
+            target.sendall(data)
+        target.shutdown(socket.SHUT_WR)
