@@ -11,7 +11,8 @@ def returns_none(function: object) -> bool:
     """Return whether `function` is annotated ``-> None``, quoted or not; False if it has no such annotation.
 
     An annotation may name what exists only for type checkers, and from CPython 3.14 on it is evaluated when someone
-    looks at it. So only its text is read there. What ``functools.wraps`` made is annotated as the function within,
+    looks at it. So only its text is read there; an annotation that was assigned to ``__annotations__`` counts, one that
+    was changed within that dict does not. What ``functools.wraps`` made is annotated as the function within,
     unless it says something else itself.
     """
     seen: set[int] = set()

@@ -103,7 +103,7 @@ def test_steps_that_always_come(name: str) -> None:
 def test_what_an_annotation_says(annotation: object, is_mute: bool) -> None:
     def body(self: Base, chunk: bytes) -> None: ...
 
-    body.__annotations__["return"] = annotation
+    body.__annotations__ = {"return": annotation}
     assert wishes(type("Klass", (Base,), {"body": body})).mute == (("body",) if is_mute else ())
 
 
