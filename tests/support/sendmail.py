@@ -37,6 +37,9 @@ define(`confDELIVERY_MODE', `interactive')dnl
 define(`confTO_IDENT', `0')dnl
 define(`confBAD_RCPT_THROTTLE', `0')dnl
 define(`confLOG_LEVEL', `14')dnl
+dnl On a busy machine it would only queue large messages, and later refuse connections.
+define(`confQUEUE_LA', `10000')dnl
+define(`confREFUSE_LA', `10000')dnl
 define(`confPRIVACY_FLAGS', `goaway')dnl
 define(`SMART_HOST', `relay:[127.0.0.1]')dnl
 define(`RELAY_MAILER_ARGS', `TCP $h {relay_port}')dnl
