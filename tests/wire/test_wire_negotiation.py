@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import sys
 
 import pytest
 
@@ -46,6 +47,23 @@ def test_handlers_do_not_see_whether_the_mta_waits(start: Start, kind: str, offe
     assert (actions, protocol) == (context_actions, context_protocol)
     assert actions == agreed.actions
     assert protocol & ~Protocol.NR_ALL == agreed.protocol & ~Protocol.NR_ALL
+
+
+# Before CPython 3.14 the annotation must be quoted: there it is evaluated with the function.
+TYPE_ONLY = "TypeOnly" if sys.version_info >= (3, 14) else "'TypeOnly'"
+
+
+def test_annotations_may_name_what_only_type_checkers_see(start: Start) -> None:
+    process = start(f"""
+    class Filter(Base):
+        def envfrom(self, mailfrom: {TYPE_ONLY}, *params: {TYPE_ONLY}) -> {TYPE_ONLY}: return CONTINUE
+        def header(self, name: {TYPE_ONLY}, value: str) -> None: note(name, value)
+        def eom(self) -> {TYPE_ONLY}: return REJECT
+    """)
+    with Client(process.address) as client:
+        assert client.negotiation.protocol & (Protocol.NR_HDR | Protocol.NR_MAIL) == Protocol.NR_HDR
+        assert session(client)["eom"].verdict is Verdict.REJECT
+    assert process.seen()
 
 
 @pytest.mark.parametrize("offered", [Action.ADDHDRS, Action.ALL & ~Action.CHGFROM, Action.ALL])
