@@ -105,10 +105,7 @@ void Filter::furnish(Connection &connection) {
     }
     py::object receiver = m_make();
     const py::handle type = py::type::handle_of(receiver);
-    if (!m_plans.contains(type)) {
-        m_plans[type] = m_plan_of(type);
-    }
-    const auto plan = py::cast<std::shared_ptr<const Plan>>(py::object(m_plans[type]));
+    const auto plan = py::cast<std::shared_ptr<const Plan>>(m_plan_of(type));
     py::reinterpret_steal<py::object>(
         PyObject_CallMethodOneArg(receiver.ptr(), Names::get().set_context, connection.handle.ptr()));
     if (PyErr_Occurred() != nullptr) {

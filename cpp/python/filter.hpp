@@ -88,8 +88,7 @@ private:
     py::object m_report;
 
     py::object m_make;
-    py::object m_plan_of;
-    py::dict m_plans;  // type -> Plan, so that each class is looked at once
+    py::object m_plan_of;  // keeps what it has read of a class
 
     mutable std::mutex m_functions_mutex;  // held for moments in which no code of Python's runs
     std::array<py::object, step_count> m_functions;

@@ -39,7 +39,9 @@ def is_dynip(host: str, addr: str) -> bool:
 
 def _octets(addr: str | None) -> list[int] | None:
     parts = addr.split(".") if addr else []
-    if len(parts) != 4 or not all(part.isascii() and part.isdigit() and int(part) <= 255 for part in parts):
+    if len(parts) != 4 or not all(
+        len(part) < 10 and part.isascii() and part.isdigit() and int(part) <= 255 for part in parts
+    ):
         return None
     return [int(part) for part in parts]
 
@@ -59,5 +61,16 @@ def _has_run(numbers: list[int], run: list[int]) -> bool:
 
 
 def _named_by_last(host: str, last: int) -> bool:
-    number = rf"(?<!\d)(?:{last}|{last:03})\."
-    return bool(re.search(rf"(?:^|-|user|cust|h|ppp[^.]*){number}|p{number}pool", host))
+    """Whether a label ends in the number, in one of the places where providers put it."""
+    first, *others = host.split(".")
+    labels = [first, *others]
+    for place, (label, following) in enumerate(zip(labels, others, strict=False)):
+        before = label.rstrip("0123456789")
+        digits = label[len(before) :]
+        if digits not in (str(last), f"{last:03}"):
+            continue
+        if before.endswith(("-", "user", "cust", "h")) or "ppp" in before or (not before and place == 0):
+            return True
+        if before.endswith("p") and following.startswith("pool"):
+            return True
+    return False

@@ -1,6 +1,7 @@
 """The plan of a class of handlers: all that the C++ half must know of it, read once."""
 
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from pymilter._base import ALL_OPTIONS, Base
 from pymilter._core import Gather, Plan
@@ -46,3 +47,20 @@ def plan_of(klass: type[Any]) -> Plan:
         hooks=hooks,
         gather=_gather_of(klass),
     )
+
+
+class Plans:
+    """The plans of the classes that one factory makes: each is read once, and goes when its class goes.
+
+    A factory may make a class for each connection.
+    """
+
+    def __init__(self) -> None:
+        self._plans: WeakKeyDictionary[type[Any], Plan] = WeakKeyDictionary()
+
+    def __call__(self, klass: type[Any]) -> Plan:
+        """The plan of a class. Raises TypeError where it is not derived from Base."""
+        plan = self._plans.get(klass)
+        if plan is None:
+            plan = self._plans[klass] = plan_of(klass)
+        return plan

@@ -17,7 +17,7 @@ from pymilter._hooks import Hooks
 from pymilter._limits import check_limits, spent_when
 from pymilter._loop import SIGNAL_GRACE, RunningLoop
 from pymilter._pid_file import keep_pid_file
-from pymilter._plan import plan_of
+from pymilter._plan import Plans
 from pymilter._privileges import drop_privileges
 from pymilter._report import report
 from pymilter._sockets import discard_listener, open_listener
@@ -86,7 +86,7 @@ class Server:
             exception_policy=exception_policy,
             report=report,
         )
-        self._filter.use_methods(factory, plan_of)
+        self._filter.use_methods(factory, Plans())
         self._loop = RunningLoop(
             self._filter,
             noreply_over_tcp=noreply_over_tcp,

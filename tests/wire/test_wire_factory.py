@@ -66,6 +66,24 @@ def test_the_object_is_let_go_at_close(start: Start) -> None:
     assert process.seen() == [(0,)] * 3
 
 
+def test_a_class_made_for_a_connection_is_let_go(start: Start) -> None:
+    process = start("""
+        import gc, weakref
+        alive = weakref.WeakSet()
+        def Filter():
+            gc.collect()
+            note(len(alive))
+            class Gate(Base):
+                def eom(self): return ACCEPT
+            alive.add(Gate)
+            return Gate()
+    """)
+    for _ in range(4):
+        with Client(process.address) as client:
+            assert session(client)["eom"].verdict is Verdict.ACCEPT
+    assert process.wait_for(lambda seen: len(seen) == 4)[-1][0] < 3
+
+
 @pytest.mark.parametrize(
     ("factory", "error"),
     [

@@ -17,11 +17,12 @@ def find_codec(name: str) -> codecs.CodecInfo | None:
     try:
         return codecs.lookup(name)
     except (LookupError, ValueError):
-        _forget_unknown_names()
+        forget_unknown_charsets()
         return None
 
 
-def _forget_unknown_names() -> None:
+def forget_unknown_charsets() -> None:
+    """Let go what the standard library remembers of names that it did not find."""
     known: dict[str, Any] = getattr(encodings, "_cache", {})
     for name in [name for name, codec in list(known.items()) if codec is None]:
         known.pop(name, None)

@@ -24,6 +24,9 @@ _TOKENS = re.compile(r"""[^\x00-\x20()<>@,;:\\"'/\[\]?=]++""")
 _LONGEST_HEAD = 1000
 _FAULTS = (ValueError, LookupError, TypeError, AttributeError, OverflowError)
 
+#: Longer values are not kept: they would stay in memory when their message is gone.
+_MOST_KEPT = 2000
+
 #: A parameter's value: text, or charset, language and text of RFC 2231.
 ParamValue = str | tuple[str | None, str | None, str]
 
@@ -51,10 +54,10 @@ def _tidy(piece: str) -> str:
 
 def parse_params(value: str) -> list[tuple[str, ParamValue]]:
     """Return a header value's parameters, the value itself first; RFC 2231 parts are joined and decoded."""
-    return list(_parse_params(value))
+    parse = _kept_params if len(value) <= _MOST_KEPT else _parse_params
+    return list(parse(value))
 
 
-@lru_cache(maxsize=16)  # one message's header is asked for many things
 def _parse_params(value: str) -> tuple[tuple[str, ParamValue], ...]:
     plain: list[tuple[str, str]] = []
     for piece in _parseparam(value):
@@ -65,6 +68,9 @@ def _parse_params(value: str) -> tuple[tuple[str, ParamValue], ...]:
         return tuple(decode_params(plain))
     except _FAULTS:  # such as a part number of 5000 digits
         return tuple(plain)
+
+
+_kept_params = lru_cache(maxsize=16)(_parse_params)  # one message's header is asked for many things
 
 
 def unquote(s: str) -> str:

@@ -8,6 +8,7 @@ import re
 from email.message import Message
 from typing import IO, Any, Self, cast
 
+from ._charsets import forget_unknown_charsets
 from ._decode import decode_text, decode_transfer
 from ._lenient import LenientMessage
 from ._limits import Limits
@@ -252,6 +253,7 @@ class SourceMessage(LenientMessage):
         try:
             return super().as_string(unixfrom, maxheaderlen, policy)
         except (LookupError, ValueError, TypeError, AttributeError):
+            forget_unknown_charsets()  # the email package has looked the sender's charset up
             return self.as_bytes(unixfrom).decode("utf-8", "replace")
 
     def dump(self, file: IO[bytes], unixfrom: bool = False) -> None:
