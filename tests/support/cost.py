@@ -1,0 +1,105 @@
+"""Measures whether the time of a function grows with the length of a sender's text, and no faster.
+
+`cost.py [--long] [NAME ...]` runs each function of cost_cases.py on texts of its worst alphabet: one unit repeated, two
+units in turn, many of one and then many of another. It writes which grow faster, and its status tells whether any does.
+
+A text is made twice as long until it takes a measurable time. A function fails where the time more than triples twice
+in a row, in the best of several runs, so that a busy machine makes none fail.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import itertools
+import random
+import sys
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+
+from support.cost_cases import CASES, Case
+
+_SHORTEST = 1000
+_LONGEST = 1_000_000
+_MEASURABLE = 0.004  # seconds
+_RUNS = 5
+_SLOWEST_LINEAR = 2.0  # seconds that no text of the lengths here may take, to end a run that would take hours
+
+Make = Callable[[int], str]
+
+
+def texts(case: Case, is_long: bool) -> Iterator[tuple[str, Make]]:
+    """Ways to make a text of any length, each with its description."""
+    units = list(dict.fromkeys(case.units))
+    pairs = list(itertools.permutations(units, 2))
+    if not is_long:
+        pairs = random.Random(7).sample(pairs, min(len(pairs), case.sample))
+    for unit in units:
+        yield f"{unit!r} * n", partial(_repeated, (unit,), "")
+    for unit, end in itertools.product(units, case.ends):
+        yield f"{unit!r} * n + {end!r}", partial(_repeated, (unit,), end)
+    for one, two in pairs:
+        yield f"{one + two!r} * n", partial(_repeated, (one + two,), "")
+        yield f"{one!r} * n + {two!r} * n", partial(_repeated, (one, two), "")
+
+
+def _repeated(units: tuple[str, ...], end: str, size: int) -> str:
+    return "".join(unit * (size // len(units) // len(unit)) for unit in units) + end
+
+
+def seconds(case: Case, text: str, runs: int = 1) -> float:
+    best = float("inf")
+    for _ in range(runs):
+        argument = case.prepare(text)
+        begin = time.process_time()
+        case.use(argument)
+        best = min(best, time.process_time() - begin)
+    return best
+
+
+def growth(case: Case, make: Make, enough: float) -> str:
+    """How the time grows if it grows too fast; "" if it does not."""
+    before, size = 0.0, _SHORTEST
+    while size <= _LONGEST:
+        now = seconds(case, make(size))
+        if now > _MEASURABLE and now > 3 * before and size > _SHORTEST:
+            times = [seconds(case, make(size * factor // 2), _RUNS) for factor in (1, 2, 4)]
+            if times[1] > 3 * times[0] and times[2] > 3 * times[1]:
+                shown = ", ".join(f"{one * 1000:.1f}" for one in times)
+                return f"{shown} ms for {size // 2}, {size} and {size * 2} characters"
+        if now > _SLOWEST_LINEAR:
+            return f"{now:.1f} s for {size} characters"
+        if now > enough:
+            return ""
+        before, size = now, size * 2
+    return ""
+
+
+def faults(case: Case, is_long: bool) -> list[str]:
+    """The texts on which a function is too slow."""
+    enough = 0.2 if is_long else _MEASURABLE
+    found = []
+    for described, make in texts(case, is_long):
+        if growing := growth(case, make, enough):
+            found.append(f"{described}: {growing}")
+            if len(found) == 3:
+                break
+    return found
+
+
+def main(arguments: list[str]) -> int:
+    is_long = "--long" in arguments
+    names = [name for name in arguments if name != "--long"] or list(CASES)
+    faulthandler.dump_traceback_later(1500 if is_long else 100, exit=True)  # shows which one it was
+    slow = 0
+    cases = {id(CASES[name]): name for name in names}  # one class may have several names
+    for name in cases.values():
+        found = faults(CASES[name], is_long)
+        slow += bool(found)
+        for fault in found:
+            print(f"{name}: {fault}", flush=True)
+    return 1 if slow else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
