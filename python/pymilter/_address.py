@@ -1,9 +1,13 @@
 """Where a filter listens: libmilter's notation for an address, and the address of a socket that is open."""
 
+import logging
 import os
+import re
 import socket
 from dataclasses import dataclass
 from typing import Final
+
+logger = logging.getLogger("pymilter")
 
 FORMS: Final = "inet:PORT@HOST, inet6:PORT@HOST, unix:PATH, local:PATH, a path, fd:NUMBER, systemd: or systemd:NAME"
 
@@ -30,7 +34,7 @@ def parse_address(text: str) -> Address:
     """Read an address in libmilter's notation (smfi_setconn). Raises ValueError that says which forms there are."""
     kind, colon, rest = text.partition(":")
     kind = kind.lower()
-    if not colon or not kind:
+    if not colon or not kind or "/" in kind:
         kind, rest = "unix", text.removeprefix(":")
     if kind in ("unix", "local"):
         return Address(socket.AF_UNIX, path=_checked_path(rest, text))
@@ -41,10 +45,34 @@ def parse_address(text: str) -> Address:
     if kind == "systemd":
         return Address(socket.AF_UNSPEC, inherited=f"systemd:{rest}")
     if kind in ("inet", "inet6"):
-        family = socket.AF_INET6 if kind == "inet6" else socket.AF_INET
-        port, _, host = rest.partition("@")
+        return _internet_address(socket.AF_INET6 if kind == "inet6" else socket.AF_INET, rest, text)
+    meant = _turned_round("inet", text) or f"the forms are {FORMS}"
+    raise ValueError(f"socket is {text!r}: {kind!r} is no kind of socket; {meant}")
+
+
+def _internet_address(family: socket.AddressFamily, rest: str, text: str) -> Address:
+    port, at, host = rest.partition("@")
+    if at and not host:
+        raise ValueError(f"socket is {text!r}: the host after @ is missing")
+    # libmilter takes the digits and passes over what is between them and the @, so there are programs that write it.
+    digits = re.match(r"[0-9]+(?![0-9.])", port)
+    if digits is None or digits[0] == port:
         return Address(family, host=host.strip("[]"), port=_checked_port(port, text))
-    raise ValueError(f"socket is {text!r}: {kind!r} is no kind of socket; the forms are {FORMS}")
+    if not at and port.startswith(":", digits.end()):
+        host = port[digits.end() + 1 :]
+    address = Address(family, host=host.strip("[]"), port=_checked_port(digits[0], text))
+    written = str(address) if address.host else str(address).removesuffix("@")
+    logger.warning("socket is %r: it is taken for %s, write it so", text, written)
+    return address
+
+
+def _turned_round(kind: str, rest: str) -> str:
+    """What to write where somebody has put the host in front, as Postfix does; empty where nobody has."""
+    found = re.fullmatch(r"(?P<host>\[[^\[\]@]+\]|[^\[\]@]+)[:@](?P<port>[0-9]{1,5})", rest)
+    if found is None:
+        return ""
+    host = found["host"].strip("[]")
+    return f"write {'inet6' if ':' in host else kind}:{found['port']}@{host}"
 
 
 def _checked_path(path: str, text: str) -> str:
@@ -62,7 +90,9 @@ def _checked_port(port: str, text: str) -> int:
     try:
         return socket.getservbyname(port, "tcp")
     except (OSError, ValueError):
-        raise ValueError(f"socket is {text!r}: {port!r} is neither a port nor the name of a service") from None
+        kind, _, rest = text.partition(":")
+        meant = _turned_round(kind.lower(), rest) or f"{port!r} is neither a port nor the name of a service"
+        raise ValueError(f"socket is {text!r}: {meant}") from None
 
 
 def parse_host_and_port(text: str) -> tuple[str, int]:

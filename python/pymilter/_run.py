@@ -29,7 +29,7 @@ from pymilter.errors import MilterError
 if TYPE_CHECKING:
     from pymilter.prometheus import MetricsServer
 
-BACKLOG: Final = 128
+BACKLOG: Final = 2**31 - 1  # the system takes as many as its own limit allows, as it does for libmilter
 
 
 class Server:

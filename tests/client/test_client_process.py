@@ -178,15 +178,19 @@ def test_environment_and_folder(address: str, tmp_path: Path) -> None:
         ("inet6:25@::1", "inet6:25@::1"),
         ("inet6:25@[::1]", "inet6:25@::1"),
         ("inet6:25", "inet6:25@::1"),
+        ("inet:smtp@192.0.2.1", "inet:25@192.0.2.1"),
+        ("inet:25:192.0.2.1", "inet:25@192.0.2.1"),
     ],
 )
 def test_addresses(text: str, expected: str) -> None:
     assert str(Address.parse(text)) == expected
 
 
-@pytest.mark.parametrize("text", ["", "unix:", "inet:", "inet:x@y", "inet:0@y", "inet:65536@y", "tcp:1@y", "inet:1@"])
+@pytest.mark.parametrize(
+    "text", ["", "unix:", "inet:", "inet:x@y", "inet:0@y", "inet:65536@y", "tcp:1@y", "inet:1@", "fd:3"]
+)
 def test_bad_addresses(text: str) -> None:
-    with pytest.raises(ValueError, match="bad socket"):
+    with pytest.raises(ValueError, match="socket is "):
         Client(text)
 
 

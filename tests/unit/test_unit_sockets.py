@@ -25,6 +25,8 @@ from pymilter._address import Address, parse_address
         ("/run/x.sock", Address(socket.AF_UNIX, path="/run/x.sock")),
         ("x.sock", Address(socket.AF_UNIX, path="x.sock")),
         (":/run/x.sock", Address(socket.AF_UNIX, path="/run/x.sock")),
+        ("/run/a:b", Address(socket.AF_UNIX, path="/run/a:b")),
+        ("./a:b", Address(socket.AF_UNIX, path="./a:b")),
         ("unix:/run/a:b@c", Address(socket.AF_UNIX, path="/run/a:b@c")),
     ],
 )
@@ -49,12 +51,45 @@ def test_an_address(text: str, address: Address) -> None:
         ("inet:\u0661@h", "is neither a port"),
         ("inet:no-such-service@h", "'no-such-service' is neither a port nor the name of a service"),
         ("inet:a\0b@h", "is neither a port"),
+        ("inet:8890@", "the host after @ is missing"),
+        ("inet:65536:0.0.0.0", "a port is at most 65535"),
+        ("inet:127.0.0.1:8890", "write inet:8890@127.0.0.1"),
+        ("inet:localhost:8890", "write inet:8890@localhost"),
+        ("inet:127.0.0.1@8890", "write inet:8890@127.0.0.1"),
+        ("inet6:[::1]:8890", "write inet6:8890@::1"),
+        ("inet6:::1:8890", "write inet6:8890@::1"),
+        ("inet:[::1]:8890", "write inet6:8890@::1"),
+        ("127.0.0.1:8890", "write inet:8890@127.0.0.1"),
+        ("inet:127.0.0.1", "'127.0.0.1' is neither a port"),
     ],
 )
 def test_what_is_no_address(text: str, reason: str) -> None:
     with pytest.raises(ValueError, match=r"socket is .*") as caught:
         parse_address(text)
     assert reason in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "address", "taken"),
+    [
+        ("inet:8899:0.0.0.0", Address(socket.AF_INET, host="0.0.0.0", port=8899), "inet:8899@0.0.0.0"),
+        ("inet:8899 @127.0.0.1", Address(socket.AF_INET, host="127.0.0.1", port=8899), "inet:8899@127.0.0.1"),
+        ("inet:8899/tcp@127.0.0.1", Address(socket.AF_INET, host="127.0.0.1", port=8899), "inet:8899@127.0.0.1"),
+        ("inet:8899:10.0.0.1@127.0.0.1", Address(socket.AF_INET, host="127.0.0.1", port=8899), "inet:8899@127.0.0.1"),
+        ("inet6:8899:::1", Address(socket.AF_INET6, host="::1", port=8899), "inet6:8899@::1"),
+        ("inet6:8899:[::1]", Address(socket.AF_INET6, host="::1", port=8899), "inet6:8899@::1"),
+        ("inet:8899 ", Address(socket.AF_INET, port=8899), "inet:8899"),
+        ("inet:8899:", Address(socket.AF_INET, port=8899), "inet:8899"),
+    ],
+)
+def test_digits_in_front_are_the_port(
+    text: str, address: Address, taken: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert parse_address(text) == address
+    assert [record.getMessage() for record in caplog.records] == [
+        f"socket is {text!r}: it is taken for {taken}, write it so"
+    ]
+    assert parse_address(taken) == address
 
 
 @pytest.mark.parametrize(

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import shutil
 import socket
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+
+from pymilter._address import parse_address
 
 from ._errors import FilterTimeout, FilterUnreachable
 
@@ -26,27 +27,22 @@ class Address:
 
     @classmethod
     def parse(cls, text: str | os.PathLike[str]) -> Address:
-        """Read `unix:/path`, `local:/path`, a bare path, `inet:port@host` or `inet6:port@host`.
+        """Read an address as the filter does: `unix:/path`, `local:/path`, a path, `inet:port@host`, `inet6:port@host`.
 
         A missing host is the loopback address, because that is where a test connects to.
 
         Raises:
             ValueError: it is none of these.
         """
-        spec = os.fspath(text)
-        scheme, colon, rest = spec.partition(":")
-        if scheme in ("unix", "local") and rest:
-            return cls(socket.AF_UNIX, path=rest)
-        if scheme in ("inet", "inet6"):
-            match = re.fullmatch(r"([0-9]{1,5})(?:@\[?([^\[\]]+)\]?)?", rest)
-            if match is None or not 0 < int(match[1]) < 65536:
-                raise ValueError(f"bad socket {spec!r}: {scheme}:PORT@HOST with a port from 1 to 65535 is needed")
-            if scheme == "inet":
-                return cls(socket.AF_INET, host=match[2] or "127.0.0.1", port=int(match[1]))
-            return cls(socket.AF_INET6, host=match[2] or "::1", port=int(match[1]))
-        if "/" in scheme or (spec and not colon):
-            return cls(socket.AF_UNIX, path=spec)
-        raise ValueError(f"bad socket {spec!r}: unix:/path, local:/path, a path, inet:port@host or inet6:port@host")
+        where = parse_address(os.fspath(text))
+        if where.inherited:
+            raise ValueError(f"socket is {where.inherited!r}: a client cannot connect to it")
+        if where.family == socket.AF_UNIX:
+            return cls(where.family, path=where.path)
+        if where.port == 0:
+            raise ValueError(f"socket is {os.fspath(text)!r}: a port from 1 to 65535 is needed")
+        loopback = "::1" if where.family == socket.AF_INET6 else "127.0.0.1"
+        return cls(where.family, host=where.host or loopback, port=where.port)
 
     def __str__(self) -> str:
         if self.family == socket.AF_UNIX:
