@@ -198,6 +198,18 @@ def test_recipient_removed(rig: Rig) -> None:
     assert delivery.addresses == ["<first@example.net>"]
 
 
+def test_recipient_with_a_source_route_removed_as_the_filter_got_it(rig: Rig) -> None:
+    message = Message()
+    with rig.mta.client() as client:  # sendmail() would take the route away
+        client.ehlo()
+        client.docmd("MAIL", "FROM:<delrcpt-as-got@example.org>")
+        assert client.docmd("RCPT", "TO:<first@example.net>")[0] == 250
+        assert client.docmd("RCPT", "TO:<@one.example,@two.example:second@example.net>")[0] == 250
+        assert client.data(bytes(message))[0] == 250
+    rig.sink.wait(message.token)
+    assert rig.delivered(message).addresses == ["<first@example.net>"]
+
+
 def test_sender_changed(rig: Rig) -> None:
     assert rig.deliver("chgfrom", Message()).sender.address == "<changed@example.org>"
 

@@ -68,6 +68,8 @@ class Gathering(Base):
                 self.addrcpt("<added@example.net>", "NOTIFY=NEVER")
             case "delrcpt":
                 self.delrcpt("<second@example.net>")
+            case "delrcpt-as-got":
+                self.delrcpt(self.recipients[-1])
             case "chgfrom":
                 self.chgfrom("<changed@example.org>")
             case "chgfrom-params":
