@@ -89,7 +89,7 @@ void address(const std::string &text) {
     expect(std::none_of(text.begin(), text.end(), [](unsigned char byte) { return byte < 32 || byte == 127; }));
     expect(passes([&] { pymilter::check_address("sender", shorter); }));
     const std::string plain = unquoted(is_bracketed ? shorter.substr(1, shorter.size() - 2) : shorter);
-    expect(!has_any(plain, "<>,()", 5) && (is_bracketed || plain.find(' ') == std::string::npos));
+    expect(!has_any(plain, "<>,;()", 6) && (is_bracketed || plain.find(' ') == std::string::npos));
 }
 
 void one_line(const std::string &text) {

@@ -63,7 +63,7 @@ void check_fold(std::string_view value, std::size_t at, bool is_crlf) {
 std::size_t route_length(std::string_view mailbox) {
     std::size_t at = 0;
     while (at < mailbox.size() && mailbox[at] == '@') {
-        const std::size_t end = mailbox.find_first_of(",:@<>()\"\\ ", at + 1);
+        const std::size_t end = mailbox.find_first_of(",:;@<>()\"\\ ", at + 1);
         if (end == npos || (mailbox[end] != ',' && mailbox[end] != ':')) {
             return 0;
         }
@@ -75,8 +75,9 @@ std::size_t route_length(std::string_view mailbox) {
     return 0;
 }
 
-// Sendmail splits a list at commas, and without angle brackets at blanks; Postfix takes the first of several. What the
-// MTAs read in other ways than we do (a comment, a backslash before a quote) could hide a comma from us.
+// Sendmail splits a list at commas, and without angle brackets at blanks; Postfix takes the first of several, also
+// where semicolons part them. What the MTAs read in other ways than we do (a comment, a backslash before a quote) could
+// hide a comma from us.
 void check_mailbox(std::string_view what, std::string_view address, bool is_bracketed) {
     const std::size_t start = is_bracketed ? 1 : 0;
     const std::size_t end = address.size() - start;
@@ -87,7 +88,7 @@ void check_mailbox(std::string_view what, std::string_view address, bool is_brac
             is_quoted = !is_quoted;
         } else if (is_quoted) {
             at += character == '\\' ? 1 : 0;
-        } else if (std::string_view{"<>,()"}.find(character) != npos) {
+        } else if (std::string_view{"<>,;()"}.find(character) != npos) {
             refuse_character(what, address, at, "allowed is one address, with angle brackets only around it");
         } else if (character == '\\' && at + 1 < end && (address[at + 1] == '"' || address[at + 1] == '\\')) {
             refuse_character(what, address, at, "such a backslash is allowed only in a quoted string");

@@ -101,6 +101,7 @@ def test_an_edit_outside_eom(puppet: Puppet, call: str, step: str) -> None:
         ("addrcpt('<a>b<c>')", "'>' at position 2: allowed is one address"),
         ("addrcpt('a@example.org,b@example.org')", "',' at position 13: allowed is one address"),
         ("addrcpt('<a@example.org,b@example.org>')", "',' at position 14: allowed is one address"),
+        ("addrcpt('a@example.org;b@example.org')", "';' at position 13: allowed is one address"),
         ("addrcpt('<@one,two:a@example.org>')", "',' at position 5: allowed is one address"),
         ("addrcpt('@one,@two:a@example.org')", "',' at position 4: allowed is one address"),
         ("addrcpt('a@example.org b@example.org')", r"\x20 at position 13: write <user@example.com>"),
