@@ -58,7 +58,7 @@ class Gathering(Base):
                 self.addheader("X-Inserted", "at the top", 0)
             case "change":
                 self.chgheader("X-Multi", 2, "changed")
-                self.chgheader("X-Single", 1, "changed too")
+                self.chgheader("X-Single", 0, "changed too")  # 0 is the first, as 1 is
             case "delete":
                 self.chgheader("X-Multi", 3, "")
                 self.chgheader("X-Single", 1, None)
