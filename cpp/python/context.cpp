@@ -231,6 +231,7 @@ void Context::replacebody(const py::object &data) {
 
 void Context::quarantine(const py::object &reason) {
     std::string text = to_bytes("quarantine reason", reason);
+    text.erase(text.find_last_not_of("\r\n") + 1);  // str(error) may end so
     check_line("quarantine reason", text);
     m_connection->edit(SMFIF_QUARANTINE, "quarantine",
                        [=](SMFICTX *context) mutable { return ::smfi_quarantine(context, text.data()); });

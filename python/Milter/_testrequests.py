@@ -160,6 +160,7 @@ class TestRequests:
 
     def quarantine(self, reason: str) -> None:
         """Keep the reason in `_quarantine`."""
+        reason = reason.rstrip("\r\n")
         check_line("quarantine reason", encoded(reason))
         self._check_edit(Action.QUARANTINE, "quarantine")
         self._quarantine = reason

@@ -122,6 +122,7 @@ def test_an_edit_outside_eom(puppet: Puppet, call: str, step: str) -> None:
         ("chgfrom('')", "sender is empty"),
         ("chgfrom('<a@example.org>', 'RET=\\n')", r"\x0a at position 4"),
         ("quarantine('')", "quarantine reason is empty"),
+        ("quarantine('\\n')", "quarantine reason is empty"),
         ("quarantine('a\\nb')", r"\x0a at position 1"),
     ],
 )

@@ -72,6 +72,7 @@ from support.wire import Start
             ChangeFrom("<n@example.org>", "RET=HDRS ENVID=1"),
         ),
         ("quarantine('look at it')", Quarantine("look at it")),
+        ("quarantine('look at it\\r\\n')", Quarantine("look at it")),
     ],
 )
 def test_an_edit_reaches_the_mta(puppet: Puppet, call: str, edit: Edit) -> None:
