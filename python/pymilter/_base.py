@@ -192,7 +192,8 @@ class Base:
         """Append a header, or insert it at `idx`, counted from 0 (smfi_addheader, smfi_insheader).
 
         All edits raise MilterError outside `eom`, DisabledAction where the MTA does not grant the action (here
-        ADDHDRS), and ValueError for what must not reach the MTA: here NUL, CR, or a LF that no space or tab follows.
+        ADDHDRS), and ValueError for what must not reach the MTA: here NUL, a lone CR, a line break that no space or tab
+        follows, or a fold with only blanks after it. Folds may be written with CRLF; line ends at the end are dropped.
         """
         self._ctx.addheader(field, value, idx)
 
@@ -208,7 +209,10 @@ class Base:
         self._ctx.addrcpt(rcpt, params)
 
     def delrcpt(self, rcpt: str) -> None:
-        """Remove a recipient, written as `envrcpt` got it (smfi_delrcpt). Needs DELRCPT."""
+        """Remove a recipient, written as `envrcpt` got it (smfi_delrcpt). Needs DELRCPT.
+
+        One with a source route is removed without it too, because Postfix knows it only so.
+        """
         self._ctx.delrcpt(rcpt)
 
     def chgfrom(self, sender: str, params: Parameters = None) -> None:
