@@ -3,8 +3,8 @@
 python examples/asyncio_beside.py unix:/tmp/asyncio.sock
 """
 
+import argparse
 import asyncio
-import sys
 import threading
 
 from pymilter import CONTINUE, Base, Outcome, Reject, run
@@ -28,10 +28,13 @@ class Lookup(Base):
 
 
 if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("socket", help="where to listen")
+    options = parser.parse_args()
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
     try:
-        run(Lookup, sys.argv[1])
+        run(Lookup, options.socket)
     finally:
         loop.call_soon_threadsafe(loop.stop)
         thread.join()

@@ -3,9 +3,9 @@
 python examples/processes.py unix:/tmp/processes.sock fork|spawn
 """
 
+import argparse
 import multiprocessing
 import os
-import sys
 from concurrent.futures import ProcessPoolExecutor
 
 from pymilter import CONTINUE, Base, Outcome, run
@@ -43,5 +43,9 @@ class Score(Base):
 
 
 if __name__ == "__main__":
-    with ProcessPoolExecutor(2, multiprocessing.get_context(sys.argv[2])) as pool:
-        run(Score, sys.argv[1])
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("socket", help="where to listen")
+    parser.add_argument("method", choices=["fork", "spawn"], help="how to start the processes")
+    options = parser.parse_args()
+    with ProcessPoolExecutor(2, multiprocessing.get_context(options.method)) as pool:
+        run(Score, options.socket)

@@ -3,8 +3,8 @@
 python examples/threads.py unix:/tmp/threads.sock
 """
 
+import argparse
 import queue
-import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -36,10 +36,13 @@ class Journal(Base):
 
 
 if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("socket", help="where to listen")
+    options = parser.parse_args()
     writer = threading.Thread(target=write_journal)
     writer.start()
     try:
-        run(Journal, sys.argv[1])
+        run(Journal, options.socket)
     finally:
         journal.put(None)
         writer.join()

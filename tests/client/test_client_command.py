@@ -152,15 +152,14 @@ def test_endless_progress_ends_after_progress_timeout() -> None:
         client.close()
 
 
-def test_the_example_gate_shows_help_and_takes_no_option_for_a_socket(tmp_path: Path) -> None:
-    gate = ROOT / "examples" / "gate.py"
-    done = subprocess.run(
-        [sys.executable, gate, "--help"], capture_output=True, text=True, check=False, timeout=60, cwd=tmp_path
-    )
-    assert done.returncode == 0
-    assert "usage: gate.py" in done.stdout
-    done = subprocess.run(
-        [sys.executable, gate, "--socket"], capture_output=True, text=True, check=False, timeout=60, cwd=tmp_path
-    )
-    assert done.returncode == 2
+@pytest.mark.parametrize("name", ["gate.py", "threads.py", "asyncio_beside.py", "processes.py"])
+def test_the_examples_take_no_option_for_a_socket(tmp_path: Path, name: str) -> None:
+    def example(option: str) -> subprocess.CompletedProcess[str]:
+        program = [sys.executable, str(ROOT / "examples" / name), option]
+        return subprocess.run(program, capture_output=True, text=True, check=False, timeout=30, cwd=tmp_path)
+
+    shown = example("--help")
+    assert (shown.returncode, shown.stderr) == (0, "")
+    assert f"usage: {name}" in shown.stdout
+    assert example("--socket").returncode == 2
     assert list(tmp_path.iterdir()) == []
