@@ -226,8 +226,11 @@ def recipients(mta: Mta, *edits: Edit) -> tuple[str, ...]:
 def test_added_recipients() -> None:
     assert recipients("postfix", AddRecipient("<a@x>")) == ("<a@x>", "<b@x>", "<a@x>")
     assert recipients("sendmail", AddRecipient("<a@x>")) == ("<a@x>", "<b@x>")
-    twice: list[Edit] = [AddRecipient("c@x"), AddRecipient("<c@x>", "NOTIFY=NEVER")]
+    twice: list[Edit] = [AddRecipient("c@x"), AddRecipient("<c@x>")]
     assert recipients("postfix", *twice) == recipients("sendmail", *twice) == ("<a@x>", "<b@x>", "<c@x>")
+    twice = [AddRecipient("c@x"), AddRecipient("<c@x>", "NOTIFY=NEVER")]
+    assert recipients("postfix", *twice) == ("<a@x>", "<b@x>", "<c@x>", "<c@x>")
+    assert recipients("sendmail", *twice) == ("<a@x>", "<b@x>", "<c@x>")
     cases: list[Edit] = [AddRecipient("<c@x>"), AddRecipient("<C@x>")]
     assert recipients("postfix", *cases) == ("<a@x>", "<b@x>", "<c@x>")
     assert recipients("sendmail", *cases) == ("<a@x>", "<b@x>", "<c@x>", "<C@x>")
@@ -249,16 +252,27 @@ def test_postfix_forgets_an_added_recipient_even_where_it_deletes_none() -> None
 @BOTH
 def test_the_rest_of_the_envelope(mta: Mta) -> None:
     before = Envelope("<s@x>", ("<a@x>",), "SIZE=1")
-    edits: list[Edit] = [
-        ChangeFrom("<other@x>"),
-        ChangeFrom("new@x", "RET=FULL"),
-        Quarantine("why"),
-        AddHeader("A", "b"),
-    ]
+    edits: list[Edit] = [ChangeFrom("<other@x>"), ChangeFrom("new@x"), Quarantine("why"), AddHeader("A", "b")]
     after = apply_edits(CRLF, before, edits, mta=mta).envelope
-    assert after == Envelope("<new@x>", ("<a@x>",), "RET=FULL", "why")
+    assert after == Envelope("<new@x>", ("<a@x>",), "SIZE=1", "why")
     assert apply_edits(CRLF, before, [ChangeFrom("<>")], mta=mta).envelope.sender == "<>"
     assert apply_edits(CRLF, before, [], mta=mta).envelope == before
+
+
+@pytest.mark.parametrize(
+    ("given", "postfix", "sendmail"),
+    [
+        (None, "SIZE=1 RET=HDRS ENVID=a", "SIZE=1 RET=HDRS ENVID=a"),
+        ("", "SIZE=1 RET=HDRS ENVID=a", "SIZE=1 RET=HDRS ENVID=a"),
+        ("ret=FULL", "SIZE=1 ENVID=a ret=FULL", "ret=FULL"),
+        ("ENVID=b BODY=7BIT", "SIZE=1 RET=HDRS ENVID=b", "ENVID=b BODY=7BIT"),
+    ],
+)
+def test_parameters_of_a_changed_sender(given: str | None, postfix: str, sendmail: str) -> None:
+    before = Envelope("<s@x>", (), "SIZE=1 RET=HDRS ENVID=a")
+    edits = [ChangeFrom("<n@x>", given)]
+    assert apply_edits(CRLF, before, edits, mta="postfix").envelope.sender_params == postfix
+    assert apply_edits(CRLF, before, edits, mta="sendmail").envelope.sender_params == sendmail
 
 
 def test_an_unknown_mta_is_refused() -> None:

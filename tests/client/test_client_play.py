@@ -14,7 +14,10 @@ from pymilter.testing import (
     AddHeader,
     Client,
     Command,
+    Envelope,
+    FilterGone,
     FilterProcess,
+    Mta,
     Protocol,
     ProtocolError,
     Quarantine,
@@ -22,6 +25,7 @@ from pymilter.testing import (
     Result,
     SmtpReply,
     Verdict,
+    apply_edits,
     send_message,
 )
 from support.cfilter.probe import body_line, log
@@ -244,6 +248,41 @@ def test_a_final_answer_to_connect_holds_for_later_messages(probe: Probe) -> Non
     assert str(first.reply) == str(second.reply) == "550 5.7.1 never"
     assert second.transcript == ()
     assert [line.split()[0] for line in log(process)] == ["connect", "close"]
+
+
+def test_a_field_of_more_than_a_packet_is_cut_as_by_postfix(probe: Probe) -> None:
+    message = b"A: b\r\nLong: " + b"x" * 70_000 + b"\r\nC: d\r\n\r\nbody\r\n"
+    result = send_message(probe("-e", "addheader|New|e").address, message)
+    assert result.verdict is Verdict.ACCEPT
+    assert result.changed
+    assert result.original == message
+    assert result.message == b"A: b\r\nLong: " + b"x" * 59_994 + b"\r\nC: d\r\nNew: e\r\n\r\nbody\r\n"
+
+
+def test_an_added_field_is_cut_as_well() -> None:
+    sizes: dict[Mta, int] = {"postfix": 59_994, "sendmail": 65_000}
+    for mta, size in sizes.items():
+        after = apply_edits(b"A: b\r\n\r\n", Envelope("<>", ()), [AddHeader("Long", "x" * 65_000)], mta=mta)
+        assert [len(value) for _, value in after.headers] == [1, size]
+
+
+def test_messages_that_no_filter_sees_have_queue_ids_of_their_own(probe: Probe) -> None:
+    with Client(probe("-r", "helo=accept").address) as client:
+        results = [client.play(MESSAGE) for _ in range(2)]
+    assert [str(result.reply) for result in results] == [f"250 2.0.0 Ok: queued as 000000000{n}" for n in (1, 2)]
+
+
+def test_after_421_the_connection_is_over(probe: Probe) -> None:
+    process = probe("-r", "rcpt@b@ex=421 4.7.0 too many")
+    with Client(process.address) as client:
+        result = client.play(MESSAGE, "s@x", ["a@example.net", "b@example.net", "c@example.net"])
+        assert client.closed
+        with pytest.raises(FilterGone, match="connection is closed"):
+            client.play(MESSAGE)
+    assert (result.verdict, result.decided_at) == (Verdict.TEMPFAIL, Command.RCPT)
+    assert str(result.reply) == "421 4.7.0 too many"
+    assert not result.delivered
+    assert [line.split()[0] for line in log(process)][-3:] == ["rcpt", "abort", "close"]
 
 
 def test_play_goes_on_after_steps_by_hand(probe: Probe) -> None:

@@ -44,7 +44,8 @@ class Editing:
             for case in cases:
                 calls = [as_call(edit) for edit in case.edits]
                 (self.folder / f"{case.token}.json").write_text(json.dumps(calls))
-                assert client.sendmail(case.envelope.sender, list(case.envelope.recipients), case.message) == {}
+                sender, to, params = case.envelope.sender, case.envelope.recipients, case.envelope.sender_params
+                assert client.sendmail(sender, list(to), case.message, params.split()) == {}
         self.server.settle(120)
 
     def delivered(self, case: Case) -> list[Delivery]:
@@ -97,6 +98,9 @@ def difference(mta: Editing, case: Case) -> str | None:
             return f"body     {delivery.body!r}\nforetold {body!r}"
         if delivery.sender.address != foretold.envelope.sender:
             return f"sender   {delivery.sender.address}\nforetold {foretold.envelope.sender}"
+        params = {param for param in delivery.sender.params if param.startswith(("RET=", "ENVID="))}
+        if params != set(foretold.envelope.sender_params.split()):
+            return f"params   {params}\nforetold {foretold.envelope.sender_params}"
     return None
 
 
@@ -117,7 +121,7 @@ def check(mta: Editing, count: int) -> None:
 
 
 def test_random_edits_are_foretold(mta: Editing) -> None:
-    check(mta, 200 if mta.name == "postfix" else 40)
+    check(mta, 200 if mta.name == "postfix" else 25)
 
 
 @pytest.mark.long

@@ -56,7 +56,7 @@ def random_case(seed: str, token: str, *, complete: bool = True) -> Case:
     source.shuffle(fields)
     header = "".join(f"{name}: {value}\n" for name, value in fields).replace("\n", "\r\n")
     body = source.choice([b"", b"one\r\n", b"a\r\n\r\n..b\r\n"])
-    envelope = Envelope(f"<{token}@example.org>", ("<a@example.net>", "<b@example.net>"))
+    envelope = Envelope(f"<{token}@example.org>", ("<a@example.net>", "<b@example.net>"), "RET=HDRS ENVID=a")
     return Case(seed, header.encode() + b"\r\n" + body, envelope, tuple(_edits(source)))
 
 
@@ -69,12 +69,12 @@ def as_call(edit: Edit) -> list[str | int]:
             return ["addheader", name, value, index]
         case ChangeHeader(index, name, value):
             return ["chgheader", name, index, value]
-        case AddRecipient(address, _):
-            return ["addrcpt", address]
+        case AddRecipient(address, params):
+            return ["addrcpt", address] if params is None else ["addrcpt", address, params]
         case DeleteRecipient(address):
             return ["delrcpt", address]
-        case ChangeFrom(address, _):
-            return ["chgfrom", address]
+        case ChangeFrom(address, params):
+            return ["chgfrom", address] if params is None else ["chgfrom", address, params]
         case ReplaceBody(data):
             return ["replacebody", data.decode("latin-1")]
         case Quarantine(reason):
@@ -103,9 +103,10 @@ def _edit(source: random.Random) -> Edit:
             return ChangeHeader(number, name, "")
         case "rcpt":
             recipient = source.choice(_RECIPIENTS)
-            return AddRecipient(recipient) if number > 1 else DeleteRecipient(recipient)
+            params = source.choice([None, None, "NOTIFY=NEVER"])
+            return AddRecipient(recipient, params) if number > 1 else DeleteRecipient(recipient)
         case _:
-            return ChangeFrom(source.choice(["<new@example.org>", "<>"]))
+            return ChangeFrom(source.choice(["<new@example.org>", "<>"]), source.choice([None, "RET=FULL", "ENVID=b"]))
 
 
 def _value(source: random.Random, name: str) -> str:

@@ -111,26 +111,41 @@ def edited_message(message: Message, edits: Sequence[Edit], mta: Mta, leading_sp
 def edited_envelope(envelope: Envelope, edits: Iterable[Edit], mta: Mta) -> Envelope:
     """The envelope after the edits."""
     recipients = list(envelope.recipients)
-    added: set[str] = set()
+    added: set[tuple[str, str]] = set()
     for edit in edits:
         match edit:
             case ChangeFrom(address, params):
-                envelope = replace(envelope, sender=bracketed(address), sender_params=params or "")
-            case AddRecipient(address, _):
+                kept = _sender_params(envelope.sender_params, params, mta) if params else envelope.sender_params
+                envelope = replace(envelope, sender=bracketed(address), sender_params=kept)
+            case AddRecipient(address, params):
                 recipient = bracketed(address)
-                # Postfix looks for duplicates only among those that a filter added, whatever their case; a deletion,
-                # even one that finds nobody, makes it forget the address there.
-                if recipient.lower() not in added if mta == "postfix" else recipient not in recipients:
+                key = recipient.lower(), params or ""
+                # Postfix looks for duplicates only among those that a filter added, whatever their case, with the same
+                # parameters; a deletion, even one that finds nobody, makes it forget the address there.
+                if key not in added if mta == "postfix" else recipient not in recipients:
                     recipients.append(recipient)
-                    added.add(recipient.lower())
+                    added.add(key)
             case DeleteRecipient(address):
                 recipients = [one for one in recipients if one != bracketed(address)]
-                added.discard(bracketed(address).lower())
+                added = {key for key in added if key[0] != bracketed(address).lower()}
             case Quarantine(reason):
                 envelope = replace(envelope, quarantine=reason)
             case _:
                 pass
     return replace(envelope, recipients=tuple(recipients))
+
+
+def _sender_params(old: str, new: str, mta: Mta) -> str:
+    """The sender's parameters after a change that brings some: Postfix takes RET and ENVID, Sendmail begins anew."""
+    if mta == "sendmail":
+        return new
+    taken = [param for param in new.split() if _keyword(param) in ("RET", "ENVID")]
+    replaced = {_keyword(param) for param in taken}
+    return " ".join([param for param in old.split() if _keyword(param) not in replaced] + taken)
+
+
+def _keyword(param: str) -> str:
+    return param.partition("=")[0].upper()
 
 
 def _new_body(edits: Iterable[Edit], mta: Mta) -> bytes | None:
