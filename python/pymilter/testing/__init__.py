@@ -1,4 +1,4 @@
-"""The MTA's side of the milter protocol, for tests and demonstrations of filters: pure Python, no libmilter needed.
+"""The MTA's side of the milter protocol, in pure Python, for tests and demonstrations of filters.
 
     with temporary_socket() as address, FilterProcess([sys.executable, "gate.py", address], address):
         result = send_message(address, b"Subject: hello\\r\\n\\r\\ntext\\r\\n", "a@example.org", ["b@example.net"])
@@ -6,6 +6,8 @@
         assert ("X-Gate", "open") in result.headers
 
 `Client` goes step by step instead; `python -m pymilter.testing MESSAGE.eml SOCKET` prints what a running filter does.
+What becomes of a filter's edits depends on the mail server: `mta="postfix"` or `mta="sendmail"`; `apply_edits` works
+that out without a socket.
 """
 
 from ._address import free_port, temporary_socket
