@@ -15,18 +15,24 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t *data, std::size_t size
     const pymilter::Options both{wanted.actions & offered.actions, wanted.protocol & offered.protocol};
     expect(agreed.actions == both.actions);
     expect((agreed.protocol & ~offered.protocol) == 0);
-    // Steps may be asked for that nobody wants, and one of them left unanswered; nothing else is added.
-    expect((agreed.protocol & ~both.protocol & ~std::uint32_t{SMFIP_NR_DATA}) == 0);
-    expect(transport != Transport::local || agreed.protocol == both.protocol);
+    // DATA and EOH may be asked for although nobody wants them, and left unanswered; nothing else is added.
+    constexpr std::uint32_t added = SMFIP_NR_DATA | SMFIP_NR_EOH;
+    expect((agreed.protocol & ~both.protocol & ~added) == 0);
     for (std::size_t index = 0; index < pymilter::step_count; ++index) {
         const auto step = static_cast<pymilter::Step>(index);
-        if (step == pymilter::Step::data) {
-            continue;
-        }
         const auto &traits = pymilter::traits(step);
-        expect((agreed.protocol & traits.skip) == (both.protocol & traits.skip));
-        expect(agreed.is_mute(step) == (transport != Transport::plain_tcp && both.is_mute(step)));
+        const bool is_left_out = (agreed.protocol & traits.skip) != 0;
+        expect(!is_left_out || (both.protocol & traits.skip) != 0);
+        expect(transport != Transport::plain_tcp || !agreed.is_mute(step));
+        if (step != pymilter::Step::data && step != pymilter::Step::eoh) {
+            expect(is_left_out == ((both.protocol & traits.skip) != 0));
+            expect(agreed.is_mute(step) == (transport != Transport::plain_tcp && both.is_mute(step)));
+        }
     }
+    const auto is_sent = [&](std::uint32_t bit) { return (agreed.protocol & bit) == 0; };
+    expect(!is_sent(SMFIP_NODATA) || !is_sent(SMFIP_NOHDRS) || is_sent(SMFIP_NOEOH));
+    expect(!is_sent(SMFIP_NOUNKNOWN) || is_sent(SMFIP_NODATA));
+    expect(transport == Transport::local || is_sent(SMFIP_NODATA));
     expect(agreed.can_skip() == both.can_skip());
     return 0;
 }

@@ -40,6 +40,20 @@ bool SocketName::covers(const SocketName &accepted) const noexcept {
            std::memcmp(&accepted.m_address, &m_address, m_length) == 0;
 }
 
+int SocketName::connect() const {
+    const int descriptor = ::socket(family(), SOCK_STREAM, 0);
+    if (descriptor >= 0) {
+        ::fcntl(descriptor, F_SETFD, FD_CLOEXEC);
+        if (::connect(descriptor, &m_address.any, m_length) == 0) {
+            return descriptor;
+        }
+        const int saved_errno = errno;
+        ::close(descriptor);
+        errno = saved_errno;
+    }
+    throw std::system_error(errno, std::generic_category(), "cannot connect to a socket that has just been opened");
+}
+
 bool is_listening(int descriptor) noexcept {
     int listening = 0;
     socklen_t length = sizeof listening;

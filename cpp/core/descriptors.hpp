@@ -21,6 +21,8 @@ public:
     int family() const { return m_address.any.sa_family; }
     // Whether a connection whose own name is `accepted` came through the socket with this name.
     bool covers(const SocketName &accepted) const noexcept;
+    // A new stream socket that is connected to it, close-on-exec. Throws std::system_error.
+    int connect() const;
 
 private:
     union {

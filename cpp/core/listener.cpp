@@ -103,9 +103,33 @@ bool replace(int place, int present, int descriptor) noexcept {
     return false;
 }
 
-// Lets libmilter open a socket of its own and returns its descriptor. libmilter accepts only peers of the family that
+// Closes what is not released.
+class Descriptor {
+public:
+    explicit Descriptor(int number) : m_number(number) {}
+    ~Descriptor() {
+        if (m_number >= 0) {
+            ::close(m_number);
+        }
+    }
+    Descriptor(const Descriptor &) = delete;
+    Descriptor &operator=(const Descriptor &) = delete;
+
+    int get() const noexcept { return m_number; }
+    int release() noexcept { return std::exchange(m_number, -1); }
+
+private:
+    int m_number;
+};
+
+struct StandIn {
+    int descriptor;  // libmilter's number for it
+    int connection;  // to it
+};
+
+// Lets libmilter open a socket of its own, and connects to it. libmilter accepts only peers of the family that
 // it opened itself, so the stand-in must be of the family that is to replace it.
-int open_stand_in(int family) {
+StandIn open_stand_in(int family) {
     const PrivateFolder folder;
     std::string connection = "unix:" + folder.socket_path();
     if (family == AF_INET) {
@@ -137,33 +161,45 @@ int open_stand_in(int family) {
         errno = EBADF;
         fail("cannot tell which descriptor libmilter listens on: another thread has just opened one as well");
     }
-    return fresh.front();
+    // At once: the file of a unix socket goes with its folder.
+    return {fresh.front(), SocketName(fresh.front()).connect()};
 }
 
 }  // namespace
 
-void Listener::adopt(int descriptor) {
+int Listener::prepare(int descriptor) {
     if (!is_listening(descriptor)) {
         errno = EINVAL;
         fail("the descriptor is not a listening socket");
     }
     const SocketName name(descriptor);
-    const int family = name.family();
-    const int stand_in = open_stand_in(family);
-    if (!duplicate_to(descriptor, stand_in)) {
-        fail("cannot hand the listening socket to libmilter");
+    const auto [stand_in, connection] = open_stand_in(name.family());
+    Descriptor visitor(connection);
+    const int second = ::fcntl(stand_in, F_DUPFD_CLOEXEC, 0);
+    if (second < 0) {
+        fail("cannot keep the socket that libmilter opened");
     }
-    if (family != AF_UNIX) {
-        shorten_stalls(stand_in);
+    if (name.family() != AF_UNIX) {
+        shorten_stalls(descriptor);
     }
 #ifdef __linux__
     // Where processes share the socket, the connection that one of them was woken for may be taken by another. Only on
     // Linux do the accepted sockets not inherit this.
-    ::fcntl(stand_in, F_SETFL, ::fcntl(stand_in, F_GETFL) | O_NONBLOCK);
+    ::fcntl(descriptor, F_SETFL, ::fcntl(descriptor, F_GETFL) | O_NONBLOCK);
 #endif
     m_descriptor = stand_in;
-    m_family = family;
+    m_stand_in = second;
+    m_offered = descriptor;
+    m_family = name.family();
     m_name = name;
+    return visitor.release();
+}
+
+bool Listener::adopt() noexcept {
+    const bool is_done = replace(m_descriptor, m_stand_in, m_offered);
+    ::close(std::exchange(m_stand_in, -1));
+    m_offered = -1;
+    return is_done;
 }
 
 void Listener::refuse() {
@@ -183,7 +219,7 @@ void Listener::refuse() {
 }
 
 void Listener::share() {
-    m_real = ::fcntl(m_descriptor, F_DUPFD_CLOEXEC, 0);
+    m_real = ::fcntl(m_offered, F_DUPFD_CLOEXEC, 0);
     if (m_real < 0) {
         fail("cannot keep the listening socket");
     }

@@ -12,9 +12,12 @@ namespace pymilter {
 
 class Listener {
 public:
-    // Takes the place of libmilter's listening socket with `descriptor`, a listening stream socket that stays the
-    // caller's. Needs smfi_register before. Throws std::system_error.
-    void adopt(int descriptor);
+    // Lets libmilter open a stand-in for `descriptor`, a listening stream socket that stays the caller's. Returns a
+    // connection to the stand-in, which is the caller's to close. Needs smfi_register before. Throws std::system_error.
+    int prepare(int descriptor);
+    // Puts the descriptor in the place of the stand-in. A poll that runs already must be interrupted. False if that
+    // cannot be, as when libmilter has ended.
+    bool adopt() noexcept;
 
     // Takes no connection any more: from now on libmilter listens on a descriptor to which nobody can connect. A poll
     // that runs already must be interrupted. Throws std::system_error.
@@ -46,6 +49,8 @@ public:
 
 private:
     int m_descriptor = -1;  // libmilter's number for the listening socket
+    int m_offered = -1;     // what prepare() got, until it is in its place
+    int m_stand_in = -1;    // another number for the stand-in, until then
     int m_real = -1;
     int m_silent = -1;
     int m_family = AF_UNSPEC;

@@ -3,20 +3,13 @@
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <pthread.h>
 #include <sys/socket.h>
 
-#include <cstring>
+#include "core/context_head.hpp"
 
 namespace pymilter {
 
 namespace {
-
-// The head of struct smfi_str, as it has been since libmilter 8.10.
-struct ContextHead {
-    pthread_t thread;
-    int descriptor;
-};
 
 bool is_connected_stream(int descriptor) {
     int type = 0;
@@ -49,8 +42,7 @@ PeerSocket::PeerSocket(SMFICTX *context, const Listener &listener) noexcept {
     if (listener.is_local()) {
         return;
     }
-    ContextHead head{};
-    std::memcpy(&head, context, sizeof head);
+    const ContextHead head = head_of(context);
     if (is_connected_stream(head.descriptor) && listener.has_address_of(head.descriptor) &&
         set_option(head.descriptor, quick_ack, 1)) {
         m_descriptor = head.descriptor;

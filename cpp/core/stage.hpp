@@ -34,23 +34,24 @@ struct StepTraits {
     const char *name;    // as the handler is called in Python
     std::uint32_t skip;  // SMFIP_NO*: the MTA need not send it
     std::uint32_t mute;  // SMFIP_NR_*: the filter will not answer it
+    int state;           // libmilter's number for the state in which it calls the callback
 };
 
 constexpr std::array<StepTraits, step_count> step_traits{{
-    {"(between callbacks)", 0, 0},
-    {"negotiate", 0, 0},
-    {"connect", SMFIP_NOCONNECT, SMFIP_NR_CONN},
-    {"hello", SMFIP_NOHELO, SMFIP_NR_HELO},
-    {"envfrom", SMFIP_NOMAIL, SMFIP_NR_MAIL},
-    {"envrcpt", SMFIP_NORCPT, SMFIP_NR_RCPT},
-    {"data", SMFIP_NODATA, SMFIP_NR_DATA},
-    {"unknown", SMFIP_NOUNKNOWN, SMFIP_NR_UNKN},
-    {"header", SMFIP_NOHDRS, SMFIP_NR_HDR},
-    {"eoh", SMFIP_NOEOH, SMFIP_NR_EOH},
-    {"body", SMFIP_NOBODY, SMFIP_NR_BODY},
-    {"eom", 0, 0},
-    {"abort", 0, 0},
-    {"close", 0, 0},
+    {"(between callbacks)", 0, 0, 0},
+    {"negotiate", 0, 0, 1},
+    {"connect", SMFIP_NOCONNECT, SMFIP_NR_CONN, 2},
+    {"hello", SMFIP_NOHELO, SMFIP_NR_HELO, 3},
+    {"envfrom", SMFIP_NOMAIL, SMFIP_NR_MAIL, 4},
+    {"envrcpt", SMFIP_NORCPT, SMFIP_NR_RCPT, 5},
+    {"data", SMFIP_NODATA, SMFIP_NR_DATA, 6},
+    {"unknown", SMFIP_NOUNKNOWN, SMFIP_NR_UNKN, 13},
+    {"header", SMFIP_NOHDRS, SMFIP_NR_HDR, 7},
+    {"eoh", SMFIP_NOEOH, SMFIP_NR_EOH, 8},
+    {"body", SMFIP_NOBODY, SMFIP_NR_BODY, 9},
+    {"eom", 0, 0, 10},
+    {"abort", 0, 0, 12},
+    {"close", 0, 0, 11},
 }};
 
 constexpr const StepTraits &traits(Step step) { return step_traits[static_cast<std::size_t>(step)]; }

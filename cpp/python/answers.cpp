@@ -58,6 +58,11 @@ void end_message_after(SMFICTX *context, Step step, sfsistat status) {
         return;
     }
     Connection *const connection = Connection::find(context);
+    if (connection != nullptr && refuses && step == Step::data) {
+        // The sender may say DATA again, or name more recipients: the envelope stays, and so does a failure.
+        connection->pause_message();
+        return;
+    }
     // After a QUIT_NC libmilter may drop the answer for a no-reply that it agreed to before: then a failure stays.
     if (connection != nullptr && (connection->is_negotiated || connection->failure() == nullptr)) {
         connection->reset_message();

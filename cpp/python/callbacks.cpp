@@ -2,13 +2,20 @@
 #include "python/callbacks.hpp"
 
 #include "core/counters.hpp"
+#include "core/rehearsal.hpp"
 #include "python/dispatch.hpp"
 
 namespace pymilter {
 
 namespace {
 
-sfsistat counted(Step step, sfsistat status) {
+// `work()` gives the answer.
+template <typename Work>
+sfsistat answered(SMFICTX *context, Step step, Work &&work) {
+    if (Rehearsal::is_on()) {
+        return Rehearsal::note(context, step);
+    }
+    const sfsistat status = work();
     counters.count_callback(step);
     counters.count_answer(step, status);
     return status;
@@ -21,51 +28,64 @@ sfsistat xxfi_negotiate(SMFICTX *context, unsigned long actions, unsigned long p
                         unsigned long *f3) {
     *f2 = 0;
     *f3 = 0;
-    Options agreed;
-    const sfsistat status = dispatch::negotiate(
-        context, {static_cast<std::uint32_t>(actions), static_cast<std::uint32_t>(protocol)}, agreed);
+    const Options offered{static_cast<std::uint32_t>(actions), static_cast<std::uint32_t>(protocol)};
+    Options agreed = Rehearsal::agreed();
+    const sfsistat status = answered(context, Step::negotiate, [&] {
+        agreed = {};
+        return dispatch::negotiate(context, offered, agreed);
+    });
     *agreed_actions = agreed.actions;
     *agreed_protocol = agreed.protocol;
-    return counted(Step::negotiate, status);
+    return status;
 }
 
 sfsistat xxfi_connect(SMFICTX *context, char *hostname, sockaddr *address) {
-    return counted(Step::connect, dispatch::connect(context, hostname, address));
+    return answered(context, Step::connect, [&] { return dispatch::connect(context, hostname, address); });
 }
 
 sfsistat xxfi_helo(SMFICTX *context, char *hostname) {
-    return counted(Step::helo, dispatch::text(context, Step::helo, hostname));
+    return answered(context, Step::helo, [&] { return dispatch::text(context, Step::helo, hostname); });
 }
 
 sfsistat xxfi_envfrom(SMFICTX *context, char **arguments) {
-    return counted(Step::envfrom, dispatch::envelope(context, Step::envfrom, arguments));
+    return answered(context, Step::envfrom, [&] { return dispatch::envelope(context, Step::envfrom, arguments); });
 }
 
 sfsistat xxfi_envrcpt(SMFICTX *context, char **arguments) {
-    return counted(Step::envrcpt, dispatch::envelope(context, Step::envrcpt, arguments));
+    return answered(context, Step::envrcpt, [&] { return dispatch::envelope(context, Step::envrcpt, arguments); });
 }
 
-sfsistat xxfi_data(SMFICTX *context) { return counted(Step::data, dispatch::plain(context, Step::data)); }
+sfsistat xxfi_data(SMFICTX *context) {
+    return answered(context, Step::data, [&] { return dispatch::plain(context, Step::data); });
+}
 
 sfsistat xxfi_unknown(SMFICTX *context, const char *command) {
-    return counted(Step::unknown, dispatch::text(context, Step::unknown, command));
+    return answered(context, Step::unknown, [&] { return dispatch::text(context, Step::unknown, command); });
 }
 
 sfsistat xxfi_header(SMFICTX *context, char *name, char *value) {
-    return counted(Step::header, dispatch::header(context, name, value));
+    return answered(context, Step::header, [&] { return dispatch::header(context, name, value); });
 }
 
-sfsistat xxfi_eoh(SMFICTX *context) { return counted(Step::eoh, dispatch::plain(context, Step::eoh)); }
+sfsistat xxfi_eoh(SMFICTX *context) {
+    return answered(context, Step::eoh, [&] { return dispatch::plain(context, Step::eoh); });
+}
 
 sfsistat xxfi_body(SMFICTX *context, unsigned char *chunk, size_t size) {
-    return counted(Step::body, dispatch::body(context, chunk, size));
+    return answered(context, Step::body, [&] { return dispatch::body(context, chunk, size); });
 }
 
-sfsistat xxfi_eom(SMFICTX *context) { return counted(Step::eom, dispatch::eom(context)); }
+sfsistat xxfi_eom(SMFICTX *context) {
+    return answered(context, Step::eom, [&] { return dispatch::eom(context); });
+}
 
-sfsistat xxfi_abort(SMFICTX *context) { return counted(Step::abort, dispatch::abort(context)); }
+sfsistat xxfi_abort(SMFICTX *context) {
+    return answered(context, Step::abort, [&] { return dispatch::abort(context); });
+}
 
-sfsistat xxfi_close(SMFICTX *context) { return counted(Step::close, dispatch::close(context)); }
+sfsistat xxfi_close(SMFICTX *context) {
+    return answered(context, Step::close, [&] { return dispatch::close(context); });
+}
 
 }  // extern "C"
 

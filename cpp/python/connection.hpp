@@ -80,6 +80,8 @@ public:
     bool has_message() const noexcept { return m_message.is_set(); }
     // False for one that was refused before a handler could hear of it, so that its end is no news either.
     bool knows_message() const noexcept { return !m_connection_failure && !is_too_late; }
+    // Nobody waits for the message any more, but it may go on.
+    void pause_message() noexcept { m_message.clear(); }
     // Forgets what belonged to the last message. Without the GIL.
     void reset_message() noexcept;
 

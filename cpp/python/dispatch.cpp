@@ -5,6 +5,7 @@
 
 #include "core/counters.hpp"
 #include "core/peer_text.hpp"
+#include "core/rehearsal.hpp"
 #include "core/socket_address.hpp"
 #include "python/answers.hpp"
 #include "python/arguments.hpp"
@@ -43,6 +44,38 @@ Connection *usable_connection(SMFICTX *context, Filter &filter) {
     return connection != nullptr ? connection : begin_connection_anew(filter, context);
 }
 
+// A callback whose answer libmilter ignores: abort and close.
+void run_unanswered(Connection &connection, Filter &filter, Step step) {
+    if (!connection.plan || !connection.plan->has(step) || !connection.receiver) {
+        return;
+    }
+    connection.enter(step);
+    guarded(filter, step, [&] { call_handler(filter, connection, step, [](Arguments &, TextMode) {}); });
+    connection.leave();
+}
+
+// The message ends before its end.
+void abort_message(Connection &connection) {
+    // If MAIL is not sent, a message may be under way that no callback told of.
+    const bool is_known = connection.has_message() || (connection.options.protocol & SMFIP_NOMAIL) != 0;
+    if (is_known && connection.knows_message() && connection.plan->has(Step::abort)) {
+        const Attach attach(&connection);
+        if (attach) {
+            run_unanswered(connection, *Filter::registered(), Step::abort);
+        }
+    }
+    connection.reset_message();
+}
+
+// A step that comes between messages: what may be under way is over, although the MTA did not say ABORT.
+void leave_message(Connection &connection) {
+    if (connection.has_message()) {
+        abort_message(connection);
+    } else {
+        connection.reset_message();
+    }
+}
+
 // One callback that may answer, from beginning to end. `work(filter, connection)` answers where there is a handler.
 template <typename Work>
 sfsistat run(SMFICTX *context, Step step, Work &&work) {
@@ -54,8 +87,8 @@ sfsistat run(SMFICTX *context, Step step, Work &&work) {
     if (connection->options.is_mute(step)) {
         connection->socket.acknowledge();
     }
-    if (step == Step::envfrom) {
-        connection->reset_message();
+    if (is_connection_step(step) || step == Step::envfrom) {
+        leave_message(*connection);
     }
     if (is_message_step(step) && !connection->begin_message()) {
         return give_up(context, filter, step);
@@ -74,16 +107,6 @@ sfsistat run_step(SMFICTX *context, Step step, Fill &&fill) {
     });
     end_message_after(context, step, status);
     return status;
-}
-
-// A callback whose answer libmilter ignores: abort and close.
-void run_unanswered(Connection &connection, Filter &filter, Step step) {
-    if (!connection.plan || !connection.plan->has(step) || !connection.receiver) {
-        return;
-    }
-    connection.enter(step);
-    guarded(filter, step, [&] { call_handler(filter, connection, step, [](Arguments &, TextMode) {}); });
-    connection.leave();
 }
 
 void add_text(Arguments &arguments, const char *text, TextMode mode) {
@@ -190,14 +213,11 @@ sfsistat abort(SMFICTX *context) {
     if (connection == nullptr) {
         return SMFIS_CONTINUE;
     }
-    connection->socket.acknowledge();  // abort has no answer that could carry the acknowledgement
-    if (connection->plan->has(Step::abort) && connection->knows_message()) {
-        const Attach attach(connection);
-        if (attach) {
-            run_unanswered(*connection, *Filter::registered(), Step::abort);
-        }
+    if (Rehearsal::is_own_abort(context)) {
+        return SMFIS_CONTINUE;  // it says nothing: the message goes on, or the next callback ends it
     }
-    connection->reset_message();
+    connection->socket.acknowledge();  // abort has no answer that could carry the acknowledgement
+    abort_message(*connection);
     return SMFIS_CONTINUE;
 }
 
@@ -206,7 +226,7 @@ sfsistat close(SMFICTX *context) {
     if (connection == nullptr) {
         return SMFIS_CONTINUE;
     }
-    connection->reset_message();
+    leave_message(*connection);
     connection->place.clear();
     const Attach attach(connection);
     if (attach) {

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "core/body_buffer.hpp"
+#include "core/rehearsal.hpp"
 #include "python/callbacks.hpp"
 #include "python/context.hpp"
 #include "python/errors.hpp"
@@ -77,11 +78,6 @@ void Filter::remake_function_plan() {
         } else {
             plan->wanted.protocol |= traits(step).skip;
         }
-    }
-    if (plan->has(Step::unknown) && !plan->has(Step::data)) {
-        // After an unknown command libmilter ignores a header that comes before DATA, and the MTA would wait for ever.
-        plan->wanted.protocol &= ~traits(Step::data).skip;
-        plan->wanted.protocol |= traits(Step::data).mute;
     }
     plan->negotiates = plan->has(Step::negotiate);
     m_function_plan = plan;
@@ -174,11 +170,23 @@ void Filter::start(int descriptor, bool mute_over_tcp, bool tell_connections) {
     m_mute_over_tcp = mute_over_tcp;
     m_tells_connections = tell_connections;
     note_temporary_folder();
-    m_listener.adopt(descriptor);
+    const int rehearsal = m_listener.prepare(descriptor);
     watch_spawning();
     m_share.begin(m_listener, m_loop);
-    const Release release;
-    m_loop.start();
+    Rehearsal::Result libmilter;
+    {
+        const Release release;
+        m_loop.start();
+        libmilter = Rehearsal::play(rehearsal);
+        if (m_listener.adopt()) {
+            m_loop.renew_poll();
+        }
+    }
+    if (libmilter.was_played && !(libmilter.takes_any_order && libmilter.shows_state)) {
+        tell(LogLevel::warning, Step::idle,
+             "this libmilter throws commands away that come out of order: a sender may get a message past the filter "
+             "(docs/design.md, \"libmilter, as it is\")");
+    }
 }
 
 void Filter::use_share(int memory, std::size_t slot, double patience) {

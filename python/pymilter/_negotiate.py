@@ -104,9 +104,6 @@ def wishes_of(klass: type[Any], base: type[Any]) -> Wishes:
         protocol |= MUTE_BITS[name]
     if "body" in wanted and gathers_whole(klass.body):
         protocol |= MUTE_BITS["body"]  # its verdict is the answer to eom
-    if "unknown" in wanted and "data" not in wanted:
-        # After an unknown command libmilter ignores a header that comes before DATA, and the MTA would wait for ever.
-        protocol = protocol & ~SKIP_BITS["data"] | MUTE_BITS["data"]
     return Wishes(
         steps=wanted + tuple(name for name in ALWAYS_SENT if is_own(name)),
         mute=mute,

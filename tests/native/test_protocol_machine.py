@@ -182,11 +182,14 @@ class Session(RuleBasedStateMachine):
         elif verdict is Verdict.CONTINUE:
             self.state = "rcpt"
 
-    @precondition(lambda self: self.state == "rcpt")
+    @precondition(lambda self: self.state in ("rcpt", "header"))
     @rule()
     def data(self) -> None:
-        self.after(self.answered("data", "", self.client.data()), "header")
+        # Once more when another filter has refused it, and in the middle of a message, which no MTA does.
+        verdict = self.answered("data", "", self.client.data())
         self.seen += ["data"]
+        # A refusal leaves the recipients as they are, and an earlier failure too.
+        self.state = "header" if verdict is Verdict.CONTINUE else "rcpt"
 
     @precondition(lambda self: self.state == "header")
     @rule(name=anything.filter(bool), text=texts)
@@ -217,7 +220,7 @@ class Session(RuleBasedStateMachine):
             if self.state != "body":
                 return
 
-    @precondition(lambda self: self.state in ("mail", "rcpt", "connected"))
+    @precondition(lambda self: self.state in ("mail", "rcpt", "header", "connected"))
     @rule(text=quiet_texts)
     def unknown(self, text: str) -> None:
         response = self.client.unknown(text)
