@@ -109,7 +109,7 @@ int Loop::finish() {
     if (m_thread.joinable()) {
         // smfi_stop waits for the lock that the polling listener holds for up to 5 s, so it gets a thread of its own
         // while the poll is interrupted. An interruption that comes between two polls is lost: hence again.
-        const bool was_running = m_result.wait_for(0ms) != std::future_status::ready;
+        const bool was_running = !has_ended();
         std::thread stopper;
         try {
             stopper = std::thread([] { ::smfi_stop(); });

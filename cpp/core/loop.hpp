@@ -29,6 +29,9 @@ public:
     // When it returns, signals come to the program's own threads alone.
     void start();
 
+    // Whether smfi_main has returned, or is about to. After start().
+    bool has_ended() const noexcept { return m_result.wait_for(std::chrono::seconds{0}) == std::future_status::ready; }
+
     // From any thread, from a callback too: only asks. The waiting thread then calls finish().
     void request_stop() noexcept;
 

@@ -26,6 +26,8 @@ using namespace std::string_view_literals;
 
 // For what takes a millisecond, on a machine that is slow and busy.
 constexpr auto deadline = 10s;
+// A signal may end libmilter before it has taken the connection, which then stays open.
+constexpr int look_every = 20;  // milliseconds
 
 struct Seen {
     Step step;
@@ -96,21 +98,19 @@ std::string dialogue() {
 }
 
 // Says everything, and reads until libmilter closes the connection. False if that does not come in time.
-bool converse(int descriptor) {
+bool converse(int connection, const Loop &loop) {
     const std::string bytes = dialogue();
-    if (::send(descriptor, bytes.data(), bytes.size(), MSG_NOSIGNAL) != static_cast<ssize_t>(bytes.size())) {
+    if (::send(connection, bytes.data(), bytes.size(), MSG_NOSIGNAL) != static_cast<ssize_t>(bytes.size())) {
         return false;
     }
     const auto end = std::chrono::steady_clock::now() + deadline;
-    while (true) {
-        const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(end - std::chrono::steady_clock::now());
-        pollfd waiting{descriptor, POLLIN, 0};
-        const int ready = left > 0ms ? ::poll(&waiting, 1, static_cast<int>(left.count())) : 0;
-        if (ready == 0) {
-            return false;
+    while (std::chrono::steady_clock::now() < end && !loop.has_ended()) {
+        pollfd waiting{connection, POLLIN, 0};
+        if (::poll(&waiting, 1, look_every) <= 0) {
+            continue;
         }
         std::array<char, 256> answers{};
-        const ssize_t count = ready < 0 ? -1 : ::recv(descriptor, answers.data(), answers.size(), 0);
+        const ssize_t count = ::recv(connection, answers.data(), answers.size(), 0);
         if (count == 0) {
             return true;
         }
@@ -118,6 +118,7 @@ bool converse(int descriptor) {
             return false;
         }
     }
+    return false;
 }
 
 std::vector<Seen> expected() {
@@ -148,9 +149,9 @@ Rehearsal::Result judge() {
 
 }  // namespace
 
-Rehearsal::Result Rehearsal::play(int connection) {
+Rehearsal::Result Rehearsal::play(int connection, const Loop &loop) {
     is_playing.store(true);
-    const bool was_played = converse(connection);
+    const bool was_played = converse(connection, loop);
     is_playing.store(false);
     ::close(connection);
     if (!was_played) {

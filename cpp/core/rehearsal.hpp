@@ -11,6 +11,7 @@
 #pragma once
 
 #include "core/libmilter.hpp"
+#include "core/loop.hpp"
 #include "core/negotiation.hpp"
 #include "core/stage.hpp"
 
@@ -25,7 +26,7 @@ public:
     };
 
     // Plays the session over `connection`, the first one that libmilter gets in this process, and closes it.
-    static Result play(int connection);
+    static Result play(int connection, const Loop &loop);
 
     // While it is played, each callback notes itself here and does nothing else.
     static bool is_on() noexcept;

@@ -219,6 +219,7 @@ void Connection::reset_message() noexcept {
     m_message_failure.reset();
     m_body_begun = false;
     m_held_edits.clear();
+    m_has_envelope = false;
     skips_body = false;
     plain_steps = 0;
     body.buffer.clear();

@@ -75,6 +75,12 @@ public:
     void keep_connection_failure(Answer answer) { m_connection_failure = std::move(answer); }
     void keep_message_failure(Answer answer) { m_message_failure = std::move(answer); }
     const Answer *failure() const noexcept;
+    // False for a step of a message that comes without MAIL, although the MTA is to send that. Only a peer that is no
+    // MTA does so; a handler may rely on what `envfrom` noted.
+    bool begin_envelope(Step step) noexcept {
+        m_has_envelope = m_has_envelope || step == Step::envfrom || (options.protocol & SMFIP_NOMAIL) != 0;
+        return m_has_envelope;
+    }
     // A message is under way until reset_message(). False when it is too late for it: the filter is about to stop.
     bool begin_message() noexcept { return m_message.set(); }
     bool has_message() const noexcept { return m_message.is_set(); }
@@ -115,6 +121,7 @@ private:
     std::optional<Answer> m_connection_failure;
     std::optional<Answer> m_message_failure;
     MessageMark m_message;
+    bool m_has_envelope = false;
     bool m_body_begun = false;
     std::string m_peer;          // guarded by m_mutex; empty until it is known
     std::string m_old_queue_id;  // likewise; of the message before, where libmilter may go on telling it

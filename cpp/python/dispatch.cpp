@@ -90,11 +90,15 @@ sfsistat run(SMFICTX *context, Step step, Work &&work) {
     if (is_connection_step(step) || step == Step::envfrom) {
         leave_message(*connection);
     }
-    if (is_message_step(step) && !connection->begin_message()) {
-        return give_up(context, filter, step);
-    }
     if (const Answer *const failure = connection->failure()) {
         return give(*connection, step, *failure);
+    }
+    if (is_message_step(step) && !connection->begin_envelope(step)) {
+        warn(filter, *connection, step, "it came without MAIL, the answer is TEMPFAIL");
+        return fail(*connection, step, SMFIS_TEMPFAIL);
+    }
+    if (is_message_step(step) && !connection->begin_message()) {
+        return give_up(context, filter, step);
     }
     return work(filter, *connection);
 }

@@ -177,7 +177,7 @@ void Filter::start(int descriptor, bool mute_over_tcp, bool tell_connections) {
     {
         const Release release;
         m_loop.start();
-        libmilter = Rehearsal::play(rehearsal);
+        libmilter = Rehearsal::play(rehearsal, m_loop);
         if (m_listener.adopt()) {
             m_loop.renew_poll();
         }

@@ -126,13 +126,16 @@ def test_what_was_done_is_told(tmp_path: Path, workers: int) -> None:
         "pymilter_failures_total": 3,
         "pymilter_answers_total{status=CONTINUE,step=negotiate}": 8,
         "pymilter_answers_total{status=CONTINUE,step=envfrom}": 8,
-        # Asked for because of unknown().
+        # Asked for because of unknown(), and EOH because of DATA and header().
         "pymilter_answers_total{status=NOREPLY,step=data}": 8,
         "pymilter_answers_total{status=NOREPLY,step=header}": 8,
+        "pymilter_answers_total{status=NOREPLY,step=eoh}": 8,
         "pymilter_answers_total{status=CONTINUE,step=body}": 5,
         "pymilter_answers_total{status=ACCEPT,step=eom}": 5,
         # The failure of the header, which had no answer.
         "pymilter_answers_total{status=TEMPFAIL,step=body}": 3,
+        # The client gives up what was refused; no handler is told of that.
+        "pymilter_answers_total{status=CONTINUE,step=abort}": 3,
         "pymilter_answers_total{status=CONTINUE,step=close}": 8,
     }
     assert told["pymilter_callbacks_total{step=header}"] == 8

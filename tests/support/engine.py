@@ -10,7 +10,7 @@ import itertools
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from pymilter.testing import Protocol
+from pymilter.testing import Client, Protocol, Response
 
 STATES: Final = "_OCHMRTLNBEQAUK"
 """The commands by the number of the state that follows them; `_` is the state before any."""
@@ -114,3 +114,39 @@ def all_unanswered(walks: Iterable[str], protocol: Protocol, skippable: frozense
     """Those of the walks in which a command gets no answer."""
     absent = left_out(protocol)
     return [walk for walk in walks if any(True for _ in thrown_away(walk, absent, skippable))]
+
+
+def send_one(client: Client, command: str) -> Response | None:
+    """Send one command of a walk; None for those that have no answer."""
+    match command:
+        case "C":
+            return client.connect()
+        case "H":
+            return client.helo()
+        case "M":
+            return client.mail("<a@example.org>")
+        case "R":
+            return client.rcpt("<b@example.org>")
+        case "T":
+            return client.data()
+        case "U":
+            return client.unknown("FOO")
+        case "L":
+            return client.header("Subject", "hello")
+        case "N":
+            return client.eoh()
+        case "B":
+            return client.body(b"text\r\n")
+        case "E":
+            return client.eom()
+        case "A":
+            client.abort()
+        case "K":
+            client.quit_nc()
+    return None
+
+
+def send_all(client: Client, walk: str) -> list[Response]:
+    """Send all commands of a walk; the answers of those that have one."""
+    answers = [send_one(client, command) for command in walk]
+    return [answer for answer in answers if answer is not None]

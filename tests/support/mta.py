@@ -71,15 +71,18 @@ class Mta(ABC):
 
     It listens on ``127.0.0.1:port``, asks the filters at ``milters`` (addresses as libmilter writes them, such as
     ``inet:8890@127.0.0.1`` or ``unix:/run/gate``) in their order, and relays everything to ``127.0.0.1:relay_port``.
-    A filter that cannot be reached makes it answer with a temporary failure.
+    A filter that cannot be reached makes it answer with a temporary failure; with ``goes_on`` it goes on without the
+    filter, also if the filter leaves a command unanswered for ``patience`` seconds.
     """
 
     name: str
     start_deadline = 30.0  # seconds
     stop_deadline = 10.0
+    patience = 15
 
-    def __init__(self, milters: Sequence[str], relay_port: int) -> None:
+    def __init__(self, milters: Sequence[str], relay_port: int, *, goes_on: bool = False) -> None:
         self.milters = tuple(milters)
+        self.goes_on = goes_on
         self.relay_port = relay_port
         self.port = free_port()
         self._process: subprocess.Popen[bytes] | None = None

@@ -47,13 +47,22 @@ class Postfix(Mta):
 
     name = "postfix"
 
-    def __init__(self, milters: Sequence[str], relay_port: int, settings: Mapping[str, str] | None = None) -> None:
-        super().__init__(milters, relay_port)
+    def __init__(
+        self,
+        milters: Sequence[str],
+        relay_port: int,
+        settings: Mapping[str, str] | None = None,
+        *,
+        goes_on: bool = False,
+    ) -> None:
+        super().__init__(milters, relay_port, goes_on=goes_on)
         require.root("Postfix")
         self._postfix = require.command("postfix", "postfix")
         self._postqueue = require.command("postqueue", "postfix")
         self._master = self._daemon_directory() / "master"
-        self._extra = dict(settings or {})
+        patience = dict.fromkeys(("milter_command_timeout", "milter_content_timeout"), f"{self.patience}s")
+        without = {"milter_default_action": "accept", **patience} if goes_on else {}
+        self._extra = without | dict(settings or {})
 
     def _configure(self) -> None:
         config, queue, data = (self.folder / name for name in ("etc", "queue", "data"))

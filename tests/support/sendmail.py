@@ -61,8 +61,15 @@ class Sendmail(Mta):
     name = "sendmail"
     start_deadline = 90.0  # see _own_hosts
 
-    def __init__(self, milters: Sequence[str], relay_port: int, settings: Mapping[str, str] | None = None) -> None:
-        super().__init__(milters, relay_port)
+    def __init__(
+        self,
+        milters: Sequence[str],
+        relay_port: int,
+        settings: Mapping[str, str] | None = None,
+        *,
+        goes_on: bool = False,
+    ) -> None:
+        super().__init__(milters, relay_port, goes_on=goes_on)
         require.root("Sendmail")
         self._m4 = require.command("m4", "m4")
         self._root = unpacked()
@@ -80,9 +87,13 @@ class Sendmail(Mta):
         self._program.chmod(0o755)  # with the package's setgid bit LD_LIBRARY_PATH would be ignored
         libraries = {str(found.parent) for found in self._root.glob("**/lib*.so*")}
         self._env = os.environ | {"LD_LIBRARY_PATH": os.pathsep.join(sorted(libraries))}
+        flags = (
+            f"T=S:{self.patience}s;R:{self.patience}s;E:{self.patience}s"
+            if self.goes_on
+            else "F=T, T=S:30s;R:30s;E:60s"
+        )
         filters = [
-            f"INPUT_MAIL_FILTER(`gate{number}', `S={milter}, F=T, T=S:30s;R:30s;E:60s')dnl"
-            for number, milter in enumerate(self.milters)
+            f"INPUT_MAIL_FILTER(`gate{number}', `S={milter}, {flags}')dnl" for number, milter in enumerate(self.milters)
         ]
         source = self.folder / "sendmail.mc"
         source.write_text(

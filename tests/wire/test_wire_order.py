@@ -89,24 +89,10 @@ class Orders:
         """Send each command of `walk`; each must be answered, and each handler must have heard of what is its own."""
         with self.connect(handlers) as client:
             expected = Expected(handlers[0], engine.left_out(client.negotiation.protocol))
-            send = {
-                "C": client.connect,
-                "H": client.helo,
-                "M": lambda: client.mail("<a@example.org>"),
-                "R": lambda: client.rcpt("<b@example.org>"),
-                "T": client.data,
-                "U": lambda: client.unknown("FOO"),
-                "L": lambda: client.header("Subject", "hello"),
-                "N": client.eoh,
-                "B": lambda: client.body(b"text\r\n"),
-                "E": client.eom,
-                "A": client.abort,
-                "K": client.quit_nc,
-            }
             for place, command in enumerate(walk):
                 where = f"{handlers}, {walk} at {place}"
                 try:
-                    answer = send[command]()
+                    answer = engine.send_one(client, command)
                 except Exception as error:
                     error.add_note(where)
                     raise
@@ -175,6 +161,35 @@ def test_handlers_of_every_kind_hear_of_every_order(orders: Orders) -> None:
     for handlers in chosen.sample(list(sets()), 250):
         for walks in (list(engine.in_order()), list(engine.out_of_order())):
             orders.play(handlers, chosen.choice(walks))
+
+
+@pytest.mark.parametrize("first", ["CH", "CHMRTLNBE", "CHMRA", ""])
+def test_a_message_without_mail_reaches_no_handler(start: Start, kind: str, first: str) -> None:
+    # No MTA does that. A handler may rely on what envfrom() noted.
+    process = start(
+        """
+        class Filter(Base):
+            sender = None
+            def envfrom(self, mailfrom, *params): self.sender = mailfrom
+            def heard(self, *args):
+                note("heard", self.sender is not None)
+            def eom(self):
+                note("heard", self.sender is not None)
+                self.sender = None
+            def abort(self): self.sender = None
+            envrcpt = data = header = eoh = body = heard
+        """,
+        kind=kind,
+    )
+    for rest in ("RTLNBE", "TLNBE", "LNBE", "E"):
+        with Client(process.address) as client:
+            engine.send_all(client, first)
+            for answer in engine.send_all(client, rest):
+                assert (answer.verdict, answer.code) == (Verdict.TEMPFAIL, 451), (first, rest)
+            assert [answer.verdict for answer in engine.send_all(client, "MRTLNBE")] == [Verdict.CONTINUE] * 7
+    heard = [letter for letter in 4 * (first + "MRTLNBE") if letter in "RTLNBE"]
+    assert process.seen("heard") == [("heard", True)] * len(heard)
+    assert "envrcpt: it came without MAIL" in process.stderr
 
 
 @pytest.mark.long

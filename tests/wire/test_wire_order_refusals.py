@@ -8,36 +8,12 @@ from typing import Final
 import pytest
 
 from pymilter import Status
-from pymilter.testing import Client, Response, Verdict
+from pymilter.testing import Client, Verdict
+from support.engine import send_all
 from support.wire import Start
 
 EXTRA: Final = ["".join(words) for length in (0, 1, 2) for words in itertools.product("TRU", repeat=length)]
 """What a sender, or the MTA after another filter's refusal, may say after DATA."""
-
-
-def step(client: Client, command: str) -> Response:
-    """Send one command of a message; it must be answered, or left unanswered as agreed."""
-    match command:
-        case "M":
-            return client.mail("<a@example.org>")
-        case "R":
-            return client.rcpt("<b@example.org>")
-        case "T":
-            return client.data()
-        case "U":
-            return client.unknown("FOO")
-        case "L":
-            return client.header("Subject", "hello")
-        case "N":
-            return client.eoh()
-        case "B":
-            return client.body(b"text\r\n")
-    assert command == "E"
-    return client.eom()
-
-
-def play(client: Client, walk: str) -> list[Response]:
-    return [step(client, command) for command in walk]
 
 
 REFUSALS: Final = {
@@ -70,14 +46,14 @@ def test_data_is_refused_as_often_as_it_is_said(start: Start, kind: str, others:
         with Client(process.address) as client:
             client.connect()
             client.helo()
-            for command, answer in zip(f"MRT{extra}T", play(client, f"MRT{extra}T"), strict=True):
+            for command, answer in zip(f"MRT{extra}T", send_all(client, f"MRT{extra}T"), strict=True):
                 if command == "T":
                     told += 1
                     assert (answer.verdict, answer.code) == REFUSALS[refusal], extra
                 else:
                     assert answer.verdict in (Verdict.CONTINUE, Verdict.NO_REPLY, Verdict.NOT_SENT), (extra, command)
             client.abort()
-            play(client, "MR")
+            send_all(client, "MR")
     seen = [values[0] for values in process.seen()]
     assert seen.count("data") == told
     assert "eom" not in seen
@@ -113,9 +89,9 @@ def test_a_failure_without_an_answer_is_not_forgotten(start: Start, kind: str, f
             client.connect()
             client.helo()
             walk = f"MRT{extra}{content}E"
-            answers = play(client, walk)
+            answers = send_all(client, walk)
             assert {answer.verdict for answer in answers if answer.verdict.refuses} == {Verdict[policy]}, walk
             assert answers[-1].verdict is Verdict[policy], walk
             assert len(process.seen("eom")) == accepted, walk
-            assert play(client, f"MRT{content}E")[-1].verdict is Verdict.ACCEPT, walk
+            assert send_all(client, f"MRT{content}E")[-1].verdict is Verdict.ACCEPT, walk
             accepted += 1
