@@ -41,9 +41,8 @@ bool SocketName::covers(const SocketName &accepted) const noexcept {
 }
 
 int SocketName::connect() const {
-    const int descriptor = ::socket(family(), SOCK_STREAM, 0);
+    const int descriptor = open_socket(family());
     if (descriptor >= 0) {
-        ::fcntl(descriptor, F_SETFD, FD_CLOEXEC);
         if (::connect(descriptor, &m_address.any, m_length) == 0) {
             return descriptor;
         }
@@ -70,6 +69,8 @@ std::array<int, 2> open_pipe() {
     return ends;
 }
 
+int open_socket(int family) noexcept { return ::socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0); }
+
 int open_local_socket() noexcept { return ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0); }
 
 bool open_socket_pair(std::array<int, 2> &ends) noexcept {
@@ -92,10 +93,17 @@ std::array<int, 2> open_pipe() {
     return ends;
 }
 
-int open_local_socket() noexcept {
-    const int opened = ::socket(AF_UNIX, SOCK_STREAM, 0);
+int open_socket(int family) noexcept {
+    const int opened = ::socket(family, SOCK_STREAM, 0);
     if (opened >= 0) {
         ::fcntl(opened, F_SETFD, FD_CLOEXEC);
+    }
+    return opened;
+}
+
+int open_local_socket() noexcept {
+    const int opened = open_socket(AF_UNIX);
+    if (opened >= 0) {
         ::fcntl(opened, F_SETFL, O_NONBLOCK);
     }
     return opened;

@@ -42,6 +42,8 @@ bool is_listening(int descriptor) noexcept;
 //
 // The reading and the writing end of a pipe that does not block. Throws std::system_error.
 std::array<int, 2> open_pipe();
+// A stream socket of the family, which blocks; -1 with errno.
+int open_socket(int family) noexcept;
 // A unix stream socket that does not block; -1 with errno.
 int open_local_socket() noexcept;
 // Two that are connected, and block. False with errno.

@@ -115,7 +115,6 @@ public:
     Descriptor(const Descriptor &) = delete;
     Descriptor &operator=(const Descriptor &) = delete;
 
-    int get() const noexcept { return m_number; }
     int release() noexcept { return std::exchange(m_number, -1); }
 
 private:
