@@ -12,6 +12,7 @@ from harness import build, machine
 from harness.compare import compare
 from harness.loads import LOADS
 from harness.measure import measure_load
+from harness.mime_load import measure_mime
 from harness.profile import profile
 from harness.report import write_report
 from harness.results import Results, load_results
@@ -38,7 +39,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command")
     run = commands.add_parser("run", help="measure (the default)")
     for target in (parser, run):
-        target.add_argument("--loads", help=f"by comma; all of {', '.join(LOADS)}, mail")
+        target.add_argument("--loads", help=f"by comma; all of {', '.join(LOADS)}, mail, mime")
         target.add_argument("--sides", help="by comma; see `list`")
         target.add_argument("--transports", default="unix,tcp", help="unix,tcp")
         target.add_argument("--rounds", type=int, default=5, help="turns of each side (5)")
@@ -66,7 +67,8 @@ def _run(options: argparse.Namespace) -> int:
     if options.python:
         os.environ["BENCH_PYTHON"] = str(options.python.absolute())
     rounds, seconds = (3, 0.5) if options.quick else (options.rounds, options.seconds)
-    loads = _names(options.loads, [*LOADS, "mail"], "load") if options.loads else [*LOADS, "mail"]
+    all_loads = [*LOADS, "mail", "mime"]
+    loads = _names(options.loads, all_loads, "load") if options.loads else all_loads
     sides = _names(options.sides, list(SIDES), "side") if options.sides else list(SIDES)
     transports = _names(options.transports, ["unix", "tcp"], "transport")
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -76,6 +78,9 @@ def _run(options: argparse.Namespace) -> int:
         machine.describe(), {"rounds": str(rounds), "seconds": str(seconds), "placement": options.placement}
     )
     for name in loads:
+        if name == "mime":
+            results.rows += measure_mime(sides, rounds, seconds, say)
+            continue
         for transport in transports:
             if name == "mail":
                 from harness.mail import measure_mail  # needs Postfix and the tests' support

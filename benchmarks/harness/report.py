@@ -7,6 +7,8 @@ from pathlib import Path
 from harness import build
 from harness.goals import judge
 from harness.loads import LOADS
+from harness.mime_load import MIME_HEAD, mime_lines
+from harness.mime_load import TITLE as MIME_TITLE
 from harness.results import Results, Row, Spread
 from harness.sides import SIDES
 from harness.summary import HEAD, summary_lines
@@ -115,6 +117,9 @@ def render(results: Results, plot: str | None) -> str:
     parts.append("## Summary\n\n" + table(HEAD, summary_lines(results)))
     parts.append("## Goals\n\n" + _goals(results))
     for name in dict.fromkeys(row.load for row in results.rows):
+        if name == "mime":
+            parts.append(f"## mime: {MIME_TITLE}\n\n{table(MIME_HEAD, mime_lines(results))}")
+            continue
         parts.append(f"## {name}: {LOADS[name].title if name in LOADS else MAIL_TITLE}")
         for transport in ("unix", "tcp"):
             rows = [row for row in results.rows if (row.load, row.transport) == (name, transport)]

@@ -90,7 +90,7 @@ def faults(case: Case, is_long: bool) -> list[str]:
 def main(arguments: list[str]) -> int:
     is_long = "--long" in arguments
     names = [name for name in arguments if name != "--long"] or list(CASES)
-    faulthandler.dump_traceback_later(1500 if is_long else 100, exit=True)  # shows which one it was
+    faulthandler.dump_traceback_later(1500 if is_long else 450, exit=True)  # shows which one it was
     slow = 0
     cases = {id(CASES[name]): name for name in names}  # one class may have several names
     for name in cases.values():
