@@ -79,8 +79,12 @@ def faults(case: Case, is_long: bool) -> list[str]:
     """The texts on which a function is too slow."""
     enough = 0.2 if is_long else _MEASURABLE
     found = []
-    for described, make in texts(case, is_long):
-        if growing := growth(case, make, enough):
+    wanted: list[tuple[str, Make, float]] = [
+        (f"{one!r} * n + {two!r} * n", partial(_repeated, (one, two), ""), 0.1) for one, two in case.pairs
+    ]
+    wanted += [(described, make, enough) for described, make in texts(case, is_long)]
+    for described, make, until in wanted:
+        if growing := growth(case, make, until):
             found.append(f"{described}: {growing}")
             if len(found) == 3:
                 break

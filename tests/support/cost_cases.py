@@ -30,6 +30,8 @@ class Case:
     prepare: Callable[[str], object] = _same
     sample: int = 10
     """Pairs of units that the short run tries."""
+    pairs: tuple[tuple[str, str], ...] = ()
+    """Pairs that each run tries, on longer texts: the cost of one step is small."""
 
 
 def _quietly(function: Callable[..., object], *errors: type[Exception]) -> Callable[[Any], object]:
@@ -173,7 +175,13 @@ def _handler(text: str) -> object:
     return Milter.envcallback(lambda *words, **named: words, [text, *text.split(" ")])
 
 
-_HTML_CASE = Case(_parse, (*_HTML, "<b>", "</b>", "<x>"), ("<script></script>", ">", "-->", '">'), sample=6)
+_HTML_CASE = Case(
+    _parse,
+    (*_HTML, "<a>", "</a>", "<b>", "</b>", "<x>"),
+    ("<script></script>", ">", "-->", '">'),
+    sample=6,
+    pairs=(("<a>", "</b>"), ("<a>", "</a>")),
+)
 _MIME = Case(_message, _PART, ("\n--b--\n",), _with("Content-Type: multipart/mixed; boundary=b\n\n"), 8)
 
 #: Each public function and class that takes what a sender wrote, or what one can choose.
@@ -231,7 +239,7 @@ CASES: dict[str, Case] = {
     ),
     "Milter.utils.parse_addr": Case(utils.parse_addr, _ADDRESS, ("@a",)),
     "Milter.utils.parse_header": Case(utils.parse_header, _HEADER, ("=?utf-8?q?a?=", "?=")),
-    "Milter.utils.parseaddr": Case(utils.parseaddr, _ADDRESS, ("@a", ")", ">", '"'), sample=10),
+    "Milter.utils.parseaddr": Case(utils.parseaddr, _ADDRESS, ("@a", ")", ">", '"'), pairs=(("(", ")"), ("<", ">"))),
     "pymilter.mime.HTMLParser": _HTML_CASE,
     "pymilter.mime.HTMLScriptFilter": Case(
         _filter(mime.HTMLScriptFilter), _HTML, ("<script></script>", ">", "-->"), sample=6

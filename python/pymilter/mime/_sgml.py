@@ -3,14 +3,42 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable
-from typing import ClassVar, NoReturn
+from typing import ClassVar, NoReturn, SupportsIndex
 
 from ._tokens import Attributes, TokenParser
 
 
 class SGMLParseError(RuntimeError):
     """Raised by `SGMLParser.error`, which subclasses may call."""
+
+
+class _OpenElements(list[str]):
+    """The open elements, from the outermost: it knows at once whether a name is among them, however many there are."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._counts: Counter[str] = Counter()
+        self._counted = 0
+
+    def append(self, name: str, /) -> None:
+        """As list's."""
+        super().append(name)
+        self._counts[name] += 1
+        self._counted += 1
+
+    def pop(self, index: SupportsIndex = -1, /) -> str:
+        """As list's."""
+        name = super().pop(index)
+        self._counts[name] -= 1
+        self._counted -= 1
+        return name
+
+    def __contains__(self, name: object, /) -> bool:
+        if self._counted != len(self):  # a subclass has changed it in another way
+            self._counts, self._counted = Counter(self), len(self)
+        return self._counts[name] > 0  # type: ignore[index]
 
 
 class SGMLParser(TokenParser):
@@ -29,7 +57,7 @@ class SGMLParser(TokenParser):
     def reset(self) -> None:
         """Forget all that was fed."""
         super().reset()
-        self.stack: list[str] = []
+        self.stack: list[str] = _OpenElements()
 
     def error(self, message: str) -> NoReturn:
         """Raise SGMLParseError."""
