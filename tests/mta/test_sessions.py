@@ -6,6 +6,7 @@ import itertools
 import re
 import shutil
 import socket
+import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -56,6 +57,8 @@ class Sessions:
         self._folder, self._recorder, self._server = folder, recorder, server
         self._program = probe.build(folder)
         self._numbers = itertools.count()
+        postconf = [require.command("postconf", "postfix"), "-d", "-h", "mail_version"]
+        self._version = subprocess.run(postconf, capture_output=True, text=True, check=True, timeout=60).stdout.strip()
 
     def of_postfix(self, options: list[str], mails: list[Mail], helo: str = "client.example") -> Course:
         """As an SMTP client that sends RSET after a refusal, which is what smtplib does."""
@@ -77,7 +80,7 @@ class Sessions:
     def of_client(self, options: list[str], mails: list[Mail], helo: str = "client.example") -> Course:
         """The same; `of_postfix` must have run before."""
         course = Course()
-        macros = {"j": "mta.example", "{daemon_name}": "mta.example"}
+        macros = {"j": "mta.example", "{daemon_name}": "mta.example", "v": f"Postfix {self._version}"}
         with self._filter(options, course), Client(self._recorder.address, macros=macros) as client:
             for mail in mails:
                 try:
