@@ -244,6 +244,19 @@ def test_deleted_recipients(mta: Mta) -> None:
     assert recipients(mta, DeleteRecipient("<a@x>"), DeleteRecipient("<b@x>")) == ()
 
 
+@BOTH
+def test_source_routes_are_gone_in_the_end(mta: Mta) -> None:
+    before = Envelope("<@r.x:s@x>", ("<@r.x,@q.x:a@x>", "<b@x>"))
+    assert apply_edits(CRLF, before, [], mta=mta).envelope == Envelope("<s@x>", ("<a@x>", "<b@x>"))
+    edits: list[Edit] = [DeleteRecipient("<a@x>"), AddRecipient("<@r.x:c@x>"), ChangeFrom("<@r.x:n@x>")]
+    assert apply_edits(CRLF, before, edits, mta=mta).envelope == Envelope("<n@x>", ("<b@x>", "<c@x>"))
+
+
+def test_postfix_finds_nobody_by_a_source_route() -> None:
+    assert recipients("postfix", DeleteRecipient("<@r.x:a@x>")) == ("<a@x>", "<b@x>")
+    assert recipients("sendmail", DeleteRecipient("<@r.x:a@x>")) == ("<b@x>",)
+
+
 def test_postfix_forgets_an_added_recipient_even_where_it_deletes_none() -> None:
     edits: list[Edit] = [AddRecipient("<c@x>"), DeleteRecipient("<C@x>"), AddRecipient("<c@x>")]
     assert recipients("postfix", *edits) == ("<a@x>", "<b@x>", "<c@x>", "<c@x>")
