@@ -57,7 +57,7 @@ class Sessions:
         self._folder, self._recorder, self._server = folder, recorder, server
         self._program = probe.build(folder)
         self._numbers = itertools.count()
-        postconf = [require.command("postconf", "postfix"), "-d", "-h", "mail_version"]
+        postconf = [str(require.command("postconf", "postfix")), "-d", "-h", "mail_version"]
         self._version = subprocess.run(postconf, capture_output=True, text=True, check=True, timeout=60).stdout.strip()
 
     def of_postfix(self, options: list[str], mails: list[Mail], helo: str = "client.example") -> Course:
