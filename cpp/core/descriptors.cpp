@@ -40,17 +40,15 @@ bool SocketName::covers(const SocketName &accepted) const noexcept {
            std::memcmp(&accepted.m_address, &m_address, m_length) == 0;
 }
 
-int SocketName::connect() const {
+int SocketName::connect() const noexcept {
     const int descriptor = open_socket(family());
-    if (descriptor >= 0) {
-        if (::connect(descriptor, &m_address.any, m_length) == 0) {
-            return descriptor;
-        }
+    if (descriptor >= 0 && ::connect(descriptor, &m_address.any, m_length) != 0 && errno != EINPROGRESS) {
         const int saved_errno = errno;
         ::close(descriptor);
         errno = saved_errno;
+        return -1;
     }
-    throw std::system_error(errno, std::generic_category(), "cannot connect to a socket that has just been opened");
+    return descriptor;
 }
 
 bool is_listening(int descriptor) noexcept {
@@ -69,9 +67,7 @@ std::array<int, 2> open_pipe() {
     return ends;
 }
 
-int open_socket(int family) noexcept { return ::socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0); }
-
-int open_local_socket() noexcept { return ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0); }
+int open_socket(int family) noexcept { return ::socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0); }
 
 bool open_socket_pair(std::array<int, 2> &ends) noexcept {
     return ::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()) == 0;
@@ -97,13 +93,6 @@ int open_socket(int family) noexcept {
     const int opened = ::socket(family, SOCK_STREAM, 0);
     if (opened >= 0) {
         ::fcntl(opened, F_SETFD, FD_CLOEXEC);
-    }
-    return opened;
-}
-
-int open_local_socket() noexcept {
-    const int opened = open_socket(AF_UNIX);
-    if (opened >= 0) {
         ::fcntl(opened, F_SETFL, O_NONBLOCK);
     }
     return opened;

@@ -21,8 +21,9 @@ public:
     int family() const { return m_address.any.sa_family; }
     // Whether a connection whose own name is `accepted` came through the socket with this name.
     bool covers(const SocketName &accepted) const noexcept;
-    // A new stream socket that is connected to it, close-on-exec. Throws std::system_error.
-    int connect() const;
+    // A new stream socket that is connected to it, or soon will be; close-on-exec, and it does not block. -1 with
+    // errno.
+    int connect() const noexcept;
 
 private:
     union {
@@ -42,10 +43,8 @@ bool is_listening(int descriptor) noexcept;
 //
 // The reading and the writing end of a pipe that does not block. Throws std::system_error.
 std::array<int, 2> open_pipe();
-// A stream socket of the family, which blocks; -1 with errno.
+// A stream socket of the family that does not block; -1 with errno.
 int open_socket(int family) noexcept;
-// A unix stream socket that does not block; -1 with errno.
-int open_local_socket() noexcept;
 // Two that are connected, and block. False with errno.
 bool open_socket_pair(std::array<int, 2> &ends) noexcept;
 // Makes `number` another name of `descriptor`. False with errno.

@@ -65,7 +65,7 @@ private:
 // A socket that listens and that nobody can reach: its file is gone when this returns. accept() finds nothing there,
 // which libmilter takes for a connection that another process was faster to take.
 int open_silent() {
-    const int silent = open_local_socket();
+    const int silent = open_socket(AF_UNIX);
     if (silent < 0) {
         fail("cannot make a socket that stays silent");
     }
@@ -103,27 +103,9 @@ bool replace(int place, int present, int descriptor) noexcept {
     return false;
 }
 
-// Closes what is not released.
-class Descriptor {
-public:
-    explicit Descriptor(int number) : m_number(number) {}
-    ~Descriptor() {
-        if (m_number >= 0) {
-            ::close(m_number);
-        }
-    }
-    Descriptor(const Descriptor &) = delete;
-    Descriptor &operator=(const Descriptor &) = delete;
-
-    int release() noexcept { return std::exchange(m_number, -1); }
-
-private:
-    int m_number;
-};
-
 struct StandIn {
     int descriptor;  // libmilter's number for it
-    int connection;  // to it
+    int connection;  // to it, or -1
 };
 
 // Lets libmilter open a socket of its own, and connects to it. libmilter accepts only peers of the family that
@@ -173,9 +155,11 @@ int Listener::prepare(int descriptor) {
     }
     const SocketName name(descriptor);
     const auto [stand_in, connection] = open_stand_in(name.family());
-    Descriptor visitor(connection);
     const int second = ::fcntl(stand_in, F_DUPFD_CLOEXEC, 0);
     if (second < 0) {
+        const int saved_errno = errno;
+        ::close(connection);
+        errno = saved_errno;
         fail("cannot keep the socket that libmilter opened");
     }
     if (name.family() != AF_UNIX) {
@@ -191,7 +175,7 @@ int Listener::prepare(int descriptor) {
     m_offered = descriptor;
     m_family = name.family();
     m_name = name;
-    return visitor.release();
+    return connection;
 }
 
 bool Listener::adopt() noexcept {

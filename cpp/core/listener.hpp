@@ -13,7 +13,8 @@ namespace pymilter {
 class Listener {
 public:
     // Lets libmilter open a stand-in for `descriptor`, a listening stream socket that stays the caller's. Returns a
-    // connection to the stand-in, which is the caller's to close. Needs smfi_register before. Throws std::system_error.
+    // connection to the stand-in, which is the caller's to close, or -1 if there can be none, as where the loopback
+    // interface is down. Needs smfi_register before. Throws std::system_error.
     int prepare(int descriptor);
     // Puts the descriptor in the place of the stand-in. A poll that runs already must be interrupted. False if that
     // cannot be, as when libmilter has ended.

@@ -97,18 +97,26 @@ std::string dialogue() {
     return bytes;
 }
 
-// Says everything, and reads until libmilter closes the connection. False if that does not come in time.
-bool converse(int connection, const Loop &loop) {
-    const std::string bytes = dialogue();
-    if (::send(connection, bytes.data(), bytes.size(), MSG_NOSIGNAL) != static_cast<ssize_t>(bytes.size())) {
-        return false;
-    }
+// Waits until one of the events has come; false if libmilter has ended, or if it takes too long.
+bool wait_for(int connection, short events, const Loop &loop) {
     const auto end = std::chrono::steady_clock::now() + deadline;
     while (std::chrono::steady_clock::now() < end && !loop.has_ended()) {
-        pollfd waiting{connection, POLLIN, 0};
-        if (::poll(&waiting, 1, look_every) <= 0) {
-            continue;
+        pollfd waiting{connection, events, 0};
+        if (::poll(&waiting, 1, look_every) > 0) {
+            return true;
         }
+    }
+    return false;
+}
+
+// Says everything, and reads until libmilter closes the connection. False if that does not come.
+bool converse(int connection, const Loop &loop) {
+    const std::string bytes = dialogue();
+    if (!wait_for(connection, POLLOUT, loop) ||
+        ::send(connection, bytes.data(), bytes.size(), MSG_NOSIGNAL) != static_cast<ssize_t>(bytes.size())) {
+        return false;
+    }
+    while (wait_for(connection, POLLIN, loop)) {
         std::array<char, 256> answers{};
         const ssize_t count = ::recv(connection, answers.data(), answers.size(), 0);
         if (count == 0) {
@@ -150,6 +158,9 @@ Rehearsal::Result judge() {
 }  // namespace
 
 Rehearsal::Result Rehearsal::play(int connection, const Loop &loop) {
+    if (connection < 0) {
+        return {};
+    }
     is_playing.store(true);
     const bool was_played = converse(connection, loop);
     is_playing.store(false);

@@ -25,7 +25,8 @@ public:
         bool shows_state = false;      // ContextHead::state is what it must be
     };
 
-    // Plays the session over `connection`, the first one that libmilter gets in this process, and closes it.
+    // Plays the session over `connection`, the first one that libmilter gets in this process, and closes it. With -1
+    // nothing is played.
     static Result play(int connection, const Loop &loop);
 
     // While it is played, each callback notes itself here and does nothing else.

@@ -166,7 +166,7 @@ void Filter::leave_signals() {
     }
 }
 
-void Filter::start(int descriptor, bool mute_over_tcp, bool tell_connections) {
+std::string Filter::start(int descriptor, bool mute_over_tcp, bool tell_connections) {
     m_mute_over_tcp = mute_over_tcp;
     m_tells_connections = tell_connections;
     note_temporary_folder();
@@ -182,11 +182,13 @@ void Filter::start(int descriptor, bool mute_over_tcp, bool tell_connections) {
             m_loop.renew_poll();
         }
     }
-    if (libmilter.was_played && !(libmilter.takes_any_order && libmilter.shows_state)) {
-        tell(LogLevel::warning, Step::idle,
-             "this libmilter throws commands away that come out of order: a sender may get a message past the filter "
-             "(docs/design.md, \"libmilter, as it is\")");
+    if ((libmilter.takes_any_order && libmilter.shows_state) || m_loop.has_ended()) {
+        return "";
     }
+    const std::string reason =
+        libmilter.was_played ? "this libmilter throws them away" : "libmilter could not be reached to change that";
+    return "commands that come out of order may get no answer, so that a sender can get a message past the filter: " +
+           reason + " (docs/design.md, \"No command goes unanswered\")";
 }
 
 void Filter::use_share(int memory, std::size_t slot, double patience) {

@@ -59,7 +59,8 @@ public:
     void watch_signals(bool hold, bool reloads);
     void leave_signals();
     // `mute_over_tcp`: leave steps unanswered over TCP too, on connections where that can be made safe.
-    void start(int descriptor, bool mute_over_tcp, bool tell_connections);
+    // Returns a warning for the log, or nothing.
+    std::string start(int descriptor, bool mute_over_tcp, bool tell_connections);
     // Before start(): other processes serve the same socket. See Share::use.
     void use_share(int memory, std::size_t slot, double patience);
     Share &share() { return m_share; }

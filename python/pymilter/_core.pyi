@@ -185,7 +185,7 @@ class Filter(metaclass=_pybind11_type):
         """The opposite; where they are not watched, nothing happens."""
     def use_share(self, memory: int, slot: int, *, patience: float) -> None:
         """Share the connections with the processes that have the other slots of the memory."""
-    def start(self, descriptor: int, *, mute_over_tcp: bool, tell_connections: bool) -> None:
+    def start(self, descriptor: int, *, mute_over_tcp: bool, tell_connections: bool) -> str:
         """Serve a listening socket in threads of libmilter's (smfi_opensocket, smfi_main)."""
     def request_stop(self) -> None:
         """Let wait() return; from any thread."""

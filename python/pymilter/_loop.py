@@ -100,7 +100,7 @@ class RunningLoop:
         try:
             # All that handlers may ask for is there before the first one can run: a client may be waiting.
             RunningLoop.running = RunningLoop._begun = self
-            self._filter.start(
+            warning = self._filter.start(
                 listener.fileno(),
                 mute_over_tcp=self._noreply_over_tcp,
                 tell_connections=logger.isEnabledFor(logging.DEBUG),
@@ -109,6 +109,8 @@ class RunningLoop:
             RunningLoop.running = None
             self._call_on_stop()
             raise
+        if warning:
+            logger.warning("%s", warning)
         logger.info("listening on %s", self._address)
 
     def wait(self) -> None:
