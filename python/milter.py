@@ -63,7 +63,7 @@ from pymilter._constants import (
 )
 from pymilter._core import Context
 from pymilter._loop import RunningLoop
-from pymilter._plan import plan_of
+from pymilter._plan import Plans, classic_plan_of
 from pymilter._report import report
 from pymilter._run import BACKLOG, stop
 from pymilter._sockets import open_listener
@@ -203,12 +203,12 @@ class _Program:
             raise error("main() can run only once in a process: start another process for another run")
         if self.name is None:
             raise error("there is no filter to run: call register() first")
-        core_filter = _core.Filter(name=self.name, exception_policy=self.policy, report=report)
+        core_filter = _core.make_filter(name=self.name, exception_policy=self.policy, report=report)
         core_filter.set_actions(CURR_ACTS)
         for step, callback in self.callbacks.items():
             core_filter.set_function(step, callback)
         if self.factory is not None:
-            core_filter.use_methods(self.factory, plan_of)
+            core_filter.use_methods(self.factory, Plans(classic_plan_of))
         loop = RunningLoop(core_filter)
         with loop.starting(signals=True), self.listener or self.open(rmsock) as listener:
             core_filter.register(timeout=self.timeout)

@@ -5,6 +5,17 @@
 
 namespace pymilter {
 
+// For class_: only C++ makes objects of this class. Else Python code could have one that __new__ made and __init__ did
+// not, whose methods would find no C++ object. What Python is to make, it makes by a function.
+inline py::custom_type_setup made_in_cpp_only() {
+    return py::custom_type_setup([](PyHeapTypeObject *heap_type) {
+        heap_type->ht_type.tp_new = [](PyTypeObject *type, PyObject *, PyObject *) -> PyObject * {
+            PyErr_Format(PyExc_TypeError, "%s objects are made by pymilter itself, not by programs", type->tp_name);
+            return nullptr;
+        };
+    });
+}
+
 void bind_constants(py::module_ &module);
 void bind_replies(py::module_ &module);
 void bind_checks(py::module_ &module);

@@ -3,6 +3,7 @@
 
 #include "bindings/bindings.hpp"
 #include "core/libmilter.hpp"
+#include "python/outcome.hpp"
 
 namespace pymilter {
 
@@ -121,6 +122,7 @@ void bind_constants(py::module_ &module) {
         .value("EOM", Stage::EOM)
         .value("EOH", Stage::EOH)
         .finalize();
+    use_enums(module.attr("Status"), module.attr("Action"));
 }
 
 }  // namespace pymilter

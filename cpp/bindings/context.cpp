@@ -18,7 +18,7 @@ py::object current_context() {
 }  // namespace
 
 void bind_context(py::module_ &module) {
-    py::class_<Context>(module, "Context",
+    py::class_<Context>(module, "Context", made_in_cpp_only(),
                         "A connection from the MTA. Valid until close; then every call raises MilterError.")
         .def_property_readonly("id", &Context::id, "Number of the connection, counted from 1 in this process.")
         .def_property_readonly("actions", &Context::actions, "Actions agreed in negotiation (SMFIF_*), as an int.")
@@ -56,6 +56,8 @@ void bind_context(py::module_ &module) {
         .def("quarantine", &Context::quarantine, py::arg("reason"), "Hold the message in the MTA (smfi_quarantine).")
         .def("progress", &Context::progress, "Tell the MTA that eom takes longer (smfi_progress).");
 
+    module.def("message_context", &Context::of_message, py::arg("context"),
+               "The handle of the message that the calling thread works for; without one, `context` itself.");
     module.def("current_context", &current_context, "The connection whose callback the calling thread is in, or None.");
 }
 

@@ -4,6 +4,7 @@
 #include <pybind11/stl.h>
 
 #include <map>
+#include <memory>
 #include <tuple>
 
 #include "bindings/bindings.hpp"
@@ -33,7 +34,7 @@ std::uint32_t to_steps(const std::vector<std::string> &names) {
 }
 
 std::shared_ptr<Plan> make_plan(std::uint32_t actions, std::uint32_t protocol, const std::vector<std::string> &steps,
-                                const std::vector<std::string> &mute, bool negotiates,
+                                const std::vector<std::string> &mute, bool negotiates, bool has_begin,
                                 const std::map<std::string, std::string> &text,
                                 const std::vector<std::pair<int, std::string>> &macros, const py::dict &hooks,
                                 const std::optional<Gather> &gather) {
@@ -42,6 +43,7 @@ std::shared_ptr<Plan> make_plan(std::uint32_t actions, std::uint32_t protocol, c
     plan->steps = to_steps(steps);
     plan->mute = to_steps(mute);
     plan->negotiates = negotiates;
+    plan->has_begin = has_begin;
     for (const auto &[step, mode] : text) {
         plan->text[static_cast<std::size_t>(to_step(step))] = to_text_mode(mode);
     }
@@ -88,14 +90,14 @@ std::size_t set_max_data_size(std::size_t size) {
 void bind_filter(py::module_ &module) {
     check_library_version();
 
-    py::class_<Plan, std::shared_ptr<Plan>>(module, "Plan", "What dispatch must know of a class of handlers.")
-        .def(py::init(&make_plan), py::kw_only(), py::arg("actions"), py::arg("protocol"), py::arg("steps"),
-             py::arg("mute"), py::arg("negotiates"), py::arg("text"), py::arg("macros"), py::arg("hooks"),
-             py::arg("gather"));
+    py::class_<Plan, std::shared_ptr<Plan>>(module, "Plan", made_in_cpp_only(),
+                                            "What dispatch must know of a class of handlers.");
+    module.def("make_plan", &make_plan, py::kw_only(), py::arg("actions"), py::arg("protocol"), py::arg("steps"),
+               py::arg("mute"), py::arg("negotiates"), py::arg("has_begin"), py::arg("text"), py::arg("macros"),
+               py::arg("hooks"), py::arg("gather"), "Make the plan of a class.");
 
-    py::class_<Filter>(module, "Filter", "The filter of this process; it can be registered and run once.")
-        .def(py::init<std::string, int, py::object>(), py::kw_only(), py::arg("name"), py::arg("exception_policy"),
-             py::arg("report"))
+    py::class_<Filter>(module, "Filter", made_in_cpp_only(),
+                       "The filter of this process; it can be registered and run once.")
         .def("use_methods", &Filter::use_methods, py::arg("make"), py::arg("plan_of"),
              "Call methods of an object that make() gives for each connection.")
         .def(
@@ -134,6 +136,13 @@ void bind_filter(py::module_ &module) {
         .def("connections", &Filter::connections, "How many connections are open, silent ones included.")
         .def("abandon", &Filter::abandon, "In a forked process: give up signals, socket and connections.")
         .def("finish", &Filter::finish, "Stop libmilter and wait until its main loop has ended (smfi_stop).");
+
+    module.def(
+        "make_filter",
+        [](std::string name, int exception_policy, py::object report) {
+            return std::make_unique<Filter>(std::move(name), exception_policy, std::move(report));
+        },
+        py::kw_only(), py::arg("name"), py::arg("exception_policy"), py::arg("report"), "Make a filter.");
 
     module.attr("EVENT_INTERRUPTED") = static_cast<int>(Loop::interrupted);
     module.attr("EVENT_NOTHING") = static_cast<int>(Loop::nothing);

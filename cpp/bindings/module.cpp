@@ -4,6 +4,28 @@
 #include "bindings/bindings.hpp"
 #include "python/errors.hpp"
 
+namespace {
+
+// As pybind11's own, whose C++ exception would end the process: for a class of pybind11's that no C++ class stands
+// behind, such as the base of all of them, which pickle asks for an object.
+PyObject *make_instance(PyTypeObject *type, PyObject *, PyObject *) {
+    try {
+        return pybind11::detail::make_new_instance(type);
+    } catch (const std::exception &error) {
+        PyErr_SetString(PyExc_TypeError, error.what());
+        return nullptr;
+    }
+}
+
+// Before the classes are made, which inherit it. The base is this module's alone: see PYBIND11_COMPILER_TYPE in CMake.
+void guard_base_class() {
+    auto *const base = reinterpret_cast<PyTypeObject *>(pybind11::detail::get_internals().instance_base);
+    base->tp_new = make_instance;
+    PyType_Modified(base);
+}
+
+}  // namespace
+
 // Nothing here relies on the GIL for its own state: see contract 6 in python/dispatch.hpp.
 PYBIND11_MODULE(_core, module, pybind11::mod_gil_not_used()) {
     module.doc() = "libmilter for Python: the C++ half of pymilter. Private; use pymilter or milter.";
@@ -14,6 +36,7 @@ PYBIND11_MODULE(_core, module, pybind11::mod_gil_not_used()) {
             pymilter::set_bad_value(error.what());
         }
     });
+    guard_base_class();
     pymilter::bind_constants(module);
     pymilter::bind_replies(module);
     pymilter::bind_checks(module);

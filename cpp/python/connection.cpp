@@ -6,6 +6,7 @@
 #include "core/peer_text.hpp"
 #include "python/errors.hpp"
 #include "python/gil.hpp"
+#include "python/spawning.hpp"
 
 namespace pymilter {
 
@@ -63,9 +64,9 @@ void Connection::leave() noexcept {
     m_step.store(Step::idle, std::memory_order_relaxed);
 }
 
-int Connection::locked_call(const Call &function) {
+int Connection::locked_call(const Call &function, MessageNumber message) {
     SMFICTX *const context = m_context.load();
-    return context == nullptr || step() == Step::idle ? MI_FAILURE : function(context);
+    return context == nullptr || step() == Step::idle || is_over(message) ? MI_FAILURE : function(context);
 }
 
 void Connection::check_open(const char *what) const {
@@ -74,31 +75,48 @@ void Connection::check_open(const char *what) const {
     }
 }
 
-void Connection::check_usable(const char *what) const {
+void Connection::check_usable(const char *what, MessageNumber message) const {
     check_open(what);
+    if (is_over(message)) {
+        raise_milter_error(std::string{what} +
+                           " is not possible: the message has ended to which this handle, or the "
+                           "thread that uses it, belongs (self.context, taken in a callback, is its message's handle)");
+    }
     if (step() == Step::idle) {
         raise_milter_error(std::string{what} + " is not possible between two callbacks");
     }
 }
 
-void Connection::call(const char *what, const Call &function, bool may_block) {
-    check_usable(what);
+void Connection::call(const char *what, const Call &function, MessageNumber message, bool may_block) {
+    message = message_of_caller(message);
+    check_usable(what, message);
     int result = MI_FAILURE;
     std::unique_lock<std::mutex> lock(m_mutex, std::defer_lock);
     if (!may_block && lock.try_lock()) {
-        result = locked_call(function);
+        result = locked_call(function, message);
         lock.unlock();
     } else {
         const Release release;
         lock.lock();
-        result = locked_call(function);
+        result = locked_call(function, message);
         lock.unlock();
     }
     if (result != MI_SUCCESS) {
-        check_usable(what);
+        check_usable(what, message);
         raise_milter_error(std::string{"libmilter could not carry out "} + what + " at " + traits(step()).name +
                            " (is the MTA still there?)");
     }
+}
+
+MessageNumber Connection::message() const {
+    if (Attach::connection() != this) {
+        return message_of_thread(m_id);
+    }
+    return has_message() ? m_message_number.load() : any_message;
+}
+
+MessageNumber Connection::message_of_caller(MessageNumber message) const {
+    return message == any_message && Attach::connection() != this ? message_of_thread(m_id) : message;
 }
 
 bool Connection::call_unattached(const Call &function) noexcept {
@@ -131,11 +149,11 @@ bool Connection::is_about_message() const {
     }
 }
 
-std::optional<std::string> Connection::queue_id() {
+std::optional<std::string> Connection::queue_id(MessageNumber message) {
     std::optional<std::string> queue_id;
     run_locked(m_mutex, [&] {
         SMFICTX *const context = m_context.load();
-        if (context != nullptr && is_about_message()) {
+        if (context != nullptr && is_about_message() && !is_over(message)) {
             if (const char *const found = macro(context, "i"); found != nullptr && m_old_queue_id != found) {
                 queue_id = found;
             }
@@ -163,39 +181,42 @@ void Connection::set_peer(std::string peer) {
     run_locked(m_mutex, [&] { m_peer = std::move(peer); });
 }
 
-void Connection::check_at(Step wanted, const char *what) const {
-    check_usable(what);
+void Connection::check_at(Step wanted, const char *what, MessageNumber message) const {
+    check_usable(what, message);
     if (step() != wanted) {
         raise_milter_error(std::string{what} + " is possible only at " + traits(wanted).name + ", not at " +
                            traits(step()).name);
     }
 }
 
-void Connection::edit(std::uint32_t action, const char *what, Call function) {
-    check_at(Step::eom, what);
+void Connection::edit(std::uint32_t action, const char *what, Call function, MessageNumber message) {
+    message = message_of_caller(message);
+    check_at(Step::eom, what, message);
     if (!options.has_action(action)) {
         raise_disabled_action(action, what);
     }
     if (m_body_begun) {
         // Under the lock, like a call: flush_edits must not find it half done by a thread of the user's.
-        call(what, [&](SMFICTX *) {
+        const auto hold = [&](SMFICTX *) {
             m_held_edits.push_back(std::move(function));
             return MI_SUCCESS;
-        });
+        };
+        call(what, hold, message);
     } else {
         socket.cork();
-        call(what, function, true);
+        call(what, function, message, true);
     }
 }
 
-void Connection::replace_body(const Call &function) {
-    check_at(Step::eom, "replacebody");
+void Connection::replace_body(const Call &function, MessageNumber message) {
+    message = message_of_caller(message);
+    check_at(Step::eom, "replacebody", message);
     if (!options.has_action(SMFIF_CHGBODY)) {
         raise_disabled_action(SMFIF_CHGBODY, "replacebody");
     }
     m_body_begun = true;
     socket.cork();
-    call("replacebody", function, true);
+    call("replacebody", function, message, true);
 }
 
 bool Connection::flush_edits() noexcept {
@@ -216,6 +237,7 @@ const Answer *Connection::failure() const noexcept {
 void Connection::reset_message() noexcept {
     note_queue_id();
     m_message.clear();
+    m_message_number.fetch_add(1);
     m_message_failure.reset();
     m_body_begun = false;
     m_held_edits.clear();

@@ -25,6 +25,10 @@
 
 namespace pymilter {
 
+// The messages of a connection in their order. A handle that was made for one makes no call for another.
+using MessageNumber = std::uint64_t;
+constexpr MessageNumber any_message = 0;
+
 class Connection {
 public:
     using Call = std::function<int(SMFICTX *)>;
@@ -47,7 +51,7 @@ public:
     void set_peer(std::string peer);
     // Macro i, within a callback that is about a message. libmilter itself goes on telling it when the message has
     // ended, and where neither MAIL nor RCPT is negotiated even in the next one, until EOM. Needs the GIL.
-    std::optional<std::string> queue_id();
+    std::optional<std::string> queue_id(MessageNumber message = any_message);
 
     // Between these two the user's code runs, and calls of libmilter are allowed.
     void enter(Step step) noexcept;
@@ -57,17 +61,21 @@ public:
     void check_open(const char *what) const;
 
     // Calls libmilter. Needs the GIL and gives it up while it waits; also during the call where it `may_block`. Throws
-    // MilterError when the connection is closed or between two callbacks, or when libmilter refuses.
-    void call(const char *what, const Call &function, bool may_block = false);
+    // MilterError when the connection is closed or between two callbacks, when `message` has ended, or when libmilter
+    // refuses.
+    void call(const char *what, const Call &function, MessageNumber message, bool may_block = false);
     // The same without the GIL, for dispatch itself. False when libmilter refuses.
     bool call_unattached(const Call &function) noexcept;
 
     // An edit of the message: only at eom, only with its action granted. Throws MilterError or DisabledAction.
     // Postfix wants the chunks of a body in one run, so what is edited after the first chunk waits for flush_edits.
-    void edit(std::uint32_t action, const char *what, Call function);
-    void replace_body(const Call &function);
+    void edit(std::uint32_t action, const char *what, Call function, MessageNumber message);
+    void replace_body(const Call &function, MessageNumber message);
     // Throws MilterError unless the step is `wanted`; `what` names the call.
-    void check_at(Step wanted, const char *what) const;
+    void check_at(Step wanted, const char *what, MessageNumber message) const;
+    // The message that the calling thread works for: within a callback the one under way, in a thread that a handler
+    // has started the one in which that was. any_message where there is none. Needs the GIL.
+    MessageNumber message() const;
     // Without the GIL, when eom is over. False when libmilter could not send an edit.
     bool flush_edits() noexcept;
 
@@ -82,7 +90,10 @@ public:
         return m_has_envelope;
     }
     // A message is under way until reset_message(). False when it is too late for it: the filter is about to stop.
-    bool begin_message() noexcept { return m_message.set(); }
+    bool begin_message() noexcept {
+        is_decided = false;
+        return m_message.set();
+    }
     bool has_message() const noexcept { return m_message.is_set(); }
     // False for one that was refused before a handler could hear of it, so that its end is no news either.
     bool knows_message() const noexcept { return !m_connection_failure && !is_too_late; }
@@ -99,6 +110,7 @@ public:
     GatheredBody body;                 // where the plan gathers
     bool is_given_up = false;          // the filter has stopped, and said so
     bool is_too_late = false;          // the same, and a message came after that
+    bool is_decided = false;           // the last message got its final answer: an abort that follows belongs to it
     bool skips_body = false;           // SKIP was answered; no more chunks go to the handler
     std::shared_ptr<const Plan> plan;  // null until the receiver is made
     py::object receiver;               // first argument of each handler: the user's object, or the handle
@@ -108,10 +120,16 @@ public:
 private:
     explicit Connection(SMFICTX *context);
     Step step() const { return m_step.load(std::memory_order_relaxed); }
-    void check_usable(const char *what) const;  // throws MilterError; needs the GIL
+    void check_usable(const char *what, MessageNumber message) const;  // throws MilterError; needs the GIL
+    // `message`, or where that is any_message and the caller no callback's thread, the message of the thread.
+    MessageNumber message_of_caller(MessageNumber message) const;
+    bool is_over(MessageNumber message) const noexcept {
+        return message != any_message && message != m_message_number.load();
+    }
     bool is_about_message() const;
     void note_queue_id() noexcept;
-    int locked_call(const Call &function);  // MI_FAILURE when the context is gone
+    // MI_FAILURE when the context is gone, or the message.
+    int locked_call(const Call &function, MessageNumber message = any_message);
 
     std::shared_ptr<Connection> m_self;  // libmilter's share of the ownership
     std::mutex m_mutex;                  // guards the calls of libmilter
@@ -121,6 +139,7 @@ private:
     std::optional<Answer> m_connection_failure;
     std::optional<Answer> m_message_failure;
     MessageMark m_message;
+    std::atomic<MessageNumber> m_message_number{1};
     bool m_has_envelope = false;
     bool m_body_begun = false;
     std::string m_peer;          // guarded by m_mutex; empty until it is known

@@ -95,8 +95,14 @@ std::optional<py::str> Context::peer() const {
 }
 
 std::optional<py::str> Context::queue_id() const {
-    const auto queue_id = m_connection->queue_id();
+    const auto queue_id = m_connection->queue_id(m_message);
     return queue_id ? std::optional{to_str(*queue_id)} : std::nullopt;
+}
+
+py::object Context::of_message(const py::object &handle) {
+    const std::shared_ptr<Connection> connection = py::cast<const Context &>(handle).m_connection;
+    const MessageNumber message = connection->message();
+    return message == any_message ? handle : py::cast(Context(connection, message));
 }
 
 py::object Context::getpriv() const {
@@ -116,13 +122,14 @@ std::optional<py::str> Context::getsymval(const std::string &name) {
     const bool is_long = name.size() > 1 && name.front() != '{';
     std::string macro = is_long ? '{' + name + '}' : name;
     std::optional<std::string> value;
-    m_connection->call("getsymval", [&](SMFICTX *context) {
+    const auto look = [&](SMFICTX *context) {
         const char *const found = ::smfi_getsymval(context, macro.data());
         if (found != nullptr) {
             value = found;
         }
         return MI_SUCCESS;
-    });
+    };
+    m_connection->call("getsymval", look, m_message);
     if (!value) {
         return std::nullopt;
     }
@@ -142,8 +149,9 @@ void Context::setsymlist(int stage, const py::args &macros) {
         names += to_bytes("macro name", macro);
     }
     check_parameters(names);
-    m_connection->check_at(Step::negotiate, "setsymlist");
-    m_connection->call("setsymlist", [&](SMFICTX *context) { return ::smfi_setsymlist(context, stage, names.data()); });
+    m_connection->check_at(Step::negotiate, "setsymlist", m_message);
+    const auto ask = [&](SMFICTX *context) { return ::smfi_setsymlist(context, stage, names.data()); };
+    m_connection->call("setsymlist", ask, m_message);
 }
 
 void Context::setreply(const py::object &code, const py::object &xcode, const py::object &text, const py::args &more) {
@@ -157,7 +165,7 @@ void Context::setreply(const py::object &code, const py::object &xcode, const py
         reply.lines.push_back(escape_lone_percent(to_bytes("reply text", line)));
     }
     check_reply(reply);
-    m_connection->call("setreply", [&](SMFICTX *context) { return send_reply(context, reply); });
+    m_connection->call("setreply", [&](SMFICTX *context) { return send_reply(context, reply); }, m_message);
 }
 
 void Context::addheader(const py::object &name, const py::object &value, int index) {
@@ -167,10 +175,11 @@ void Context::addheader(const py::object &name, const py::object &value, int ind
     if (index < -1) {
         throw std::invalid_argument("index is " + std::to_string(index) + ": allowed are 0 and up, or -1 to append");
     }
-    m_connection->edit(SMFIF_ADDHDRS, index < 0 ? "addheader" : "insheader", [=](SMFICTX *context) mutable {
+    const auto add = [=](SMFICTX *context) mutable {
         return index < 0 ? ::smfi_addheader(context, field.data(), content.data())
                          : ::smfi_insheader(context, index, field.data(), content.data());
-    });
+    };
+    m_connection->edit(SMFIF_ADDHDRS, index < 0 ? "addheader" : "insheader", add, m_message);
 }
 
 void Context::chgheader(const py::object &name, int index, const py::object &value) {
@@ -180,42 +189,46 @@ void Context::chgheader(const py::object &name, int index, const py::object &val
     if (index < 0) {
         throw std::invalid_argument("index is " + std::to_string(index) + ": the first header of a name is 1");
     }
-    m_connection->edit(SMFIF_CHGHDRS, "chgheader", [=](SMFICTX *context) mutable {
+    const auto change = [=](SMFICTX *context) mutable {
         return ::smfi_chgheader(context, field.data(), index, content.data());
-    });
+    };
+    m_connection->edit(SMFIF_CHGHDRS, "chgheader", change, m_message);
 }
 
 void Context::addrcpt(const py::object &recipient, const py::object &parameters) {
     std::string address = to_address("recipient", recipient);
     std::string esmtp = to_parameters(parameters);
     const std::uint32_t action = esmtp.empty() ? SMFIF_ADDRCPT : SMFIF_ADDRCPT_PAR;
-    m_connection->edit(action, "addrcpt", [=](SMFICTX *context) mutable {
+    const auto add = [=](SMFICTX *context) mutable {
         return esmtp.empty() ? ::smfi_addrcpt(context, address.data())
                              : ::smfi_addrcpt_par(context, address.data(), esmtp.data());
-    });
+    };
+    m_connection->edit(action, "addrcpt", add, m_message);
 }
 
 void Context::delrcpt(const py::object &recipient) {
     std::string address = to_address("recipient", recipient);
     // Postfix shows filters a source route, but knows the recipient without it.
     std::string unrouted = without_source_route(address);
-    m_connection->edit(SMFIF_DELRCPT, "delrcpt", [=](SMFICTX *context) mutable {
+    const auto remove = [=](SMFICTX *context) mutable {
         const int result = ::smfi_delrcpt(context, address.data());
         return result != MI_SUCCESS || unrouted == address ? result : ::smfi_delrcpt(context, unrouted.data());
-    });
+    };
+    m_connection->edit(SMFIF_DELRCPT, "delrcpt", remove, m_message);
 }
 
 void Context::chgfrom(const py::object &sender, const py::object &parameters) {
     std::string address = to_address("sender", sender);
     std::string esmtp = to_parameters(parameters);
-    m_connection->edit(SMFIF_CHGFROM, "chgfrom", [=](SMFICTX *context) mutable {
+    const auto change = [=](SMFICTX *context) mutable {
         return ::smfi_chgfrom(context, address.data(), or_null(esmtp));
-    });
+    };
+    m_connection->edit(SMFIF_CHGFROM, "chgfrom", change, m_message);
 }
 
 void Context::replacebody(const py::object &data) {
     const Buffer buffer(PyUnicode_Check(data.ptr()) ? py::bytes(to_bytes("body", data)) : data);
-    m_connection->replace_body([&](SMFICTX *context) {
+    const auto send = [&](SMFICTX *context) {
         // libmilter takes an int for the length and splits at 65535 itself.
         constexpr std::size_t most = std::size_t{65535} << 14;
         std::size_t sent = 0;
@@ -226,21 +239,22 @@ void Context::replacebody(const py::object &data) {
             sent += size;
         } while (result == MI_SUCCESS && sent < buffer.size());
         return result;
-    });
+    };
+    m_connection->replace_body(send, m_message);
 }
 
 void Context::quarantine(const py::object &reason) {
     std::string text = to_bytes("quarantine reason", reason);
     text.erase(text.find_last_not_of("\r\n") + 1);  // str(error) may end so
     check_line("quarantine reason", text);
-    m_connection->edit(SMFIF_QUARANTINE, "quarantine",
-                       [=](SMFICTX *context) mutable { return ::smfi_quarantine(context, text.data()); });
+    const auto hold = [=](SMFICTX *context) mutable { return ::smfi_quarantine(context, text.data()); };
+    m_connection->edit(SMFIF_QUARANTINE, "quarantine", hold, m_message);
 }
 
 void Context::progress() {
-    m_connection->check_at(Step::eom, "progress");
+    m_connection->check_at(Step::eom, "progress", m_message);
     m_connection->socket.uncork();  // it is meant to arrive now
-    m_connection->call("progress", [](SMFICTX *context) { return ::smfi_progress(context); }, true);
+    m_connection->call("progress", [](SMFICTX *context) { return ::smfi_progress(context); }, m_message, true);
 }
 
 }  // namespace pymilter

@@ -12,13 +12,18 @@ namespace pymilter {
 
 class Context {
 public:
-    explicit Context(std::shared_ptr<Connection> connection) : m_connection(std::move(connection)) {}
+    // With `message`, the handle of this message only.
+    explicit Context(std::shared_ptr<Connection> connection, MessageNumber message = any_message)
+        : m_connection(std::move(connection)), m_message(message) {}
 
     std::uint64_t id() const { return m_connection->id(); }
     std::uint32_t actions() const { return m_connection->options.actions; }
     std::uint32_t protocol() const { return m_connection->options.protocol; }
     std::optional<py::str> peer() const;
     std::optional<py::str> queue_id() const;
+
+    // From the handle of a connection, that of the message which the calling thread works for, if there is one.
+    static py::object of_message(const py::object &handle);
 
     py::object getpriv() const;
     py::object setpriv(py::object priv);
@@ -38,6 +43,7 @@ public:
 
 private:
     std::shared_ptr<Connection> m_connection;
+    MessageNumber m_message;
 };
 
 }  // namespace pymilter

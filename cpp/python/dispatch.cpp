@@ -59,12 +59,17 @@ void abort_message(Connection &connection) {
     // If MAIL is not sent, a message may be under way that no callback told of.
     const bool is_known = connection.has_message() || (connection.options.protocol & SMFIP_NOMAIL) != 0;
     if (is_known && connection.knows_message() && connection.plan->has(Step::abort)) {
+        Filter &filter = *Filter::registered();
+        if (!connection.has_message() && !connection.is_decided) {
+            begin_message(filter, connection, Step::abort);
+        }
         const Attach attach(&connection);
         if (attach) {
-            run_unanswered(connection, *Filter::registered(), Step::abort);
+            run_unanswered(connection, filter, Step::abort);
         }
     }
     connection.reset_message();
+    connection.is_decided = false;
 }
 
 // A step that comes between messages: what may be under way is over, although the MTA did not say ABORT.
@@ -97,8 +102,12 @@ sfsistat run(SMFICTX *context, Step step, Work &&work) {
         warn(filter, *connection, step, "it came without MAIL, the answer is TEMPFAIL");
         return fail(*connection, step, SMFIS_TEMPFAIL);
     }
-    if (is_message_step(step) && !connection->begin_message()) {
+    const bool is_first = is_message_step(step) && !connection->has_message();
+    if (is_first && !connection->begin_message()) {
         return give_up(context, filter, step);
+    }
+    if (is_first && !begin_message(filter, *connection, step)) {
+        return fail(*connection, step, filter.exception_policy());
     }
     return work(filter, *connection);
 }

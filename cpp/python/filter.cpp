@@ -1,6 +1,7 @@
 // The filter of this process: how connections get their receiver, what happens on failure, register, run, stop.
 #include "python/filter.hpp"
 
+#include <algorithm>
 #include <stdexcept>
 #include <utility>
 
@@ -26,6 +27,36 @@ std::array<TextMode, step_count> function_text_modes() {
         modes[static_cast<std::size_t>(step)] = TextMode::bytes;
     }
     return modes;
+}
+
+// What is set on an object itself, as its __dict__.
+py::dict attributes_of(const py::object &receiver) {
+    auto attributes = py::reinterpret_steal<py::dict>(PyObject_GenericGetDict(receiver.ptr(), nullptr));
+    if (!attributes) {
+        throw py::error_already_set();
+    }
+    return attributes;
+}
+
+// An object that serves two connections would mix up their messages.
+void check_is_new(const py::dict &attributes, py::handle type) {
+    const py::handle context = PyDict_GetItemWithError(attributes.ptr(), Names::get().context);
+    if (context && py::isinstance<Context>(context)) {
+        throw py::type_error("the factory gave the same " + std::string(py::str(type.attr("__qualname__"))) +
+                             " twice: it must make a new object for each connection");
+    }
+}
+
+// Whether an object has handlers that are set on itself, as `self.eom = self.my_eom` does. What is no function is an
+// attribute of the program's own.
+bool sets_handlers(const py::dict &attributes) {
+    const auto is_function = [&](PyObject *name) {
+        PyObject *const found = name == nullptr ? nullptr : PyDict_GetItemWithError(attributes.ptr(), name);
+        return found != nullptr && PyCallable_Check(found) != 0;
+    };
+    const Names &names = Names::get();
+    return is_function(names.begin_message) || std::any_of(names.method.begin(), names.method.end(), is_function) ||
+           std::any_of(names.bytes_hook.begin(), names.bytes_hook.end(), is_function);
 }
 
 }  // namespace
@@ -101,30 +132,37 @@ void Filter::furnish(Connection &connection) {
     }
     py::object receiver = m_make();
     const py::handle type = py::type::handle_of(receiver);
-    const auto plan = py::cast<std::shared_ptr<const Plan>>(m_plan_of(type));
+    auto plan = py::cast<std::shared_ptr<const Plan>>(m_plan_of(type));
+    const py::dict attributes = attributes_of(receiver);
+    check_is_new(attributes, type);
     py::reinterpret_steal<py::object>(
         PyObject_CallMethodOneArg(receiver.ptr(), Names::get().set_context, connection.handle.ptr()));
     if (PyErr_Occurred() != nullptr) {
         throw py::error_already_set();
     }
+    if (sets_handlers(attributes)) {
+        plan = py::cast<std::shared_ptr<const Plan>>(m_plan_of(receiver));
+    }
     connection.receiver = receiver;
     connection.priv = std::move(receiver);
-    connection.plan = plan;
+    connection.plan = std::move(plan);
 }
 
-void Filter::report(Step step, const py::object &exception) const noexcept { log(LogLevel::error, step, exception); }
+void Filter::report(const char *handler, const py::object &exception) const noexcept {
+    log(LogLevel::error, handler, exception);
+}
 
 void Filter::tell(LogLevel level, Step step, const std::string &text) const noexcept {
     try {
-        log(level, step, py::str(text));
+        log(level, traits(step).name, py::str(text));
     } catch (...) {
         // No memory for the text.
     }
 }
 
-void Filter::log(LogLevel level, Step step, const py::object &what) const noexcept {
+void Filter::log(LogLevel level, const char *where, const py::object &what) const noexcept {
     try {
-        m_report(static_cast<int>(level), traits(step).name, what);
+        m_report(static_cast<int>(level), where, what);
     } catch (py::error_already_set &error) {
         error.discard_as_unraisable("pymilter: logging a failure");
     } catch (...) {

@@ -31,7 +31,8 @@ public:
     // The one that callbacks go to, or null before register_filter().
     static Filter *registered() noexcept;
 
-    // Methods of one object per connection: `make()` gives the object, `plan_of(type)` the Plan of its class.
+    // Methods of one object per connection: `make()` gives the object, `plan_of(type)` the Plan of its class, and
+    // `plan_of(object)` that of an object which has handlers set on itself.
     void use_methods(py::object make, py::object plan_of);
     // Functions: `callback(context, ...)` or None. Returns the one before. Counts for connections that come later.
     py::object set_function(Step step, py::object callback);
@@ -45,7 +46,7 @@ public:
     // The function for a step; null where there is none any more.
     py::object function(Step step) const;
     // Logs an exception, at a handler's failure. What the report itself raises goes to sys.unraisablehook.
-    void report(Step step, const py::object &exception) const noexcept;
+    void report(const char *handler, const py::object &exception) const noexcept;
     // Logs a text.
     void tell(LogLevel level, Step step, const std::string &text) const noexcept;
     // Whether each connection's begin and end is told too, which else costs nothing. Decided at the start.
@@ -81,7 +82,7 @@ public:
     Transport transport_of(Connection &connection, SMFICTX *context) const;
 
 private:
-    void log(LogLevel level, Step step, const py::object &what) const noexcept;
+    void log(LogLevel level, const char *where, const py::object &what) const noexcept;
     void remake_function_plan();  // with the mutex held
 
     std::string m_name;

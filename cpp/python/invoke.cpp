@@ -1,6 +1,8 @@
 // Calling a handler: nothing that Python throws leaves these functions.
 #include "python/invoke.hpp"
 
+#include <string>
+
 namespace pymilter {
 
 void warn(const Filter &filter, Connection &connection, Step step, const std::string &text) {
@@ -30,6 +32,45 @@ py::object own_hook(Connection &connection, Step step) {
     }
     connection.plain_steps |= bit(step);  // looked up once a message: it is a tenth of the cost of a callback
     return {};
+}
+
+bool begin_message(const Filter &filter, Connection &connection, Step step) {
+    if (!connection.plan->has_begin) {
+        return true;
+    }
+    const Attach attach(&connection);
+    if (!attach) {
+        return true;  // the step itself is answered with TEMPFAIL then
+    }
+    connection.enter(step);
+    const bool done = guarded(filter, "begin_message", [&] {
+        const auto result = py::reinterpret_steal<py::object>(
+            PyObject_CallMethodNoArgs(connection.receiver.ptr(), Names::get().begin_message));
+        if (!result) {
+            throw py::error_already_set();
+        }
+        if (!result.is_none()) {
+            throw py::type_error("begin_message() returned " + std::string(py::repr(result)) +
+                                 ": it gives no verdict, so that it must return None");
+        }
+    });
+    connection.leave();
+    return done;
+}
+
+void throw_failure(Connection &connection, Step step) {
+    if (connection.plan->has_methods && PyErr_ExceptionMatches(PyExc_TypeError) != 0) {
+        py::error_already_set error;
+        PyObject *const name = Names::get().method[static_cast<std::size_t>(step)];
+        const auto hiding = py::reinterpret_steal<py::object>(PyObject_GetAttr(connection.receiver.ptr(), name));
+        if (hiding && PyCallable_Check(hiding.ptr()) == 0) {
+            PyErr_Format(PyExc_TypeError, "self.%U was set to %s: it hides the method", name,
+                         Py_TYPE(hiding.ptr())->tp_name);
+        } else {
+            error.restore();
+        }
+    }
+    throw py::error_already_set();
 }
 
 }  // namespace pymilter

@@ -21,10 +21,10 @@
 
 namespace pymilter {
 
-// Runs `work` with Python attached. Nothing leaves: false when it threw, which is then reported. A process that `work`
-// has forked ends here.
+// Runs `work` with Python attached. Nothing leaves: false when it threw, which is then reported for `handler`. A process
+// that `work` has forked ends here.
 template <typename Work>
-bool guarded(const Filter &filter, Step step, Work &&work) {
+bool guarded(const Filter &filter, const char *handler, Work &&work) {
     try {
         work();
         if (Gate::ends_with_callback()) {
@@ -48,8 +48,13 @@ bool guarded(const Filter &filter, Step step, Work &&work) {
         end_forked_process();
     }
     Counters::add(counters.failures);
-    filter.report(step, take_exception());
+    filter.report(handler, take_exception());
     return false;
+}
+
+template <typename Work>
+bool guarded(const Filter &filter, Step step, Work &&work) {
+    return guarded(filter, traits(step).name, std::forward<Work>(work));
 }
 
 // Logs a warning from where no handler runs. Without the GIL; nothing is logged when the gate is shut.
@@ -57,6 +62,12 @@ void warn(const Filter &filter, Connection &connection, Step step, const std::st
 
 // A classic bytes hook that is not the inherited one, or null. Needs the GIL; throws what Python raises.
 py::object own_hook(Connection &connection, Step step);
+
+// Calls begin_message, where the plan has it. False when it failed, which is then reported.
+bool begin_message(const Filter &filter, Connection &connection, Step step);
+
+// Throws the exception that a handler has raised; where the method was hidden by something else, one that says so.
+[[noreturn]] void throw_failure(Connection &connection, Step step);
 
 // `fill(arguments, mode)` adds the arguments after the receiver. Needs the GIL; throws what Python raises.
 template <typename Fill>
@@ -79,7 +90,7 @@ py::object call_handler(const Filter &filter, Connection &connection, Step step,
         result = arguments.call_method(Names::get().method[static_cast<std::size_t>(step)]);
     }
     if (result == nullptr) {
-        throw py::error_already_set();
+        throw_failure(connection, step);
     }
     return py::reinterpret_steal<py::object>(result);
 }

@@ -29,6 +29,24 @@ bool is_allowed(long status, Step step) {
     }
 }
 
+constexpr const char *allowed_results = "allowed are a Status, a Reply (Reject, TempFail) and None";
+constexpr const char *quarantine_is_an_edit =
+    "quarantine is an edit and not a status: call self.quarantine(reason) in eom, then return ACCEPT or CONTINUE";
+
+// The enums Status and Action. Set once, while the module is imported, and never freed.
+PyObject *status_type = nullptr;
+PyObject *action_type = nullptr;
+
+// A plain int or a Status. Other kinds of int carry numbers of their own: True is 1, which would be REJECT, and
+// socket.AF_INET is 2, which would be DISCARD.
+bool is_status(PyObject *result) {
+    return PyLong_CheckExact(result) || reinterpret_cast<PyObject *>(Py_TYPE(result)) == status_type;
+}
+
+bool is_action(PyObject *result, long action) {
+    return reinterpret_cast<PyObject *>(Py_TYPE(result)) == action_type && PyLong_AsLong(result) == action;
+}
+
 [[noreturn]] void refuse_result(PyObject *type, const py::object &result, Step step, const char *reason) {
     PyErr_Format(type, "%s() returned %R: %s", traits(step).name, result.ptr(), reason);
     throw py::error_already_set();
@@ -43,7 +61,7 @@ int read_status(const py::object &result, Connection &connection, Step step, boo
     if (result.is_none()) {
         return SMFIS_CONTINUE;
     }
-    if (PyLong_Check(result.ptr())) {
+    if (is_status(result.ptr())) {
         int overflow = 0;
         const long status = PyLong_AsLongAndOverflow(result.ptr(), &overflow);
         if (overflow != 0 || !is_allowed(status, step)) {
@@ -51,22 +69,32 @@ int read_status(const py::object &result, Connection &connection, Step step, boo
         }
         return static_cast<int>(status);
     }
+    if (PyLong_Check(result.ptr())) {
+        const bool is_quarantine = is_action(result.ptr(), SMFIF_QUARANTINE);
+        refuse_result(PyExc_TypeError, result, step, is_quarantine ? quarantine_is_an_edit : allowed_results);
+    }
     const auto wire = py::reinterpret_steal<py::object>(PyObject_GetAttr(result.ptr(), Names::get().wire));
     if (!wire || !is_wire_form(wire.ptr())) {
         PyErr_Clear();
-        refuse_result(PyExc_TypeError, result, step, "allowed are a Status, a Reply (Reject, TempFail) and None");
+        refuse_result(PyExc_TypeError, result, step, allowed_results);
     }
     const Answer answer = to_answer(wire);
     if (answer.status != SMFIS_REJECT && answer.status != SMFIS_TEMPFAIL) {
         refuse_result(PyExc_ValueError, result, step, "a reply goes with REJECT or TEMPFAIL");
     }
     if (is_due) {  // else the text must not stay behind in libmilter, for a later refusal to find
-        connection.call("setreply", [&](SMFICTX *context) { return send_reply(context, answer.text); });
+        const auto set = [&](SMFICTX *context) { return send_reply(context, answer.text); };
+        connection.call("setreply", set, any_message);
     }
     return answer.status;
 }
 
 }  // namespace
+
+void use_enums(const py::object &statuses, const py::object &actions) {
+    status_type = statuses.inc_ref().ptr();
+    action_type = actions.inc_ref().ptr();
+}
 
 int send_reply(SMFICTX *context, const ReplyText &reply) {
     std::string code = reply.code;

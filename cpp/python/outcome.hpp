@@ -12,6 +12,9 @@ namespace pymilter {
 // Anything but CONTINUE and NOREPLY.
 constexpr bool is_verdict(int status) { return status != SMFIS_CONTINUE && status != SMFIS_NOREPLY; }
 
+// The enums that results are checked against: of the kinds of int only `statuses` and int itself are statuses.
+void use_enums(const py::object &statuses, const py::object &actions);
+
 // smfi_setreply, or smfi_setmlreply when there is more than one line.
 int send_reply(SMFICTX *context, const ReplyText &reply);
 

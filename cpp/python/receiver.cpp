@@ -21,7 +21,9 @@ Names make_names() {
         const std::string hook = std::string{traits(step).name} + "_bytes";
         names.bytes_hook[static_cast<std::size_t>(step)] = PyUnicode_InternFromString(hook.c_str());
     }
+    names.begin_message = PyUnicode_InternFromString("begin_message");
     names.set_context = PyUnicode_InternFromString("_setctx");
+    names.context = PyUnicode_InternFromString("_ctx");
     names.actions = PyUnicode_InternFromString("_actions");
     names.protocol = PyUnicode_InternFromString("_protocol");
     names.wire = PyUnicode_InternFromString("_wire");

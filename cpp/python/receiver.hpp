@@ -45,6 +45,7 @@ struct Plan {
     std::uint32_t steps = 0;  // steps with a handler
     std::uint32_t mute = 0;   // steps whose handler never gives a verdict
     bool negotiates = false;  // has a negotiate handler of its own
+    bool has_begin = false;   // has a begin_message of its own
     bool has_methods = true;  // false: functions with the context first
     std::array<TextMode, step_count> text{};
     std::vector<std::pair<int, std::string>> macros;  // stage (SMFIM_*), names separated by spaces
@@ -64,7 +65,9 @@ struct Plan {
 struct Names {
     std::array<PyObject *, step_count> method{};
     std::array<PyObject *, step_count> bytes_hook{};
+    PyObject *begin_message = nullptr;
     PyObject *set_context = nullptr;
+    PyObject *context = nullptr;
     PyObject *actions = nullptr;
     PyObject *protocol = nullptr;
     PyObject *wire = nullptr;

@@ -1,6 +1,8 @@
-// Programs that handlers start get the signal mask of the program, not that of libmilter's threads.
+// What handlers start: programs get the signal mask of the program, not that of libmilter's threads, and threads belong
+// to the message in which they are started.
 #include "python/spawning.hpp"
 
+#include "python/connection.hpp"
 #include "python/gil.hpp"
 
 #include <csignal>
@@ -21,15 +23,46 @@ sigset_t programs_mask;
 // os.register_at_fork() sees them.
 constexpr std::array<std::string_view, 3> starts{"subprocess.Popen", "os.posix_spawn", "os.system"};
 
-int on_audit(const char *event, PyObject *, void *) {
+// Likewise, just before a thread is started. The first argument is what it will run.
+constexpr std::array<std::string_view, 2> thread_starts{"_thread.start_new_thread", "_thread.start_joinable_thread"};
+
+template <std::size_t count>
+bool is_one_of(const char *event, const std::array<std::string_view, count> &events) {
+    return std::find(events.begin(), events.end(), event) != events.end();
+}
+
+// The thread has no number yet, so that its object is marked.
+void note_thread(PyObject *arguments) {
+    const Connection *const connection = Attach::connection();
+    if (connection == nullptr || connection->message() == any_message) {
+        return;
+    }
+    try {
+        const py::object note = py::module_::import("pymilter._threads").attr("note");
+        note(py::handle(PyTuple_GetItem(arguments, 0)), connection->id(), connection->message());
+    } catch (py::error_already_set &error) {
+        error.discard_as_unraisable("pymilter: noting a thread");
+    }
+}
+
+int on_audit(const char *event, PyObject *arguments, void *) {
     // Each event of the interpreter comes here; most are done with at once.
-    if (Attach::is_here() && std::find(starts.begin(), starts.end(), event) != starts.end()) {
+    if (!Attach::is_here()) {
+        return 0;
+    }
+    if (is_one_of(event, starts)) {
         Attach::lend(programs_mask);
+    } else if (is_one_of(event, thread_starts)) {
+        note_thread(arguments);
     }
     return 0;
 }
 
 }  // namespace
+
+std::uint64_t message_of_thread(std::uint64_t connection) {
+    return py::cast<MessageNumber>(py::module_::import("pymilter._threads").attr("message_of")(connection));
+}
 
 void watch_spawning() {
     ::pthread_sigmask(SIG_BLOCK, nullptr, &programs_mask);

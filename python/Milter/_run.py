@@ -3,6 +3,7 @@
 import Milter
 import milter
 from pymilter import Base
+from pymilter._check import warn_of_factory
 
 
 def _make() -> Base:
@@ -18,4 +19,5 @@ def runmilter(name: str, socketname: str, timeout: int = 0, rmsock: bool = True)
     With `rmsock`, a unix socket that nobody serves any more is removed first. Raises `Milter.error` when the socket
     cannot be opened.
     """
+    warn_of_factory(Milter.factory)
     milter._serve(name, _make, socketname, timeout, rmsock)

@@ -1,12 +1,19 @@
 """Base: one object per connection from the MTA, a method per event of SMTP."""
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+import inspect
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, overload
 
+from pymilter._arity import most_arguments
 from pymilter._constants import CONTINUE, Action, Protocol, Stage, Status
-from pymilter._core import Context
-from pymilter._negotiate import MACRO_STAGES, most_arguments, text_mode, wishes_of
+from pymilter._core import Context, message_context
+from pymilter._handlers import Handlers
+from pymilter._negotiate import MACRO_STAGES, text_mode, wishes_of
+from pymilter.errors import MilterError
 from pymilter.replies import Outcome
+
+T = TypeVar("T")
+F = TypeVar("F", bound=Callable[..., object])
 
 ALL_ACTIONS = sum(Action)
 ALL_OPTIONS = sum(Protocol)
@@ -16,6 +23,31 @@ Hostaddr = tuple[str, int] | tuple[str, int, int, int] | str | None
 
 Parameters = str | Iterable[str] | None
 """ESMTP parameters: one string, or any iterable of them."""
+
+
+class Hidable(Generic[T]):
+    """An attribute that is read through a function, and that an object's own attribute of the same name hides.
+
+    A property would refuse it: programs set names such as `queue_id` on their objects.
+    """
+
+    def __init__(self, read: Callable[[Any], T]) -> None:
+        self._read = read
+        self.__doc__ = read.__doc__
+
+    @overload
+    def __get__(self, instance: None, owner: type[Any]) -> Self: ...
+    @overload
+    def __get__(self, instance: object, owner: type[Any] | None = None) -> T: ...
+    def __get__(self, instance: object | None, owner: type[Any] | None = None) -> Self | T:
+        return self if instance is None else self._read(instance)
+
+
+def _with_address_only(method: F) -> F:
+    """Shows what every override must take: the ESMTP parameters are for those that want them."""
+    self, address, _ = inspect.signature(method).parameters.values()
+    vars(method)["__signature__"] = inspect.Signature([self, address])
+    return method
 
 
 class Base:
@@ -29,18 +61,57 @@ class Base:
     several threads, never two at once.
     """
 
-    _ctx: Context
     _actions: int = ALL_ACTIONS
     _protocol: int = 0
     _wanted_actions: int = ALL_ACTIONS
 
+    @Hidable
+    def _ctx(self) -> Context:
+        raise MilterError(
+            f"this {type(self).__name__} has no connection: libmilter gives it one after __init__. To test it without "
+            "an MTA, use pymilter.testing, or Milter.testctx, which needs no process"
+        )
+
     def _setctx(self, ctx: Context | None) -> None:
-        self._ctx = ctx  # type: ignore[assignment]  # None only in tests of classic programs
         self._actions, self._protocol = ALL_ACTIONS, 0
-        if ctx is not None:
+        if ctx is None:  # only in tests of classic programs
+            vars(self).pop("_ctx", None)
+        else:
+            self._ctx = ctx  # hides the one above
             ctx.setpriv(self)
 
+    # ------------------------------------------------------------------------------------ the connection
+
+    @Hidable
+    def context(self) -> Context:
+        """The handle on the connection; within a message, on this message.
+
+        Once that has ended, edits and other requests through it raise MilterError: give it to threads that you start,
+        so that what they do too late does not change another message.
+
+        `context`, `queue_id` and `peer` raise MilterError for an object that has no connection. An attribute of the
+        same name that a program sets hides them.
+        """
+        return message_context(self._ctx) if isinstance(self._ctx, Context) else self._ctx
+
+    @Hidable
+    def queue_id(self) -> str | None:
+        """The message's queue id (macro i); None where there is none. See `Context.queue_id`."""
+        return self._ctx.queue_id
+
+    @Hidable
+    def peer(self) -> str | None:
+        """The SMTP client, such as "mail.example.org[192.0.2.1]"; None if unknown. See `Context.peer`."""
+        return self._ctx.peer
+
     # ------------------------------------------------------------------------------------ events
+
+    def begin_message(self) -> None:
+        """A message begins: called before its first event that this class has a method for, whichever that is.
+
+        The one place to reset what belongs to a message. It gives no verdict; what it raises is answered by the
+        exception policy, as for the event.
+        """
 
     def connect(self, hostname: str, family: int, hostaddr: Hostaddr, /) -> Outcome:
         """A client connected (xxfi_connect). `hostname` is "[ip]" where it has no verified name.
@@ -72,10 +143,12 @@ class Base:
 
     else:
 
+        @_with_address_only
         def envfrom(self, mailfrom, /, *params):
             """MAIL FROM (xxfi_envfrom): the address as it came, mostly with angle brackets, and ESMTP parameters."""
             return CONTINUE
 
+        @_with_address_only
         def envrcpt(self, to, /, *params):
             """RCPT TO (xxfi_envrcpt). REJECT and TEMPFAIL refuse this recipient; ACCEPT takes the whole message."""
             return CONTINUE
@@ -122,18 +195,18 @@ class Base:
 
     def envfrom_bytes(self, *b: bytes) -> Outcome:
         """MAIL FROM as bytes; decodes them and calls `envfrom`."""
-        return self.envfrom(*self._decoded("envfrom", b)[: most_arguments(type(self).envfrom)])
+        return self.envfrom(*self._decoded("envfrom", b)[: most_arguments(self.envfrom)])
 
     def envrcpt_bytes(self, *b: bytes) -> Outcome:
         """RCPT TO as bytes; decodes them and calls `envrcpt`."""
-        return self.envrcpt(*self._decoded("envrcpt", b)[: most_arguments(type(self).envrcpt)])
+        return self.envrcpt(*self._decoded("envrcpt", b)[: most_arguments(self.envrcpt)])
 
     def header_bytes(self, fld: str, val: bytes) -> Outcome:
         """A header with its value as bytes; decodes it and calls `header`."""
         return self.header(fld, *self._decoded("header", (val,)))
 
     def _decoded(self, method: str, values: Iterable[bytes]) -> list[Any]:
-        mode = text_mode(getattr(type(self), method))
+        mode = text_mode(getattr(self, method))
         return [value if mode == "bytes" else value.decode("utf-8", mode) for value in values]
 
     # ------------------------------------------------------------------------------------ negotiation
@@ -151,13 +224,13 @@ class Base:
 
         opts[0] are the actions (SMFIF_*), opts[1] the options of the protocol (SMFIP_*). Overriding is seldom needed.
         """
-        klass = type(self)
-        opts[0] &= klass._wanted_actions
-        opts[1] &= ~klass.protocol_mask()
+        handlers = Handlers.of(self)
+        opts[0] &= self._wanted_actions
+        opts[1] &= options_of(handlers)
         opts[2] = opts[3] = 0
         self._actions, self._protocol = opts[0], opts[1]
         if opts[0] & Action.SETSYMLIST:
-            for stage, names in wishes_of(klass, Base).macros:
+            for stage, names in wishes_of(handlers, Base).macros:
                 self._ctx.setsymlist(stage, names)
         return CONTINUE
 
@@ -233,3 +306,12 @@ class Base:
     def progress(self) -> None:
         """Tell the MTA that `eom` takes longer, which restarts its timers (smfi_progress)."""
         self._ctx.progress()
+
+
+def options_of(handlers: Handlers) -> int:
+    """The options of the protocol (SMFIP_*) wanted for these handlers: their class's, and those of the object's own."""
+    klass: type[Base] = handlers.klass
+    wanted = ALL_OPTIONS & ~klass.protocol_mask()
+    if own_bits := handlers.own_bits():
+        wanted = wanted & ~own_bits | wishes_of(handlers, Base).protocol & own_bits
+    return wanted

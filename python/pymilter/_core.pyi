@@ -136,40 +136,43 @@ class BodyView(metaclass=_pybind11_type):
 class Gather(metaclass=_pybind11_type):
     """How the chunks of a body are gathered."""
 
-    def __init__(
-        self,
-        *,
-        piece: int,
-        limit: int,
-        in_memory: int,
-        as_view: bool,
-        exceeded: tuple[int, bytes, bytes, tuple[bytes, ...]],
-    ) -> None: ...
+    def __init__(self, *args: Any, **kwargs: Any) -> None: ...
+
+def make_gather(
+    *, piece: int, limit: int, in_memory: int, as_view: bool, exceeded: tuple[int, bytes, bytes, tuple[bytes, ...]]
+) -> Gather:
+    """Say how the chunks are gathered."""
 
 class Plan(metaclass=_pybind11_type):
     """What dispatch must know of a class of handlers."""
 
-    def __init__(
-        self,
-        *,
-        actions: int,
-        protocol: int,
-        steps: list[str],
-        mute: list[str],
-        negotiates: bool,
-        text: dict[str, str],
-        macros: list[tuple[int, str]],
-        hooks: dict[str, FunctionType],
-        gather: Gather | None,
-    ) -> None: ...
+    def __init__(self, *args: Any, **kwargs: Any) -> None: ...
+
+def make_plan(
+    *,
+    actions: int,
+    protocol: int,
+    steps: list[str],
+    mute: list[str],
+    negotiates: bool,
+    has_begin: bool,
+    text: dict[str, str],
+    macros: list[tuple[int, str]],
+    hooks: dict[str, FunctionType],
+    gather: Gather | None,
+) -> Plan:
+    """Make the plan of a class."""
+
+def make_filter(
+    *, name: str, exception_policy: int, report: Callable[[int, str, BaseException | str], None]
+) -> Filter:
+    """Make a filter."""
 
 class Filter(metaclass=_pybind11_type):
     """The filter of this process; it can be registered and run once."""
 
-    def __init__(
-        self, *, name: str, exception_policy: int, report: Callable[[int, str, BaseException | str], None]
-    ) -> None: ...
-    def use_methods(self, make: Callable[[], object], plan_of: Callable[[type[Any]], Plan]) -> None:
+    def __init__(self, *args: Any, **kwargs: Any) -> None: ...
+    def use_methods(self, make: Callable[[], object], plan_of: Callable[[Any], Plan]) -> None:
         """Call methods of an object that make() gives for each connection."""
     def set_function(self, step: str, callback: Callable[..., Any] | None) -> Callable[..., Any] | None:
         """Call a function, context first, or nothing for None. Returns the last one."""
@@ -255,6 +258,9 @@ def end_messages_when_none() -> bool:
 
 def current_context() -> Context | None:
     """The connection whose callback the calling thread is in, or None."""
+
+def message_context(context: Context) -> Context:
+    """The handle of the message that the calling thread works for; without one, `context` itself."""
 
 def is_in_callback() -> bool:
     """Whether libmilter called the calling thread."""

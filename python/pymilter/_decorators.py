@@ -3,7 +3,8 @@
 from collections.abc import Callable
 from typing import Any, Final, Literal, TypeVar, get_args, overload
 
-TextMode = Literal["surrogateescape", "strict", "ignore", "replace", "bytes"]
+# As a union, which is what mypy makes of one Literal with five values: stubtest compares.
+TextMode = Literal["surrogateescape"] | Literal["strict"] | Literal["ignore"] | Literal["replace"] | Literal["bytes"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 R = TypeVar("R")
@@ -28,6 +29,12 @@ def _check_name(decorator: str, func: Callable[..., Any], allowed: tuple[str, ..
     name = getattr(func, "__name__", repr(func))
     if name not in allowed:
         raise ValueError(f"@{decorator} does not fit {name}: it is for {', '.join(allowed)}")
+
+
+def _check_class(decorator: str, klass: object) -> None:
+    if not isinstance(klass, type):
+        name = getattr(klass, "__name__", repr(klass))
+        raise TypeError(f"{decorator} does not fit {name}: it is for a class, derived from Base, and not for a method")
 
 
 def noreply(func: F) -> F:
@@ -80,8 +87,9 @@ def decode(strategy: TextMode) -> Callable[[F], F]:
     "bytes" hands the bytes over as they came. The names are those of `bytes.decode`. Raises ValueError for another name
     and for a method that gets no text.
     """
-    if strategy not in get_args(TextMode):
-        raise ValueError(f"@decode got {strategy!r}: allowed are {', '.join(get_args(TextMode))}")
+    allowed = [name for mode in get_args(TextMode) for name in get_args(mode)]
+    if strategy not in allowed:
+        raise ValueError(f"@decode got {strategy!r}: allowed are {', '.join(allowed)}")
 
     def mark(func: F) -> F:
         _check_name("decode", func, TEXT_METHODS)
@@ -92,16 +100,22 @@ def decode(strategy: TextMode) -> Callable[[F], F]:
 
 
 def enable_protocols(klass: C, mask: int) -> C:
-    """Ask for these options of the protocol (SMFIP_*) too, in this class and in what is derived from it."""
+    """Ask for these options of the protocol (SMFIP_*) too, in this class and in what is derived from it.
+
+    Raises TypeError for what is no class.
+    """
+    _check_class("enable_protocols", klass)
     setattr(klass, PROTOCOL_MARK, getattr(klass, PROTOCOL_MARK, 0) | mask)
     return klass
 
 
 def rejected_recipients(klass: C) -> C:
     """Call envrcpt also for recipients that the MTA itself refused: macro {rcpt_mailer} is "error" (SMFIP_RCPT_REJ)."""
+    _check_class("@rejected_recipients", klass)
     return enable_protocols(klass, RCPT_REJ)
 
 
 def header_leading_space(klass: C) -> C:
     """Keep the space after the colon in header values, and bring it in those that are added (SMFIP_HDR_LEADSPC)."""
+    _check_class("@header_leading_space", klass)
     return enable_protocols(klass, HDR_LEADSPC)

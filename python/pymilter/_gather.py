@@ -32,6 +32,8 @@ class GatherMark:
 def gather(func: F, /) -> F: ...
 @overload
 def gather(
+    func: None = None,
+    /,
     *,
     piece: int = ...,
     limit: int = ...,
@@ -41,6 +43,8 @@ def gather(
 ) -> Callable[[F], F]: ...
 @overload
 def gather(
+    func: None = None,
+    /,
     *,
     piece: int = ...,
     limit: int = ...,

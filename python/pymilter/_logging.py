@@ -4,23 +4,19 @@ import logging
 from typing import Final
 
 from pymilter._core import Context, current_context
+from pymilter._traceback import plain
 from pymilter._worker import NAME
 
 NOBODY: Final = "-"
 LOGGERS: Final = ("pymilter", "pymilter.mime")
 
 
-def _plain(text: str) -> str:
-    # A client's host name must not end a line of the log, nor hold what no stream can encode.
-    return text if text.isascii() and text.isprintable() else ascii(text)[1:-1]
-
-
 def _queue_id(context: Context) -> str:
-    return _plain(context.queue_id or NOBODY)
+    return plain(context.queue_id or NOBODY)
 
 
 def _peer(context: Context) -> str:
-    return _plain(context.peer or NOBODY)
+    return plain(context.peer or NOBODY)
 
 
 class LogFilter(logging.Filter):

@@ -1,9 +1,7 @@
 """What a class of handlers wants of the MTA, read off the methods that it overrides. Pure: no libmilter, no state."""
 
-import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from types import CodeType
 from typing import Any, Final
 
 from pymilter import _decorators as marks
@@ -56,6 +54,7 @@ class Wishes:
     text: Mapping[str, str]
     macros: tuple[tuple[int, str], ...]
     negotiates: bool
+    begins: bool
 
 
 def gives_no_verdict(handler: Callable[..., object]) -> bool:
@@ -76,16 +75,8 @@ def text_mode(handler: Callable[..., object]) -> str:
     return str(getattr(handler, marks.DECODE_MARK, "surrogateescape"))
 
 
-def most_arguments(handler: Callable[..., object]) -> int | None:
-    """How many positional arguments a method takes after self, at least the one it must take; None for any number."""
-    code: CodeType | None = getattr(inspect.unwrap(handler), "__code__", None)
-    if code is None or code.co_flags & inspect.CO_VARARGS:
-        return None
-    return max(1, code.co_argcount - 1)
-
-
-def wishes_of(klass: type[Any], base: type[Any]) -> Wishes:
-    """Read the wishes of `klass` off the methods in which it differs from `base`."""
+def wishes_of(klass: Any, base: type[Any]) -> Wishes:
+    """Read the wishes of `klass`, a class or its `Handlers`, off the methods in which it differs from `base`."""
 
     def is_own(name: str) -> bool:
         return getattr(klass, name) is not getattr(base, name)
@@ -115,4 +106,5 @@ def wishes_of(klass: type[Any], base: type[Any]) -> Wishes:
             if (syms := getattr(getattr(klass, name), marks.SYMLIST_MARK, None)) is not None
         ),
         negotiates=is_own("negotiate"),
+        begins=is_own("begin_message"),
     )

@@ -1,24 +1,28 @@
 """The plan of a class of handlers: all that the C++ half must know of it, read once."""
 
+from collections.abc import Callable
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from pymilter._base import ALL_OPTIONS, Base
-from pymilter._core import Gather, Plan
+from pymilter._arity import most_arguments
+from pymilter._base import Base, options_of
+from pymilter._check import begins_messages, check_handlers, warn_of_handlers
+from pymilter._core import Gather, Plan, make_gather, make_plan
 from pymilter._decorators import GATHER_MARK
 from pymilter._gather import GatherMark
-from pymilter._negotiate import BYTES_HOOKS, most_arguments, wishes_of
+from pymilter._handlers import Handlers
+from pymilter._negotiate import BYTES_HOOKS, wishes_of
 
 
 def _no_hook() -> None:
     """Stands where the inherited hook is named, for a class whose hook is to be called although it is inherited."""
 
 
-def _gather_of(klass: type[Base]) -> Gather | None:
-    mark: GatherMark | None = getattr(klass.body, GATHER_MARK, None)
+def _gather_of(handlers: Handlers) -> Gather | None:
+    mark: GatherMark | None = getattr(handlers.body, GATHER_MARK, None)
     if mark is None:
         return None
-    return Gather(
+    return make_gather(
         piece=mark.piece,
         limit=mark.limit,
         in_memory=mark.in_memory,
@@ -27,25 +31,48 @@ def _gather_of(klass: type[Base]) -> Gather | None:
     )
 
 
-def plan_of(klass: type[Any]) -> Plan:
-    """What dispatch must know of a class of handlers. Raises TypeError where it is not derived from Base."""
-    if not issubclass(klass, Base):
-        raise TypeError(f"the factory made a {klass.__qualname__}: it must make an object derived from pymilter.Base")
-    wishes = wishes_of(klass, Base)
+def plan_of(handlers: Any) -> Plan:
+    """What dispatch must know of a class of handlers, or of an object that has handlers set on itself.
+
+    Raises TypeError if it is not derived from Base, and for a handler that cannot be called.
+    """
+    found = _handlers_of(handlers)
+    check_handlers(found)
+    return _plan_of(found)
+
+
+def classic_plan_of(handlers: Any) -> Plan:
+    """The same for a classic program, whose faults are only warned of: it must go on to start."""
+    found = _handlers_of(handlers)
+    warn_of_handlers(found)
+    return _plan_of(found)
+
+
+def _handlers_of(handlers: Any) -> Handlers:
+    found = Handlers.of(handlers)
+    if not issubclass(found.klass, Base):
+        name = found.klass.__qualname__
+        raise TypeError(f"the factory made a {name}: it must make an object derived from pymilter.Base")
+    return found
+
+
+def _plan_of(handlers: Handlers) -> Plan:
+    wishes = wishes_of(handlers, Base)
     hooks: dict[str, Any] = {name: getattr(Base, f"{name}_bytes") for name in BYTES_HOOKS}
     for name in ("envfrom", "envrcpt"):
-        if most_arguments(getattr(klass, name)) is not None:
+        if most_arguments(handlers.as_of_object(name)) is not None:
             hooks[name] = _no_hook  # so that the inherited one is called, which leaves parameters out
-    return Plan(
-        actions=klass._wanted_actions,
-        protocol=ALL_OPTIONS & ~klass.protocol_mask(),
+    return make_plan(
+        actions=handlers._wanted_actions,
+        protocol=options_of(handlers),
         steps=list(wishes.steps),
         mute=list(wishes.mute),
         negotiates=wishes.negotiates,
+        has_begin=wishes.begins and begins_messages(handlers),
         text=dict(wishes.text),
         macros=list(wishes.macros),
         hooks=hooks,
-        gather=_gather_of(klass),
+        gather=_gather_of(handlers),
     )
 
 
@@ -55,12 +82,15 @@ class Plans:
     A factory may make a class for each connection.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, read: Callable[[Any], Plan] = plan_of) -> None:
+        self._read = read
         self._plans: WeakKeyDictionary[type[Any], Plan] = WeakKeyDictionary()
 
-    def __call__(self, klass: type[Any]) -> Plan:
-        """The plan of a class. Raises TypeError where it is not derived from Base."""
-        plan = self._plans.get(klass)
+    def __call__(self, handlers: Any) -> Plan:
+        """The plan of a class, or of an object that has handlers set on itself. Raises TypeError as `plan_of` does."""
+        if not isinstance(handlers, type):
+            return self._read(handlers)
+        plan = self._plans.get(handlers)
         if plan is None:
-            plan = self._plans[klass] = plan_of(klass)
+            plan = self._plans[handlers] = self._read(handlers)
         return plan

@@ -3,6 +3,7 @@
 import logging
 
 from pymilter._logging import whereabouts
+from pymilter._traceback import plain, shortened, text_of
 
 logger = logging.getLogger("pymilter")
 
@@ -12,6 +13,25 @@ def report(level: int, step: str, what: BaseException | str) -> None:
     if not logger.isEnabledFor(level):
         return
     if isinstance(what, str):
-        logger.log(level, "%s: %s (%s)", step, what, whereabouts())
-    else:
-        logger.log(level, "%s() failed (%s)", step, whereabouts(), exc_info=what)
+        logger.log(level, "%s: %s (%s)", step, plain(what), whereabouts())
+        return
+    record = logger.makeRecord(
+        logger.name,
+        level,
+        fn=__file__,
+        lno=0,
+        msg="%s() failed (%s)",
+        args=(step, whereabouts()),
+        exc_info=(type(what), what, shortened(what.__traceback__)),
+        func="report",
+    )
+    # What a Formatter would write of exc_info is not bounded, and may have lines and bytes of the peer's in it.
+    record.exc_text = _described(what)
+    logger.handle(record)
+
+
+def _described(error: BaseException) -> str:
+    try:
+        return text_of(error)
+    except Exception as reason:
+        return f"{plain(type(error).__qualname__)}: (its traceback cannot be shown: {type(reason).__name__})"

@@ -12,6 +12,7 @@ from pymilter import _core, _shares
 from pymilter._access import group_number, parse_access, user_number
 from pymilter._address import parse_address
 from pymilter._base import Base
+from pymilter._check import check_factory
 from pymilter._constants import TEMPFAIL, Status
 from pymilter._hooks import Hooks
 from pymilter._limits import check_limits, spent_when
@@ -74,6 +75,7 @@ class Server:
     ) -> None:
         if not callable(factory):
             raise TypeError(f"factory must be a class or a function that makes a Base, not {type(factory).__name__}")
+        check_factory(factory)
         self._timeout = timeout
         self._grace = grace
         self._backlog = backlog
@@ -81,7 +83,7 @@ class Server:
         self._access = parse_access(socket_mode, socket_owner, socket_group)
         self._user = user_number(user)
         self._group = group_number(group)
-        self._filter = _core.Filter(
+        self._filter = _core.make_filter(
             name=name if name is not None else getattr(factory, "__name__", "pymilter"),
             exception_policy=exception_policy,
             report=report,

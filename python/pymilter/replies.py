@@ -15,8 +15,9 @@ if TYPE_CHECKING:
     _NotPermanent = _Positive | _Transient
     _NotTransient = _Positive | _Refusal | _Unable
 
-    class CodeOfAnotherStatus:
-        """What `Reject(250)` is for a type checker: no `Outcome`. It never comes to be."""
+
+class CodeOfAnotherStatus:
+    """What `Reject(250)` is for a type checker: no `Outcome`. At run time it raises, and there is no such object."""
 
 
 @dataclass(frozen=True, init=False, slots=True)
@@ -33,14 +34,26 @@ class Reply:
     def __init__(self, code: int, xcode: str | None = None, *text: str) -> None:
         if type(self) is Reply:
             raise TypeError("Reply is the base of Reject and TempFail: make one of these")
+        _check_types(type(self).__name__, code, xcode, text)
         object.__setattr__(self, "code", code)
         object.__setattr__(self, "xcode", xcode)
         object.__setattr__(self, "text", text)
         object.__setattr__(self, "_wire", encode_reply(self.status, code, xcode, text))
 
 
+def _check_types(kind: str, code: object, xcode: object, text: tuple[object, ...]) -> None:
+    if isinstance(code, bool) or not isinstance(code, int):
+        example = 'Reject(550, "5.7.1", "text")' if kind == "Reject" else 'TempFail(451, "4.7.1", "text")'
+        raise TypeError(f"reply code is a {type(code).__name__}: it must be an int, as in {example}")
+    if not isinstance(xcode, str | None):
+        raise TypeError(f"enhanced status code is a {type(xcode).__name__}: it must be a str or None")
+    for line in text:
+        if not isinstance(line, str):
+            raise TypeError(f"reply text is a {type(line).__name__}: each line must be a str")
+
+
 @final
-@dataclass(frozen=True, init=False, slots=True)
+@dataclass(frozen=True, init=False)
 class Reject(Reply):
     """Refuse for good: SMFIS_REJECT with a 5xx reply (RFC 5321, 4.2).
 
@@ -49,6 +62,7 @@ class Reject(Reply):
     Sent with smfi_setreply or smfi_setmlreply.
     """
 
+    __slots__ = ()
     status: ClassVar[Status] = REJECT
 
     if TYPE_CHECKING:
@@ -61,13 +75,14 @@ class Reject(Reply):
 
 
 @final
-@dataclass(frozen=True, init=False, slots=True)
+@dataclass(frozen=True, init=False)
 class TempFail(Reply):
     """Refuse for now: SMFIS_TEMPFAIL with a 4xx reply; 421 makes the MTA close the connection.
 
     `code` is 400 to 499 and `xcode` 4.y.z or None; the rest is as in `Reject`.
     """
 
+    __slots__ = ()
     status: ClassVar[Status] = TEMPFAIL
 
     if TYPE_CHECKING:

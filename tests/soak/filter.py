@@ -114,7 +114,7 @@ class Silent(Asked):
     """Answers none before the end, and so may only fail there."""
 
     def connect(self, hostname: str, family: int, hostaddr: object) -> None:
-        self.peer = hostaddr
+        self.client = hostaddr
 
     def envfrom(self, mailfrom: str, *params: str) -> None:
         self.begin(mailfrom, *params)

@@ -130,16 +130,16 @@ class NoVerdicts(Base):
     def connect(self, hostname: str, family: int, hostaddr: Hostaddr) -> None:
         assert_type(hostaddr, tuple[str, int] | tuple[str, int, int, int] | str | None)
         if hostaddr is None:
-            self.peer = "unknown"
+            self.client = "unknown"
         elif isinstance(hostaddr, str):
             assert_type(hostaddr, str)
-            self.peer = hostaddr
+            self.client = hostaddr
         elif len(hostaddr) == 2:
             assert_type(hostaddr, tuple[str, int])
-            self.peer, self.port = hostaddr
+            self.client, self.port = hostaddr
         else:
             assert_type(hostaddr, tuple[str, int, int, int])
-            self.peer, self.port, self.flow, self.scope = hostaddr
+            self.client, self.port, self.flow, self.scope = hostaddr
         self.is_local = family == socket.AF_UNIX
 
     def data(self) -> None:
@@ -149,13 +149,13 @@ class NoVerdicts(Base):
         self.has_eoh = True
 
     def eom(self) -> None:
-        self.addheader("X-Peer", self.peer)
+        self.addheader("X-Peer", self.client)
 
     def abort(self) -> None:
         self.has_data = False
 
     def close(self) -> None:
-        self.peer = ""
+        self.client = ""
 
 
 class Decorated(Base):

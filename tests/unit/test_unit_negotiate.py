@@ -67,6 +67,7 @@ def test_base_itself_wants_nothing() -> None:
         text=dict.fromkeys(("connect", "hello", "envfrom", "envrcpt", "header", "unknown"), "surrogateescape"),
         macros=(),
         negotiates=False,
+        begins=False,
     )
 
 

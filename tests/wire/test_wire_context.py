@@ -191,17 +191,6 @@ def test_a_handle_kept_after_the_end_of_run(start: Start) -> None:
     assert [values[1] for values in process.seen() if values[0] != "end"] == ["MilterError"] * len(NAMES)
 
 
-def test_a_context_cannot_be_made_by_hand(start: Start) -> None:
-    process = start("""
-        try:
-            Context()
-        except TypeError as error:
-            note(str(error))
-        Filter = Base
-    """)
-    assert process.seen() == [("pymilter._core.Context: No constructor defined!",)]
-
-
 def test_connections_are_numbered(start: Start) -> None:
     process = start("class Filter(Base):\n    def connect(self, *args): note(self._ctx.id)")
     for _ in range(3):

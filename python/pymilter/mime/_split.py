@@ -33,7 +33,7 @@ _DASHES = re.compile(rb"(?:\A|[\r\n])--[^\s]|(?:\A|[\r\n])--(?:[\r\n]|\Z)")
 EMPTY_LINE = re.compile(rb"(?>\r\n|\r|\n)(?=[\r\n])")
 
 Span = tuple[int, int]
-Kind = Literal["leaf", "multipart", "message", "status"]
+Kind = Literal["leaf"] | Literal["multipart"] | Literal["message"] | Literal["status"]
 
 
 _PLAIN = Content("text/plain", (), "")

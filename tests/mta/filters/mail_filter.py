@@ -18,7 +18,7 @@ class Gathering(Base):
     """Keeps what it was told, and at the end of a message does what the sender's local part asks for."""
 
     def __init__(self) -> None:
-        self.peer: object = None
+        self.client: object = None
         self.helo = ""
         self.start("<>")
 
@@ -95,7 +95,7 @@ class Gathering(Base):
 
     def tell(self) -> None:
         """Write what the earlier steps were given into the message."""
-        self.addheader("X-Peer", str(self.peer))
+        self.addheader("X-Peer", str(self.client))
         self.addheader("X-Helo", self.helo)
         self.addheader("X-Params", " ".join(self.params))
         self.addheader("X-Recipients", " ".join(self.recipients))
@@ -109,7 +109,7 @@ class Answering(Gathering):
     """Answers every step."""
 
     def connect(self, hostname: str, family: int, hostaddr: object) -> Outcome:
-        self.peer = hostaddr
+        self.client = hostaddr
         return CONTINUE
 
     def hello(self, hostname: str) -> Outcome:
@@ -153,7 +153,7 @@ class Silent(Gathering):
     """Answers no step before the end of the message."""
 
     def connect(self, hostname: str, family: int, hostaddr: object) -> None:
-        self.peer = hostaddr
+        self.client = hostaddr
 
     def hello(self, hostname: str) -> None:
         self.helo = hostname

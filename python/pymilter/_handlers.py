@@ -1,0 +1,46 @@
+"""The handlers of an object: those of its class, and those that are set on the object itself."""
+
+import inspect
+from collections.abc import Callable, Mapping
+from types import FunctionType, MethodType
+from typing import Any, Final
+
+from pymilter._negotiate import ALWAYS_SENT, BYTES_HOOKS, MUTE_BITS, SKIP_BITS
+
+NAMES: Final = (*SKIP_BITS, *ALWAYS_SENT, *(f"{name}_bytes" for name in BYTES_HOOKS), "negotiate", "begin_message")
+
+
+class Handlers:
+    """A class of handlers as the negotiation looks at it: its attributes, but those in `own` first."""
+
+    def __init__(self, klass: type[Any], own: Mapping[str, Callable[..., object]]) -> None:
+        self.klass = klass
+        self.own = own
+
+    @classmethod
+    def of(cls, handlers: Any) -> "Handlers":
+        """The handlers of a class; or of an object, with those set on it, as ``self.eom = self.my_eom`` does."""
+        if isinstance(handlers, type):
+            return cls(handlers, {})
+        attributes = vars(handlers)
+        return cls(type(handlers), {name: attributes[name] for name in NAMES if callable(attributes.get(name))})
+
+    def __getattr__(self, name: str) -> Any:
+        return self.own[name] if name in self.own else getattr(self.klass, name)
+
+    def as_of_object(self, name: str) -> Any:
+        """The attribute `name` as an object has it: a function of its class is bound."""
+        if name in self.own:
+            return self.own[name]
+        static = inspect.getattr_static(self.klass, name)
+        return MethodType(static, self.klass) if isinstance(static, FunctionType) else getattr(self.klass, name)
+
+    def own_bits(self) -> int:
+        """The options of the protocol (SMFIP_*) that the handlers in `own` decide."""
+        bits = 0
+        for name in self.own:
+            step = name.removesuffix("_bytes")
+            bits |= SKIP_BITS.get(step, 0) | MUTE_BITS.get(step, 0)
+        if "unknown" in self.own:
+            bits |= SKIP_BITS["data"] | MUTE_BITS["data"]
+        return bits

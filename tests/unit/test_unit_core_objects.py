@@ -1,0 +1,74 @@
+"""No Python code ends the process: objects of _core that are made without their C++ half, and arguments that are wrong."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+# Each name of each class, used on an object that __new__ made and no __init__, in every way that Python has.
+WITHOUT_INIT = """
+import contextlib, copy, faulthandler, gc, io, pickle, sys
+from pymilter import _core
+faulthandler.enable()
+ARGUMENTS = [(), (1,), ("x",), (1, 2), ("x", None), (None,), (lambda: None, lambda kind: None)]
+classes = [value for value in vars(_core).values() if isinstance(value, type)]
+bases = {base for kind in classes for base in kind.__mro__ if base.__module__.startswith("pybind11")}
+metaclass = type(_core.Context)
+made = calls = 0
+for kind in [*classes, *bases, metaclass]:
+    makers = [lambda: kind.__new__(kind), lambda: object.__new__(kind), lambda: kind()]
+    makers += [lambda base=base: base.__new__(kind) for base in kind.__mro__]
+    makers += [lambda: type("Sub", (kind,), {})(), lambda: metaclass("Sub", (kind,), {})(),
+               lambda: (lambda sub: sub.__new__(sub))(type("Sub", (kind,), {"__init__": lambda self: None}))]
+    for make in makers:
+        try:
+            thing = make()
+        except Exception:
+            continue
+        made += 1
+        uses = [repr, str, hash, bool, dir, memoryview, bytes, copy.copy, copy.deepcopy, pickle.dumps, list, int]
+        for use in uses:
+            with contextlib.suppress(Exception):
+                use(thing)
+        for name in dir(kind):
+            if name in ("__class__", "__init_subclass__", "__subclasshook__"):
+                continue
+            print(kind.__name__, name, flush=True)
+            with contextlib.suppress(Exception):
+                attribute = getattr(thing, name)
+                for arguments in ARGUMENTS:
+                    calls += 1
+                    with contextlib.suppress(Exception):
+                        attribute(*arguments)
+        del thing
+        gc.collect()
+print("made", made, "calls", calls)
+"""
+
+
+def run(source: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-c", source], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=60
+    )
+    assert done.returncode == 0, f"{done.returncode}: after {done.stdout.splitlines()[-1:]}: {done.stderr}"
+    return done.stdout
+
+
+def test_an_object_without_its_cpp_half_raises() -> None:
+    last = run(WITHOUT_INIT).splitlines()[-1].split()
+    assert int(last[1]) > 5
+    assert int(last[3]) > 500
+
+
+def test_contexts_and_views_are_made_in_cpp_only() -> None:
+    told = run("""
+from pymilter import _core
+for make in (_core.Context, _core.BodyView, lambda: _core.Context.__new__(_core.Context),
+             lambda: _core.BodyView.__new__(_core.BodyView)):
+    try:
+        make()
+    except TypeError as error:
+        print(error)
+""")
+    one = "pymilter._core.{} objects are made by pymilter itself, not by programs"
+    assert told.splitlines() == [one.format(name) for name in ("Context", "BodyView", "Context", "BodyView")]
