@@ -150,6 +150,7 @@ bool Connection::is_about_message() const {
 }
 
 std::optional<std::string> Connection::queue_id(MessageNumber message) {
+    message = message_of_caller(message);
     std::optional<std::string> queue_id;
     run_locked(m_mutex, [&] {
         SMFICTX *const context = m_context.load();

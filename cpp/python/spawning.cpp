@@ -67,8 +67,11 @@ std::uint64_t message_of_thread(std::uint64_t connection) {
 void watch_spawning() {
     ::pthread_sigmask(SIG_BLOCK, nullptr, &programs_mask);
     static bool is_watched = false;  // a second run fails only later
-    if (!std::exchange(is_watched, true) && PySys_AddAuditHook(on_audit, nullptr) != 0) {
-        PyErr_Clear();  // another hook forbids hooks: programs that are started inherit the mask then
+    if (!std::exchange(is_watched, true)) {
+        py::module_::import("pymilter._threads").attr("watch")();
+        if (PySys_AddAuditHook(on_audit, nullptr) != 0) {
+            PyErr_Clear();  // another hook forbids hooks: programs that are started inherit the mask then
+        }
     }
 }
 

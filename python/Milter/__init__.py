@@ -6,6 +6,10 @@ Programs set `factory` to a class or a function that makes an object derived fro
 from collections.abc import Callable
 from threading import Lock
 
+from . import _shadow  # noqa: F401
+
+# isort: split
+
 import milter
 from milter import (
     ACCEPT,

@@ -3,6 +3,10 @@
 Derive from `Base`, override the methods you want, and `run` it. Re-exports only: no logic lives here.
 """
 
+from pymilter import _library  # noqa: F401
+
+# isort: split
+
 from pymilter._base import (
     Base,
     Hostaddr,

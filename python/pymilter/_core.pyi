@@ -163,9 +163,7 @@ def make_plan(
 ) -> Plan:
     """Make the plan of a class."""
 
-def make_filter(
-    *, name: str, exception_policy: int, report: Callable[[int, str, BaseException | str], None]
-) -> Filter:
+def make_filter(*, name: str, exception_policy: int, report: Callable[[int, str, BaseException | str], None]) -> Filter:
     """Make a filter."""
 
 class Filter(metaclass=_pybind11_type):

@@ -8,6 +8,18 @@ from typing import Any, Final
 MARK: Final = "_pymilter_message"
 
 
+def watch() -> None:
+    """Let Python 3.11 tell of threads as later ones do: by an audit event just before a thread is started."""
+    if sys.version_info < (3, 12):
+        begin = vars(threading)["_start_new_thread"]
+
+        def start_new_thread(function: object, args: tuple[object, ...]) -> int:
+            sys.audit("_thread.start_new_thread", function, args, None)
+            return int(begin(function, args))
+
+        vars(threading)["_start_new_thread"] = start_new_thread
+
+
 def note(function: object, connection: int, message: int) -> None:
     """A handler starts the thread whose `function` this is, in the message of that number on the connection."""
     thread = getattr(function, "__self__", None)

@@ -1,0 +1,22 @@
+"""Loads the extension module before anything else does, and says what is missing where it cannot be loaded."""
+
+import sys
+
+LIBMILTER_MISSING = (
+    "libmilter is not installed: 'apt-get install libmilter1.0.1' (Debian, Ubuntu), 'dnf install sendmail-milter' "
+    "(Fedora, RHEL), 'pkg install libmilter' (FreeBSD) or 'brew install libmilter' (Homebrew)"
+)
+
+try:
+    import pymilter._core  # noqa: F401
+except ModuleNotFoundError as error:
+    if error.name != "pymilter._core":
+        raise
+    raise ImportError(
+        f"pymilter is not built for this Python ({sys.version.split()[0]}, {sys.executable}): install it there, with "
+        "'pip install pymilter' or, in its source, 'pip install .'"
+    ) from error
+except ImportError as error:
+    if "libmilter" not in str(error):
+        raise
+    raise ImportError(f"{LIBMILTER_MISSING} ({error})") from error

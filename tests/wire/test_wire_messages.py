@@ -1,0 +1,254 @@
+"""Where a message begins and ends: begin_message, the handle of a message, and threads that outlive it."""
+
+from __future__ import annotations
+
+import pytest
+
+from pymilter.testing import AddHeader, Client, Protocol, Verdict
+from support.wire import Start, message
+
+HANDLERS = {
+    "connect": "def connect(self, *args): note('connect')",
+    "envfrom": "def envfrom(self, *args): note('envfrom')",
+    "envrcpt": "def envrcpt(self, *args): note('envrcpt')",
+    "data": "def data(self): note('data')",
+    "unknown": "def unknown(self, *args): note('unknown')",
+    "header": "def header(self, *args) -> None: note('header')",
+    "eoh": "def eoh(self): note('eoh')",
+    "body": "def body(self, *args): note('body')",
+    "gather": "@gather\n        def body(self, *args): note('body')",
+    "eom": "def eom(self): note('eom')",
+}
+
+
+def words(process: object) -> list[str]:
+    return [values[0] for values in process.seen()]  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("kind", ["unix", "inet"])
+@pytest.mark.parametrize("name", HANDLERS)
+def test_it_is_called_before_the_first_event_of_each_message(start: Start, name: str, kind: str) -> None:
+    process = start(
+        f"""
+    class Filter(Base):
+        def begin_message(self): note("begin")
+        {HANDLERS[name]}
+    """,
+        kind=kind,
+    )
+    with Client(process.address) as client:
+        client.connect()
+        for _ in range(3):
+            assert message(client)["eom"].verdict is Verdict.CONTINUE
+    step = "body" if name == "gather" else name
+    before = {"connect": ["connect", "begin", "begin", "begin"], "unknown": ["unknown", "begin"] * 3}
+    assert words(process) == before.get(name, ["begin", step] * 3)
+
+
+def test_it_begins_anew_after_each_way_a_message_can_end(start: Start) -> None:
+    process = start("""
+        class Filter(Base):
+            def begin_message(self): note("begin")
+            def envfrom(self, mailfrom): note(mailfrom)
+            def envrcpt(self, to): return DISCARD if "gone" in to else REJECT if "no" in to else CONTINUE
+            def header(self, name, value): return REJECT
+            def abort(self): note("abort")
+            def eom(self): return TEMPFAIL
+    """)
+    with Client(process.address) as client:
+        client.connect()
+        client.mail("<1>")
+        client.abort()
+        client.mail("<2>")
+        client.rcpt("<no>")
+        client.rcpt("<yes>")
+        client.header("A", "b")
+        client.mail("<3>")
+        client.rcpt("<gone>")
+        client.abort()
+        client.mail("<4>")
+        client.rcpt("<yes>")
+        client.eom()
+        client.mail("<5>")
+        client.mail("<6>")
+        client.rcpt("<yes>")
+    assert words(process) == [
+        *("begin", "<1>", "abort", "begin", "<2>", "begin", "<3>", "abort", "begin", "<4>"),
+        *("begin", "<5>", "abort", "begin", "<6>", "abort"),
+    ]
+
+
+def test_a_message_that_is_heard_of_only_by_its_abort(start: Start) -> None:
+    process = start("""
+        class Filter(Base):
+            def begin_message(self): note("begin")
+            def abort(self): note("abort")
+    """)
+    with Client(process.address) as client:
+        client.connect()
+        for _ in range(2):
+            client.mail("<>")
+            client.abort()
+    assert words(process) == ["begin", "abort"] * 2
+
+
+@pytest.mark.parametrize("handler", ["envfrom", "header", "eom"])
+@pytest.mark.parametrize("fault", ["raise LookupError", "return REJECT"])
+def test_its_failure_is_answered_by_the_policy(start: Start, handler: str, fault: str) -> None:
+    process = start(f"""
+        class Filter(Base):
+            count = 0
+            def begin_message(self):
+                Filter.count += 1
+                if Filter.count == 1:
+                    {fault}
+            {HANDLERS[handler]}
+    """)
+    with Client(process.address) as client:
+        client.connect()
+        answers = message(client)
+        assert [answer.code for answer in answers.values() if answer.verdict is Verdict.TEMPFAIL] == [451]
+        assert words(process) == []
+        assert message(client)["eom"].verdict is Verdict.CONTINUE
+    assert words(process) == [handler]
+    assert "begin_message() failed (connection 1" in process.stderr
+
+
+def test_libmilter_can_be_asked_in_it(start: Start) -> None:
+    process = start("""
+        class Filter(Base):
+            def begin_message(self): note(self.getsymval("{word}"))
+            def envfrom(self, *args): pass
+    """)
+    with Client(process.address) as client:
+        client.connect()
+        for word in ("one", "two"):
+            client.mail("<>", macros={"word": word})
+            client.abort()
+    assert process.seen() == [("one",), ("two",)]
+
+
+LATE = """
+    import threading
+    class Filter(Base):
+        count = 0
+        def envfrom(self, *args): pass
+        def eom(self):
+            self.count += 1
+            if self.count == 1:
+                self.in_second, self.tried = threading.Event(), threading.Event()
+                {begin}
+                self.addheader("X-First", "of the handler")
+            else:
+                self.in_second.set()
+                assert self.tried.wait(20)
+                self.addheader("X-Second", "of the handler")
+            return ACCEPT
+        def late(self, requests):
+            assert self.in_second.wait(20)
+            for name, *args in [("addheader", "X-Late", "x"), ("chgheader", "Subject", 1, "x"), ("addrcpt", "<c@x>"),
+                                ("delrcpt", "<b@x>"), ("chgfrom", "<c@x>"), ("replacebody", b"x"),
+                                ("quarantine", "x"), ("progress",), ("getsymval", "i"),
+                                ("setreply", "550", "5.7.1", "x")]:
+                try:
+                    getattr(requests, name)(*args)
+                except MilterError as error:
+                    note(name, str(error))
+                else:
+                    note(name, "done")
+            note("queue_id", getattr(requests, "queue_id", None))
+            self.tried.set()
+"""
+
+
+@pytest.mark.parametrize(
+    "begin",
+    [
+        "threading.Thread(target=self.late, args=(self.context,)).start()",
+        "threading.Thread(target=self.late, args=(self,)).start()",
+        "threading.Timer(0, self.late, (self,)).start()",
+        "import functools; threading.Thread(target=functools.partial(self.late, self)).start()",
+        "import _thread; _thread.start_new_thread(self.late, (self.context,))",
+        "pool = __import__('concurrent.futures').futures.ThreadPoolExecutor(1); pool.submit(self.late, self.context)",
+    ],
+    ids=["handle", "thread", "timer", "partial", "_thread", "pool"],
+)
+def test_a_late_thread_changes_no_other_message(start: Start, begin: str) -> None:
+    process = start(LATE.format(begin=begin))
+    with Client(process.address) as client:
+        client.connect()
+        first = message(client)["eom"]
+        second = message(client)["eom"]
+    assert first.edits == (AddHeader("X-First", "of the handler"),)
+    assert second.edits == (AddHeader("X-Second", "of the handler"),)
+    told = process.seen()
+    assert len(told) == 11
+    for name, *what in told[:-1]:
+        assert what[0].startswith(f"{name} is not possible: the message has ended"), name
+    assert told[-1] == ("queue_id", None)
+
+
+def test_threads_edit_while_their_message_lasts(start: Start) -> None:
+    process = start("""
+        import asyncio, concurrent.futures, threading
+        pool = concurrent.futures.ThreadPoolExecutor(1)
+        class Filter(Base):
+            loop = None
+            def eom(self):
+                thread = threading.Thread(target=self.addheader, args=("X-Thread", "1"))
+                thread.start()
+                thread.join()
+                pool.submit(self.work, self).result()
+                pool.submit(self.work, self.context).result()
+                if Filter.loop is None:
+                    Filter.loop = asyncio.new_event_loop()
+                    threading.Thread(target=Filter.loop.run_forever, daemon=True).start()
+                asyncio.run_coroutine_threadsafe(self.task(), Filter.loop).result()
+                return ACCEPT
+            def work(self, requests): requests.addheader("X-Pool", "1")
+            async def task(self): self.addheader("X-Loop", "1")
+    """)
+    with Client(process.address) as client:
+        client.connect()
+        for _ in range(3):
+            edits = message(client)["eom"].edits
+            assert [edit.name for edit in edits] == ["X-Thread", "X-Pool", "X-Pool", "X-Loop"]  # type: ignore[attr-defined]
+
+
+def test_a_handle_taken_before_messages_serves_them_all(start: Start) -> None:
+    process = start("""
+        class Filter(Base):
+            def connect(self, *args): self.ctx = self.context
+            def eom(self):
+                self.ctx.addheader("A", "b")
+                self.context.addheader("C", "d")
+                note(self.context.id, self.context.queue_id == self.queue_id, self.context.peer)
+                return ACCEPT
+    """)
+    with Client(process.address) as client:
+        client.connect()
+        for _ in range(2):
+            assert len(message(client)["eom"].edits) == 2
+    assert process.seen() == [(1, True, "client.example.com[192.0.2.1]")] * 2
+
+
+def test_a_handle_outlives_a_connection_without_harm(start: Start) -> None:
+    process = start(
+        """
+        kept = []
+        class Filter(Base):
+            def eom(self): kept.append(self.context)
+            def close(self):
+                for context in kept:
+                    try:
+                        context.addheader("A", "b")
+                    except MilterError as error:
+                        note(str(error))
+        """,
+        keeps_connections=True,
+    )
+    with Client(process.address, protocol=Protocol.ALL) as client:
+        client.connect()
+        message(client)
+    [(told,)] = process.wait_for(lambda seen: seen)
+    assert told.startswith("addheader is not possible: the message has ended")
