@@ -26,9 +26,7 @@ sfsistat give(Connection &connection, Step step, const Answer &answer) {
         return nothing_to_say(connection, step);
     }
     if (answer.status == SMFIS_TEMPFAIL || answer.status == SMFIS_REJECT) {
-        connection.enter(step);
-        connection.call_unattached([&](SMFICTX *context) { return send_reply(context, answer.text); });
-        connection.leave();
+        connection.call_unattached(step, [&](SMFICTX *context) { return send_reply(context, answer.text); });
     }
     return answer.status;
 }

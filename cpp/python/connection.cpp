@@ -60,8 +60,8 @@ void Connection::enter(Step step) noexcept { m_step.store(step, std::memory_orde
 
 void Connection::leave() noexcept {
     // Waits for a call that another thread of the user's still makes: libmilter goes on with the context after this.
-    const std::lock_guard<std::mutex> lock(m_mutex);
-    m_step.store(Step::idle, std::memory_order_relaxed);
+    // The call may wait for the peer, so that the GIL must not be held meanwhile.
+    run_locked(m_mutex, [&] { m_step.store(Step::idle, std::memory_order_relaxed); });
 }
 
 int Connection::locked_call(const Call &function, MessageNumber message) {
@@ -119,9 +119,12 @@ MessageNumber Connection::message_of_caller(MessageNumber message) const {
     return message == any_message && Attach::connection() != this ? message_of_thread(m_id) : message;
 }
 
-bool Connection::call_unattached(const Call &function) noexcept {
+bool Connection::call_unattached(Step step, const Call &function) noexcept {
     const std::lock_guard<std::mutex> lock(m_mutex);
-    return locked_call(function) == MI_SUCCESS;
+    enter(step);
+    const int result = locked_call(function);
+    m_step.store(Step::idle, std::memory_order_relaxed);
+    return result == MI_SUCCESS;
 }
 
 std::string Connection::peer() {

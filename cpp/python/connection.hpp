@@ -53,7 +53,7 @@ public:
     // ended, and where neither MAIL nor RCPT is negotiated even in the next one, until EOM. Needs the GIL.
     std::optional<std::string> queue_id(MessageNumber message = any_message);
 
-    // Between these two the user's code runs, and calls of libmilter are allowed.
+    // Between these two the user's code runs, and calls of libmilter are allowed. leave() needs the GIL.
     void enter(Step step) noexcept;
     void leave() noexcept;
 
@@ -65,7 +65,7 @@ public:
     // refuses.
     void call(const char *what, const Call &function, MessageNumber message, bool may_block = false);
     // The same without the GIL, for dispatch itself. False when libmilter refuses.
-    bool call_unattached(const Call &function) noexcept;
+    bool call_unattached(Step step, const Call &function) noexcept;
 
     // An edit of the message: only at eom, only with its action granted. Throws MilterError or DisabledAction.
     // Postfix wants the chunks of a body in one run, so what is edited after the first chunk waits for flush_edits.

@@ -21,8 +21,8 @@
 
 namespace pymilter {
 
-// Runs `work` with Python attached. Nothing leaves: false when it threw, which is then reported for `handler`. A process
-// that `work` has forked ends here.
+// Runs `work` with Python attached. Nothing leaves: false when it threw, which is then reported for `handler`. A
+// process that `work` has forked ends here.
 template <typename Work>
 bool guarded(const Filter &filter, const char *handler, Work &&work) {
     try {

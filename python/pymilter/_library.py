@@ -7,16 +7,21 @@ LIBMILTER_MISSING = (
     "(Fedora, RHEL), 'pkg install libmilter' (FreeBSD) or 'brew install libmilter' (Homebrew)"
 )
 
-try:
-    import pymilter._core  # noqa: F401
-except ModuleNotFoundError as error:
-    if error.name != "pymilter._core":
-        raise
-    raise ImportError(
-        f"pymilter is not built for this Python ({sys.version.split()[0]}, {sys.executable}): install it there, with "
-        "'pip install pymilter' or, in its source, 'pip install .'"
-    ) from error
-except ImportError as error:
-    if "libmilter" not in str(error):
-        raise
-    raise ImportError(f"{LIBMILTER_MISSING} ({error})") from error
+
+def _load() -> None:
+    try:
+        import pymilter._core  # noqa: F401
+    except ModuleNotFoundError as error:
+        if error.name != "pymilter._core":
+            raise
+        raise ImportError(
+            f"pymilter is not built for this Python ({sys.version.split()[0]}, {sys.executable}): install it there, "
+            "with 'pip install pymilter' or, in its source, 'pip install .'"
+        ) from error
+    except ImportError as error:
+        if "libmilter" not in str(error):
+            raise
+        raise ImportError(f"{LIBMILTER_MISSING} ({error})") from error
+
+
+_load()

@@ -6,9 +6,9 @@ from weakref import WeakKeyDictionary
 
 from pymilter._arity import most_arguments
 from pymilter._base import Base, options_of
-from pymilter._check import begins_messages, check_handlers, warn_of_handlers
 from pymilter._core import Gather, Plan, make_gather, make_plan
 from pymilter._decorators import GATHER_MARK
+from pymilter._faults import begins_messages, check_handlers, warn_of_handlers
 from pymilter._gather import GatherMark
 from pymilter._handlers import Handlers
 from pymilter._negotiate import BYTES_HOOKS, wishes_of

@@ -12,8 +12,8 @@ from pymilter import _core, _shares
 from pymilter._access import group_number, parse_access, user_number
 from pymilter._address import parse_address
 from pymilter._base import Base
-from pymilter._check import check_factory
 from pymilter._constants import TEMPFAIL, Status
+from pymilter._faults import check_factory
 from pymilter._hooks import Hooks
 from pymilter._limits import check_limits, spent_when
 from pymilter._loop import SIGNAL_GRACE, RunningLoop

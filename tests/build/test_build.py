@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
 import subprocess
 import sys
 import sysconfig
@@ -11,6 +13,8 @@ import zipfile
 from pathlib import Path
 
 import pytest
+
+from pymilter import _core
 
 ROOT = Path(__file__).parents[2]
 CMAKE = Path(sys.executable).with_name("cmake")
@@ -158,19 +162,86 @@ def test_type_checkers_know_what_is_installed(installed: Path, tmp_path: Path, c
     assert lines == {RIGHT.count("\n") + 1 + line for line in WRONG_LINES}, told
 
 
-def test_a_missing_libmilter_is_named_with_the_packages_that_bring_it(tmp_path: Path) -> None:
+def configured(folder: Path, *settings: str, env: dict[str, str] | None = None) -> str:
+    """What CMake says where it cannot configure, with the line breaks taken out."""
     done = subprocess.run(
-        [
-            *(CMAKE, "-S", ROOT, "-B", tmp_path / "build", f"-DPython_EXECUTABLE={sys.executable}"),
-            *("-DMilter_LIBRARY=Milter_LIBRARY-NOTFOUND", f"-DCMAKE_FIND_ROOT_PATH={tmp_path}"),
-            *("-DCMAKE_FIND_ROOT_PATH_MODE_LIBRARY=ONLY", "-DCMAKE_FIND_ROOT_PATH_MODE_INCLUDE=ONLY"),
-        ],
+        [CMAKE, "-S", ROOT, "-B", folder / "build", f"-DPython_EXECUTABLE={sys.executable}", *settings],
+        env={**os.environ, **(env or {})},
         capture_output=True,
         text=True,
         timeout=100,
         check=False,
     )
     assert done.returncode != 0
-    told = " ".join(done.stderr.split())
+    return " ".join(done.stderr.split())
+
+
+def test_a_missing_libmilter_is_named_with_the_packages_that_bring_it(tmp_path: Path) -> None:
+    told = configured(
+        tmp_path,
+        *("-DMilter_LIBRARY=Milter_LIBRARY-NOTFOUND", f"-DCMAKE_FIND_ROOT_PATH={tmp_path}"),
+        *("-DCMAKE_FIND_ROOT_PATH_MODE_LIBRARY=ONLY", "-DCMAKE_FIND_ROOT_PATH_MODE_INCLUDE=ONLY"),
+    )
     for package in ("libmilter-dev", "sendmail-milter-devel", "pkg install libmilter", "brew install libmilter"):
-        assert package in told, done.stderr
+        assert package in told
+
+
+def test_a_missing_compiler_is_named_with_the_packages_that_bring_it(tmp_path: Path) -> None:
+    told = configured(tmp_path, env={"CXX": str(tmp_path / "none")})
+    for package in ("A C++ compiler was not found", "apt-get install g++", "dnf install gcc-c++"):
+        assert package in told
+
+
+def test_a_missing_python_h_is_named_with_the_packages_that_bring_it(tmp_path: Path) -> None:
+    told = configured(tmp_path, f"-DPython_INCLUDE_DIR={tmp_path}")
+    version = sys.version.split()[0]
+    for package in (f"Python.h of Python {version} was not found", "apt-get install python3-dev", "python3-devel"):
+        assert package in told
+
+
+# Python without site-packages, and with another folder in front.
+FRESH = (sys.executable, "-I", "-S", "-W", "error", "-c")
+
+
+def imported(folder: Path, module: str) -> str:
+    program = f"import sys; sys.path.insert(0, {str(folder)!r}); import {module}"
+    done = subprocess.run([*FRESH, program], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 1
+    return done.stderr.rstrip().splitlines()[-1]
+
+
+@pytest.fixture
+def copied(tmp_path: Path) -> Path:
+    """The packages, and a copy of the extension module."""
+    folder = tmp_path / "copied"
+    shutil.copytree(SOURCES, folder, ignore=shutil.ignore_patterns("__pycache__", "*-stubs"))
+    shutil.copy(_core.__file__, folder / "pymilter")
+    subprocess.run([*FRESH, f"import sys; sys.path.insert(0, {str(folder)!r}); import Milter"], check=True, timeout=60)
+    return folder
+
+
+def test_a_missing_library_is_named_with_the_packages_that_bring_it(copied: Path) -> None:
+    [extension] = (copied / "pymilter").glob("_core*.so")
+    binary = extension.read_bytes()
+    [needed] = set(re.findall(rb"libmilter\.so\.[0-9.]+\0", binary))
+    extension.write_bytes(binary.replace(needed, needed.replace(b"1", b"7")))
+    told = imported(copied, "pymilter")
+    for package in ("ImportError", "apt-get install libmilter1.0.1", "dnf install sendmail-milter", "cannot open"):
+        assert package in told
+
+
+@pytest.mark.parametrize("module", ["pymilter", "milter", "Milter"])
+def test_an_extension_module_that_is_not_there_is_named(copied: Path, module: str) -> None:
+    [extension] = (copied / "pymilter").glob("_core*.so")
+    extension.unlink()
+    told = imported(copied, module)
+    assert f"pymilter is not built for this Python ({sys.version.split()[0]}, {sys.executable}): install it" in told
+
+
+def test_an_older_milter_that_hides_ours_is_named(copied: Path) -> None:
+    older = copied / f"milter{sysconfig.get_config_var('EXT_SUFFIX')}"
+    older.write_bytes(b"not to be loaded")
+    told = imported(copied, "Milter")
+    assert told == f"ImportError: {older} was left by an older pymilter, and hides milter.py: remove this file"
+    older.unlink()
+    subprocess.run([*FRESH, f"import sys; sys.path.insert(0, {str(copied)!r}); import Milter"], check=True, timeout=60)

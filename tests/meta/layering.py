@@ -21,6 +21,7 @@ CORE_IMPORTERS: Final = (
     "_base",
     "_checks",
     "_constants",
+    "_library",
     "_logging",
     "_loop",
     "_plan",

@@ -28,6 +28,16 @@ class Filter(Filter):
     def close(self):
         os.write(1, b"closed %d\\n" % os.getpid())  # in one piece: connections end at once
 """
+KEEPING = (
+    TELLING
+    + """\
+kept = []
+class Filter(Filter):
+    def envfrom(self, *args):
+        kept.append((self, self.context))
+        return CONTINUE
+"""
+)
 
 
 class Held:
@@ -52,6 +62,19 @@ class Held:
     def counts(self) -> Counter[int]:
         """How many each worker has."""
         return Counter(pid for pid, _ in self._clients)
+
+    def begin_a_message(self) -> None:
+        """On each."""
+        for _, client in self._clients:
+            client.mail("<>")
+
+    def begin_anew(self, worker: int) -> None:
+        """Those of one worker end with QUIT_NC, and begin again on the same socket."""
+        for pid, client in self._clients:
+            if pid == worker:
+                client.quit_nc()
+                client.connect()
+                client.helo()
 
     def close(self, worker: int | None = None) -> None:
         """Close those of one worker, or all."""
@@ -107,14 +130,23 @@ def test_a_socket_that_was_open_already_is_shared_too(tmp_path: Path, address: s
         assert held.take(12) == dict.fromkeys(crew.pids(), 6)
 
 
-def test_who_has_lost_its_connections_gets_the_next(tmp_path: Path, kind: str) -> None:
-    with shared(tmp_path, kind, before=TELLING) as (crew, held):
+@pytest.mark.parametrize("before", [TELLING, KEEPING], ids=["", "kept"])
+def test_who_has_lost_its_connections_gets_the_next(tmp_path: Path, kind: str, before: str) -> None:
+    with shared(tmp_path, kind, before=before) as (crew, held):
         held.take(12)
+        held.begin_a_message()
         worker = min(crew.pids())
         held.close_and_wait(worker)
         # The other one may take one before it sees that it has more.
         assert held.take(8)[worker] >= 6
         assert held.counts() == dict.fromkeys(crew.pids(), 7)
+
+
+def test_a_connection_that_goes_on_after_quit_nc_counts(tmp_path: Path, kind: str) -> None:
+    with shared(tmp_path, kind) as (crew, held):
+        held.take(8)
+        held.begin_anew(min(crew.pids()))
+        assert held.take(8) == dict.fromkeys(crew.pids(), 4)
 
 
 @pytest.mark.parametrize("is_idle", [False, True])

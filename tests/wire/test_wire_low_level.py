@@ -1,0 +1,100 @@
+"""What holds for classes holds for functions too; and what is agreed, kept and called at the edges of a connection."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pymilter.testing import Client, Protocol, Verdict
+from support.wire import Start, message
+
+
+def test_functions_with_unknown_and_without_data_get_headers(start: Start) -> None:
+    process = start("""
+        import milter
+        def told(name, status=milter.CONTINUE):
+            def callback(ctx, *args):
+                note(name)
+                return status
+            return callback
+        def main(address):
+            milter.set_header_callback(told("header"))
+            milter.set_eom_callback(told("eom", milter.ACCEPT))
+            milter.register("low", unknown=told("unknown"))
+            milter.setconn(address)
+            milter.main()
+    """)
+    with Client(process.address) as client:
+        client.connect()
+        assert not client.negotiation.protocol & Protocol.NODATA
+        assert client.negotiation.protocol & Protocol.NR_DATA
+        answers = message(client)
+    assert answers["header"].verdict is Verdict.CONTINUE
+    assert answers["eom"].verdict is Verdict.ACCEPT
+    assert process.seen() == [("unknown",), ("header",), ("eom",)]
+
+
+def test_over_tcp_data_is_asked_for_and_not_answered(start: Start) -> None:
+    process = start("class Filter(Base):\n    def eom(self): return ACCEPT", kind="inet")
+    with Client(process.address) as client:
+        client.connect()
+        protocol = client.negotiation.protocol
+        assert message(client)["data"].verdict is Verdict.NO_REPLY
+    assert not protocol & Protocol.NODATA
+    assert protocol & Protocol.NR_DATA
+
+
+def test_a_failing_negotiation_leaves_no_option_agreed(start: Start) -> None:
+    process = start("""
+        class Filter(Base):
+            def __setattr__(self, name, value):
+                if name == "_protocol" and value:
+                    raise LookupError("SECRET")
+                super().__setattr__(name, value)
+            def connect(self, *args) -> None: note("connect")
+            def header(self, *args) -> None: note("header")
+            def eom(self): return ACCEPT
+    """)
+    with Client(process.address) as client:
+        assert client.negotiation.protocol == Protocol.NONE
+        assert client.connect().code == 451
+    assert process.seen() == []
+    assert "LookupError: SECRET" in process.stderr
+
+
+STOPPED = """
+    import os, threading, time
+    begun, stopped = threading.Event(), threading.Event()
+    class Filter(Base):
+        def connect(self, *args):
+            note("connect")
+            begun.set()
+            assert stopped.wait(20)
+        def hello(self, hostname): note("hello")
+        def unknown(self, command): note("unknown")
+        def envfrom(self, *args): note("envfrom")
+        def eom(self): note("eom")
+    def main(address):
+        server = Server(Filter, address)
+        server.start()
+        assert begun.wait(20)
+        server.stop()
+        note("stopped")
+        stopped.set()
+        while not os.path.exists({over!r}):
+            time.sleep(0.005)
+"""
+
+
+def test_after_the_stop_no_handler_hears_of_a_connection_that_is_still_open(start: Start, tmp_path: Path) -> None:
+    over = tmp_path / "over"
+    process = start(STOPPED.format(over=str(over)), keeps_connections=True)
+    with Client(process.address) as client:
+        try:
+            client.connect()  # libmilter is on this connection when it stops, so that it goes on with it
+            answers = [client.helo(), client.unknown("FOO"), client.mail("<>")]
+        finally:
+            over.touch()
+    assert process.wait() == 0
+    assert {answer.verdict for answer in answers} == {Verdict.TEMPFAIL}
+    assert process.seen("connect", "hello", "unknown", "envfrom", "eom") == [("connect",)]
+    assert "the filter has stopped, the answer is TEMPFAIL" in process.stderr
