@@ -11,10 +11,9 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import get_args
 
 from ._channel import check_seconds
-from ._delivery import Mta
+from ._delivery import MTAS
 from ._errors import ClientError
 from ._report import print_result
 from ._send import send_message
@@ -63,7 +62,7 @@ def _run(argv: Sequence[str] | None) -> int:
     )
     parser.add_argument(
         "--mta",
-        choices=get_args(Mta),
+        choices=MTAS,
         default="postfix",
         help="whose habits decide what becomes of the edits (postfix)",
     )
