@@ -32,8 +32,7 @@ def texts(case: Case, is_long: bool) -> Iterator[tuple[str, Make]]:
     """Ways to make a text of any length, each with its description."""
     units = list(dict.fromkeys(case.units))
     pairs = list(itertools.permutations(units, 2))
-    if not is_long:
-        pairs = random.Random(7).sample(pairs, min(len(pairs), case.sample))
+    pairs = random.Random(7).sample(pairs, min(len(pairs), 100 if is_long else case.sample))
     for unit in units:
         yield f"{unit!r} * n", partial(_repeated, (unit,), "")
     for unit, end in itertools.product(units, case.ends):
@@ -77,7 +76,7 @@ def growth(case: Case, make: Make, enough: float) -> str:
 
 def faults(case: Case, is_long: bool) -> list[str]:
     """The texts on which a function is too slow."""
-    enough = 0.2 if is_long else _MEASURABLE
+    enough = 0.02 if is_long else _MEASURABLE
     found = []
     wanted: list[tuple[str, Make, float]] = [
         (f"{one!r} * n + {two!r} * n", partial(_repeated, (one, two), ""), 0.1) for one, two in case.pairs
