@@ -11,6 +11,7 @@ from pymilter import (
     Base,
     decode,
     enable_protocols,
+    gather,
     header_leading_space,
     nocallback,
     noreply,
@@ -103,3 +104,9 @@ def test_protocols_of_a_class_do_not_reach_its_base() -> None:
     assert enable_protocols(Grandchild, 0) is Grandchild
     masks = [getattr(klass, "_milter_protocol", 0) for klass in (Base, Parent, Child, Grandchild)]
     assert masks == [0, 0, 0x100000, 0x100800]
+
+
+@pytest.mark.parametrize("sizes", [{"limit": 0}, {"limit": -1}, {"piece": -1}, {"in_memory": -1}])
+def test_sizes_out_of_range(sizes: dict[str, int]) -> None:
+    with pytest.raises(ValueError, match="sizes are in bytes, limit > 0"):
+        gather(**sizes)  # type: ignore[call-overload]
