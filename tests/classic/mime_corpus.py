@@ -59,6 +59,11 @@ PARTS = [
 ]
 MESSAGES = [multipart(PARTS[0], part, PARTS[11]) for part in PARTS] + PARTS[:-1]
 
+
+def is_plain_leaf(m: Any) -> bool:
+    return not m.is_multipart() and m.getencoding() is None
+
+
 CHANGES: list[Callable[[Any], object]] = [
     lambda m: m.__setitem__("Subject", "new"),
     lambda m: m.__setitem__("Subject", "caf\xe9"),
@@ -70,8 +75,8 @@ CHANGES: list[Callable[[Any], object]] = [
     lambda m: m.set_param("x", "y"),
     lambda m: m.del_param("name"),
     lambda m: m.set_type("multipart/related") if m.is_multipart() else m.set_type("text/plain"),
-    lambda m: m.set_payload("new text\n"),
-    lambda m: m.set_payload("caf\xe9\n", "utf-8"),
+    lambda m: m.set_payload("new text\n") if is_plain_leaf(m) else None,
+    lambda m: m.set_payload("caf\xe9\n", "utf-8") if is_plain_leaf(m) else None,
     lambda m: m.get_payload(0).set_payload("new\n") if m.is_multipart() else None,
     lambda m: m.get_payload(1).__setitem__("X", "y") if m.is_multipart() else None,
     lambda m: m.get_payload(1).__delitem__("X-Keep") if m.is_multipart() else None,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import tempfile
+from collections.abc import Callable
 from email import encoders, errors, message_from_bytes
 from email.generator import BytesGenerator
 from email.header import Header
@@ -64,6 +65,35 @@ def test_set_param_deletes_and_sets() -> None:
     msg, events = watched()
     msg.set_param("charset", "x")
     assert events == [("Content-Type", None), ("Content-Type", 'multipart/mixed; boundary="B"; charset="x"')]
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("from", lambda msg: msg.__delitem__("from")),
+        ("From", lambda msg: msg.replace_header("From", "z@y")),
+        ("Content-Type", lambda msg: msg.set_boundary("C")),
+        ("Content-Type", lambda msg: msg.set_param("charset", "x")),
+        ("Content-Type", lambda msg: msg.set_type("multipart/related")),
+    ],
+)
+def test_deletion_is_told_before_it(name: str, change: Callable[[mime.MimeMessage], object]) -> None:
+    """As in 1.0.5: programs ask for the values that are going."""
+    msg = read(b"MIME-Version: 1.0\n" + RAW)
+    old = msg.get_all(name)
+    seen: list[tuple[str, str | None, list[str]]] = []
+    msg.headerchange = lambda changed, key, value: seen.append((key, value, changed.getheaders(key)))
+    change(msg)
+    told = [values for key, value, values in seen if key.lower() == name.lower() and value is None]
+    assert told[0] == old
+
+
+def test_nothing_is_told_of_a_header_that_is_not_there() -> None:
+    msg, events = watched()
+    with pytest.raises(KeyError):
+        msg.replace_header("nope", "x")
+    assert events == []
+    assert not msg.ismodified()
 
 
 @pytest.mark.parametrize("how", ["replace_header", "set_boundary"])
@@ -295,6 +325,16 @@ def test_get_payload_without_parts() -> None:
 
 
 # -- parts that the email package does not find
+
+
+@pytest.mark.parametrize("rest", [b"\n\tX-Priority: 3", b" junk", b" (comment)", b"; x", b"x"])
+def test_quoted_boundary_ends_at_its_quote(rest: bytes) -> None:
+    raw = b'Content-Type: multipart/mixed; boundary="bound"' + rest + b"\n\n--bound\n\nx\n--bound--\n"
+    msg = read(raw)
+    assert [part.get_payload() for part in msg.get_payload()] == ["x"]
+    assert msg.get_boundary() == "bound"
+    msg.get_payload(0).set_payload("y")
+    assert msg.as_bytes() == raw.replace(b"\nx\n", b"\ny\n")
 
 
 @pytest.mark.parametrize("name", ["8-bit boundary", "folded boundary", "RFC 2231 boundary"])

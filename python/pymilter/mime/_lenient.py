@@ -4,15 +4,35 @@ from __future__ import annotations
 
 from email.header import Header
 from email.message import Message
+from email.policy import Compat32
 from typing import Any
 
 from ._params import _unquotevalue, collapse, content_types, parse_params, transfer_encoding
 
 
+class _StrPolicy(Compat32):
+    """The email package's compat32, but for the values of 8-bit headers, which it makes objects that are no str."""
+
+    def header_fetch_parse(self, name: str, value: Any) -> Any:
+        """Return the value as it is."""
+        return value
+
+
+_POLICY = _StrPolicy()
+
+
 class LenientMessage(Message):
-    """An `email.message.Message` whose parameters can be asked for, whatever is in its header."""
+    """An `email.message.Message` whose headers and parameters can be asked for, whatever is in them.
+
+    The value of a header is a str; bytes in it that are not ASCII are surrogates (PEP 383), and written as the same
+    bytes again.
+    """
 
     _headers: list[tuple[str, Any]]
+
+    def __init__(self) -> None:
+        """Make an empty message."""
+        super().__init__(policy=_POLICY)
 
     def _get_params_preserve(self, failobj: Any, header: str) -> Any:
         for name, value in self._headers:

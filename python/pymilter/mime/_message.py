@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import email
 import re
 from collections.abc import Callable
@@ -10,7 +11,7 @@ from email.header import Header
 from email.message import Message
 from typing import IO, Any, cast
 
-from ._decode import charset_codec
+from ._edit import append_text, drop, replace_with_text, set_text
 from ._limits import Limits
 from ._names import part_names
 from ._source import SourceMessage
@@ -52,63 +53,77 @@ class MimeMessage(SourceMessage):
         self._changed(name, str(value))
 
     def __delitem__(self, name: str) -> None:
-        """Delete all headers of that name."""
-        super().__delitem__(name)
+        """Delete all headers of that name; `headerchange` is called while they are still there, as in 1.0.5."""
         self._changed(name, None)
+        super().__delitem__(name)
 
     def replace_header(self, _name: str, _value: Any) -> None:
         """Give the first header of that name another value, in its place. Raises KeyError when there is none."""
+        if _name not in self:
+            raise KeyError(_name)
         if not isinstance(_value, Header):
             _value = _ENDING_FIELD.sub(r"\1 ", str(_value).rstrip("\r\n"))
-        super().replace_header(_name, _value)
         self._changed(_name, None)
+        super().replace_header(_name, _value)
         self._changed(_name, str(_value))
 
     def set_boundary(self, boundary: str) -> None:
         """Change the boundary parameter of Content-Type. Raises email.errors.HeaderParseError without that header."""
-        self._plain_header("content-type")
+        if "content-type" in self:
+            self._changed("Content-Type", None)
         super().set_boundary(boundary)
-        self._changed("Content-Type", None)
         self._changed("Content-Type", str(self["content-type"]))
-
-    def set_param(self, param: str, value: str, header: str = "Content-Type", *args: Any, **kwargs: Any) -> None:
-        """Set a parameter of a header, as in the email package."""
-        self._plain_header(header)
-        super().set_param(param, value, header, *args, **kwargs)
 
     def set_payload(self, val: Any, charset: Any = None) -> None:
         """Set the payload: a list of parts, or a text, which `charset` encodes.
 
-        A text with characters that the message's charset lacks makes it UTF-8. Line ends are written as the source's.
+        A text reads back as it was written: it is encoded as Content-Transfer-Encoding says, or that is changed; one
+        with characters that the message's charset lacks makes it UTF-8. Line ends are written as the source's. In the
+        place of parts, a text makes the message text/plain. Bytes are written as they are.
         """
         self.modified = True
-        if isinstance(val, str) and charset is None and not self._can_hold(val):
-            charset = "utf-8"
-            del self["content-transfer-encoding"]
-        super().set_payload(val, charset)
+        if not isinstance(val, str):
+            super().set_payload(val, charset)
+            return
+        if charset is not None and not self.is_multipart() and "content-transfer-encoding" not in self:
+            with contextlib.suppress(UnicodeError):
+                super().set_payload(val, charset)
+                return
+        set_text(self, val, None if charset is None else str(charset))
 
     def set_payload_bytes(self, data: bytes) -> None:
         """Set the body, encoded as Content-Transfer-Encoding says, to be written exactly as it is."""
         self.modified = True
         super().set_payload_bytes(data)
 
-    def _can_hold(self, text: str) -> bool:
-        try:
-            text.encode("ascii", "surrogateescape")
-        except UnicodeEncodeError:
-            try:
-                text.encode(charset_codec(self.get_content_charset()) or "ascii", "surrogateescape")
-            except (LookupError, ValueError):
-                return False
-        return True
+    def set_body_text(self, text: str) -> None:
+        """Set the body, encoded as Content-Transfer-Encoding says, to be written with the line ends of the message."""
+        self.modified = True
+        super().set_payload(text)
 
-    def _plain_header(self, name: str) -> None:
-        """Make a header with 8-bit characters one that the email package can change: it fails on them."""
-        if isinstance(self.get(name), Header):
-            for at, (key, value) in enumerate(self._headers):
-                if key.lower() == name.lower() and isinstance(value, str):
-                    text = value.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
-                    self._headers[at] = (key, text)
+    def append_text(self, text: str, html: str | None = None) -> int:
+        """Append a text to each text part that mail clients show; return how many there are.
+
+        `html` is for the text/html parts, where it is put before the end of the page; by default it is the text,
+        escaped. Attachments, attached messages and what is signed or encrypted as a whole are left alone. What was
+        base64 or quoted-printable is so again; a part becomes UTF-8 if its charset lacks a character.
+        """
+        return append_text(self, text, html)
+
+    def drop(self, part: MimeMessage) -> None:
+        """Take a part out, and what is empty then; without any part, the message becomes an empty text.
+
+        Raises ValueError if `part` is not in this message.
+        """
+        drop(self, part)
+
+    def replace_with_text(self, part: MimeMessage, text: str) -> None:
+        """Put a text/plain in the place of a part, which may be this message itself.
+
+        Its headers stay, but for those whose names begin with Content-. Raises ValueError if `part` is not in this
+        message.
+        """
+        replace_with_text(self, part, text)
 
     def _changed(self, name: str, value: str | None) -> None:
         self.modified = True

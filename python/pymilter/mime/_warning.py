@@ -36,6 +36,7 @@ def replace_by_warning(msg: MimeMessage, name: object, savname: str | None) -> N
     for field in {field for field in msg.keys() if "=" in field}:  # noqa: SIM118 - some clients read a parameter there
         del msg[field]
     msg.drop_stray_lines()
+    msg.set_payload_bytes(b"")
     msg["Content-Type"] = "text/plain; name=WARNING.TXT"
     msg.too_complex = False
     msg.removed = shown

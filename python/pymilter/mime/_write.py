@@ -10,7 +10,7 @@ from email.generator import BytesGenerator
 from email.message import Message
 from typing import TYPE_CHECKING
 
-from ._decode import charset_codec, encode_transfer, is_uuencode
+from ._decode import charset_codec, decode_transfer, encode_transfer, is_uuencode, known_encoding
 from ._params import read_content
 from ._sink import Sink, body_line_end, line_end
 from ._split import EOL, Piece
@@ -18,6 +18,10 @@ from ._write_header import write_header
 
 if TYPE_CHECKING:
     from ._source import SourceMessage
+
+
+#: The starts of lines that would be taken for delimiters.
+Marks = tuple[bytes, ...]
 
 
 def write_message(msg: SourceMessage, write: Callable[[bytes], object], unixfrom: bool = False) -> None:
@@ -38,7 +42,8 @@ def message_bytes(msg: SourceMessage, unixfrom: bool = False) -> bytes:
     return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
 
-def _entity(msg: Message, sink: Sink, eol: bytes) -> None:
+def _entity(msg: Message, sink: Sink, eol: bytes, marks: Marks = ()) -> None:
+    """Write an entity. `marks` begin the delimiter lines of the multiparts around it."""
     from ._source import SourceMessage
 
     if not isinstance(msg, SourceMessage):
@@ -49,8 +54,9 @@ def _entity(msg: Message, sink: Sink, eol: bytes) -> None:
         sink.span(piece.data, piece.start, piece.end)
         return
     _complete_header(msg, piece)
+    _hide_marks(msg, marks)
     write_header(msg, piece, sink, line_end(piece, eol))
-    _body(msg, piece, sink, body_line_end(piece, eol))
+    _body(msg, piece, sink, body_line_end(piece, eol), marks)
 
 
 def _complete_header(msg: SourceMessage, piece: Piece | None) -> None:
@@ -67,6 +73,27 @@ def _complete_header(msg: SourceMessage, piece: Piece | None) -> None:
         and not _has_source_parts(msg)
     ):
         msg.replace_header("Content-Transfer-Encoding", "base64")
+
+    elif piece and piece.kind == "multipart" and msg.is_multipart() and not msg.has_source_parts():
+        own = {id(part) for part in msg.source_parts()}
+        mark = b"--" + piece.boundary
+        if any(id(part) not in own and mark in _part_bytes(part, b"\n", (mark,)) for part in msg.get_payload()):
+            msg.set_boundary(make_boundary(msg.get_payload()))
+
+
+def _hide_marks(msg: SourceMessage, marks: Marks) -> None:
+    """Encode a new text in which a line looks like a delimiter: it would hide the parts behind it."""
+    if not marks or msg.has_source_body() or isinstance(msg.new_body(), list):
+        return
+    data = msg.payload_bytes()
+    if not any(line.startswith(marks) for line in EOL.split(data)):
+        return
+    coding = known_encoding(msg.transfer_encoding())
+    data = decode_transfer(data, coding)
+    coding = "base64" if coding == "base64" or is_uuencode(coding) or b"\0" in data else "quoted-printable"
+    del msg["content-transfer-encoding"]
+    msg["Content-Transfer-Encoding"] = coding
+    msg.set_payload_bytes(encode_transfer(data, coding, msg.line_end()))
 
 
 def _is_pristine(part: Message) -> bool:
@@ -90,17 +117,17 @@ def _foreign(msg: Message, eol: bytes) -> bytes:
     return out.getvalue()
 
 
-def _body(msg: SourceMessage, piece: Piece | None, sink: Sink, eol: bytes) -> None:
+def _body(msg: SourceMessage, piece: Piece | None, sink: Sink, eol: bytes, marks: Marks) -> None:
     body = msg.new_body()
     if isinstance(body, list):
         if not piece or piece.inline:
-            _parts(msg, piece, body, sink, eol)
+            _parts(msg, piece, body, sink, eol, marks)
         elif _has_source_parts(msg):
             sink.span(piece.data, piece.body, piece.end)
         else:
             chunks: list[bytes] = []
             inner = Sink(chunks.append)
-            _parts(msg, piece, body, inner, eol)
+            _parts(msg, piece, body, inner, eol, ())
             inner.flush()
             sink.text(encode_transfer(b"".join(chunks), msg.transfer_encoding(), eol))
     elif isinstance(body, bytes):
@@ -134,31 +161,35 @@ def _has_source_parts(msg: SourceMessage) -> bool:
     )
 
 
-def _parts(msg: SourceMessage, piece: Piece | None, parts: list[Message], sink: Sink, eol: bytes) -> None:
+def _parts(msg: SourceMessage, piece: Piece | None, parts: list[Message], sink: Sink, eol: bytes, marks: Marks) -> None:
     if piece and piece.kind != "leaf" and msg.has_source_parts():
-        _same_parts(msg, piece, parts, sink, eol)
+        _same_parts(msg, piece, parts, sink, eol, marks)
     else:
-        _other_parts(msg, piece, parts, sink, eol)
+        _other_parts(msg, piece, parts, sink, eol, marks)
 
 
-def _same_parts(msg: SourceMessage, piece: Piece, parts: list[Message], sink: Sink, eol: bytes) -> None:
+def _same_parts(msg: SourceMessage, piece: Piece, parts: list[Message], sink: Sink, eol: bytes, marks: Marks) -> None:
     """The source's parts, some of them changed: what lies between them stays, but for a new boundary."""
     boundary = _new_boundary(msg, piece)
     if piece.kind == "multipart" and (boundary or not msg.has_source_margins()):
-        _multipart(msg, piece, parts, boundary, sink, eol)
+        _multipart(msg, piece, parts, boundary, sink, eol, marks)
         return
     pos, end = piece.inside
+    if piece.kind == "multipart":
+        marks = (*marks, b"--" + piece.boundary)
     for part, source in zip(parts, piece.parts, strict=True):
         sink.span(piece.within, pos, source.start)
-        _entity(part, sink, eol)
+        _entity(part, sink, eol, marks)
         pos = source.end
     sink.span(piece.within, pos, end)
 
 
-def _other_parts(msg: SourceMessage, piece: Piece | None, parts: list[Message], sink: Sink, eol: bytes) -> None:
+def _other_parts(
+    msg: SourceMessage, piece: Piece | None, parts: list[Message], sink: Sink, eol: bytes, marks: Marks
+) -> None:
     """Parts that were added, taken away or moved."""
     if piece and piece.kind == "multipart":
-        _multipart(msg, piece, parts, _new_boundary(msg, piece), sink, eol)
+        _multipart(msg, piece, parts, _new_boundary(msg, piece), sink, eol, marks)
         return
     kind = msg.get_content_type()
     if kind == "message/delivery-status":
@@ -167,10 +198,10 @@ def _other_parts(msg: SourceMessage, piece: Piece | None, parts: list[Message], 
             sink.text((eol if number else b"") + block + eol)
     elif kind.startswith("message/"):
         for part in parts:
-            _entity(part, sink, eol)
+            _entity(part, sink, eol, marks)
     else:
         boundary = next(iter(read_content(msg.raw_items(), msg.get_default_type()).boundaries), None)
-        _multipart(msg, None, parts, boundary, sink, eol)
+        _multipart(msg, None, parts, boundary, sink, eol, marks)
 
 
 def _new_boundary(msg: SourceMessage, piece: Piece) -> bytes | None:
@@ -183,7 +214,13 @@ def _new_boundary(msg: SourceMessage, piece: Piece) -> bytes | None:
 
 
 def _multipart(
-    msg: SourceMessage, piece: Piece | None, parts: list[Message], boundary: bytes | None, sink: Sink, eol: bytes
+    msg: SourceMessage,
+    piece: Piece | None,
+    parts: list[Message],
+    boundary: bytes | None,
+    sink: Sink,
+    eol: bytes,
+    marks: Marks,
 ) -> None:
     """A multipart with at least one delimiter to write anew."""
     own = {id(part): number for number, part in enumerate(msg.source_parts())}
@@ -200,7 +237,7 @@ def _multipart(
             sink.span(piece.within, piece.leads[at], piece.parts[at].start)
         else:
             sink.text(mark + eol)
-        _entity(part, sink, eol)
+        _entity(part, sink, eol, (*marks, mark))
     if not parts:
         sink.text(mark + eol)
     if piece and piece.close:
@@ -220,10 +257,10 @@ def _multipart(
     sink.text(eol + _text(msg, msg.epilogue or "", eol))
 
 
-def _part_bytes(part: Message, eol: bytes) -> bytes:
+def _part_bytes(part: Message, eol: bytes, marks: Marks = ()) -> bytes:
     chunks: list[bytes] = []
     sink = Sink(chunks.append)
-    _entity(part, sink, eol)
+    _entity(part, sink, eol, marks)
     sink.flush()
     return b"".join(chunks)
 

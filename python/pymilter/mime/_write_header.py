@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 import re
 from collections import defaultdict
 from email.errors import MessageError
@@ -66,15 +68,20 @@ def _header_lines(msg: SourceMessage, piece: Piece | None) -> list[Any]:
         left = spans.get((name, value)) if isinstance(value, str) else None
         if left:
             lines[at] = left.pop()
-    kept = [at for at, line in enumerate(lines) if isinstance(line[0], int)]
-    last = kept[-1] + 1 if kept else 0
     ordered: list[Any] = []
     junk = piece.junk[::-1]
-    for line in lines[:last]:
-        while junk and isinstance(line[0], int) and junk[-1][0] < line[0]:
+    # A stray line stays behind the field that it followed, and before what is new: it could be a fold of that.
+    following = list(itertools.accumulate(reversed([_start(line) for line in lines]), min))[::-1]
+    for line, start in zip(lines, following, strict=True):
+        while junk and junk[-1][0] < start:
             ordered.append(junk.pop())
         ordered.append(line)
-    return [*ordered, *reversed(junk), *lines[last:]]
+    return [*ordered, *reversed(junk)]
+
+
+def _start(line: tuple[Any, Any]) -> float:
+    """Where a line of the source starts; behind all of them for a new one."""
+    return line[0] if isinstance(line[0], int) else math.inf
 
 
 def fold(name: str, value: object, policy: Policy, eol: bytes) -> bytes:
