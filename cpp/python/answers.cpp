@@ -64,7 +64,6 @@ void end_message_after(SMFICTX *context, Step step, sfsistat status) {
     // After a QUIT_NC libmilter may drop the answer for a no-reply that it agreed to before: then a failure stays.
     if (connection != nullptr && (connection->is_negotiated || connection->failure() == nullptr)) {
         connection->reset_message();
-        connection->is_decided = true;
     }
 }
 

@@ -246,6 +246,7 @@ void Connection::reset_message() noexcept {
     m_body_begun = false;
     m_held_edits.clear();
     m_has_envelope = false;
+    m_has_begun = false;
     skips_body = false;
     plain_steps = 0;
     body.buffer.clear();

@@ -91,9 +91,11 @@ public:
     }
     // A message is under way until reset_message(). False when it is too late for it: the filter is about to stop.
     bool begin_message() noexcept {
-        is_decided = false;
+        m_has_begun = true;
         return m_message.set();
     }
+    // Also true for one that was paused.
+    bool has_begun() const noexcept { return m_has_begun; }
     bool has_message() const noexcept { return m_message.is_set(); }
     // False for one that was refused before a handler could hear of it, so that its end is no news either.
     bool knows_message() const noexcept { return !m_connection_failure && !is_too_late; }
@@ -110,7 +112,6 @@ public:
     GatheredBody body;                 // where the plan gathers
     bool is_given_up = false;          // the filter has stopped, and said so
     bool is_too_late = false;          // the same, and a message came after that
-    bool is_decided = false;           // the last message got its final answer: an abort that follows belongs to it
     bool skips_body = false;           // SKIP was answered; no more chunks go to the handler
     std::shared_ptr<const Plan> plan;  // null until the receiver is made
     py::object receiver;               // first argument of each handler: the user's object, or the handle
@@ -141,6 +142,7 @@ private:
     MessageMark m_message;
     std::atomic<MessageNumber> m_message_number{1};
     bool m_has_envelope = false;
+    bool m_has_begun = false;
     bool m_body_begun = false;
     std::string m_peer;          // guarded by m_mutex; empty until it is known
     std::string m_old_queue_id;  // likewise; of the message before, where libmilter may go on telling it

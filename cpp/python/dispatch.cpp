@@ -54,31 +54,16 @@ void run_unanswered(Connection &connection, Filter &filter, Step step) {
     connection.leave();
 }
 
-// The message ends before its end.
-void abort_message(Connection &connection) {
-    // If MAIL is not sent, a message may be under way that no callback told of.
-    const bool is_known = connection.has_message() || (connection.options.protocol & SMFIP_NOMAIL) != 0;
-    if (is_known && connection.knows_message() && connection.plan->has(Step::abort)) {
-        Filter &filter = *Filter::registered();
-        if (!connection.has_message() && !connection.is_decided) {
-            begin_message(filter, connection, Step::abort);
-        }
+// Ends the message that is under way, if there is one, before its end. An MTA may say ABORT after each message (Postfix
+// does), and HELO, MAIL or nothing at all in place of it.
+void leave_message(Connection &connection) {
+    if (connection.has_message() && connection.knows_message() && connection.plan->has(Step::abort)) {
         const Attach attach(&connection);
         if (attach) {
-            run_unanswered(connection, filter, Step::abort);
+            run_unanswered(connection, *Filter::registered(), Step::abort);
         }
     }
     connection.reset_message();
-    connection.is_decided = false;
-}
-
-// A step that comes between messages: what may be under way is over, although the MTA did not say ABORT.
-void leave_message(Connection &connection) {
-    if (connection.has_message()) {
-        abort_message(connection);
-    } else {
-        connection.reset_message();
-    }
 }
 
 // One callback that may answer, from beginning to end. `work(filter, connection)` answers where there is a handler.
@@ -102,12 +87,14 @@ sfsistat run(SMFICTX *context, Step step, Work &&work) {
         warn(filter, *connection, step, "it came without MAIL, the answer is TEMPFAIL");
         return fail(*connection, step, SMFIS_TEMPFAIL);
     }
-    const bool is_first = is_message_step(step) && !connection->has_message();
-    if (is_first && !connection->begin_message()) {
-        return give_up(context, filter, step);
-    }
-    if (is_first && !begin_message(filter, *connection, step)) {
-        return fail(*connection, step, filter.exception_policy());
+    if (is_message_step(step) && !connection->has_message()) {
+        const bool is_new = !connection->has_begun();
+        if (!connection->begin_message()) {
+            return give_up(context, filter, step);
+        }
+        if (is_new && !begin_message(filter, *connection, step)) {
+            return fail(*connection, step, filter.exception_policy());
+        }
     }
     return work(filter, *connection);
 }
@@ -230,7 +217,7 @@ sfsistat abort(SMFICTX *context) {
         return SMFIS_CONTINUE;  // it says nothing: the message goes on, or the next callback ends it
     }
     connection->socket.acknowledge();  // abort has no answer that could carry the acknowledgement
-    abort_message(*connection);
+    leave_message(*connection);
     return SMFIS_CONTINUE;
 }
 

@@ -95,7 +95,11 @@ def test_none_may_come_from_a_decorated_handler(start: Start) -> None:
 
 @pytest.mark.parametrize("name", ["eom", "abort", "close"])
 def test_none_changes_nothing_where_the_mta_always_waits(start: Start, name: str) -> None:
-    process = start(f"class Filter(Base):\n    def {name}(self) -> None: note({name!r})")
+    process = start(f"""
+        class Filter(Base):
+            def envfrom(self, mailfrom, *params): return CONTINUE
+            def {name}(self) -> None: note({name!r})
+    """)
     with Client(process.address) as client:
         assert client.negotiation.protocol & Protocol.NR_ALL == Protocol.NONE
         assert session(client)["eom"].verdict is Verdict.CONTINUE

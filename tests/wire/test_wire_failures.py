@@ -82,6 +82,7 @@ def test_a_failure_that_nobody_waits_for_harms_nothing(start: Start, step: str, 
     process = start(
         f"""
         class Filter(Base):
+            def envfrom(self, mailfrom, *params): return CONTINUE
             def eom(self): return ACCEPT
             def {step}(self):
                 note("{step}")

@@ -116,9 +116,7 @@ class Expected:
         if command in self._absent:
             return None
         # A message ends early with ABORT, or with what cannot come within a message.
-        if command == "K" or (command in "CHM" and self._is_under_way):
-            self._end()
-        if command == "A" and (self._is_under_way or "M" in self._absent):
+        if command == "K" or (command in "CHMA" and self._is_under_way):
             self._end()
         if command in "MRTLNB":
             self._is_under_way = True
