@@ -52,8 +52,6 @@ def parse_address(text: str) -> Address:
 
 def _internet_address(family: socket.AddressFamily, rest: str, text: str) -> Address:
     port, at, host = rest.partition("@")
-    if at and not host:
-        raise ValueError(f"socket is {text!r}: the host after @ is missing")
     # libmilter takes the digits and passes over what is between them and the @, so there are programs that write it.
     digits = re.match(r"[0-9]+(?![0-9.])", port)
     if digits is None or digits[0] == port:

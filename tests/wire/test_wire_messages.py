@@ -78,10 +78,12 @@ def test_it_begins_anew_after_each_way_a_message_can_end(start: Start) -> None:
     ]
 
 
-def test_a_message_that_is_heard_of_only_by_its_abort(start: Start) -> None:
+def test_a_message_that_nothing_was_heard_of_is_not_aborted(start: Start) -> None:
+    # Postfix says ABORT after each message too.
     process = start("""
         class Filter(Base):
             def begin_message(self): note("begin")
+            def eom(self): note("eom")
             def abort(self): note("abort")
     """)
     with Client(process.address) as client:
@@ -89,7 +91,31 @@ def test_a_message_that_is_heard_of_only_by_its_abort(start: Start) -> None:
         for _ in range(2):
             client.mail("<>")
             client.abort()
-    assert words(process) == ["begin", "abort"] * 2
+            client.mail("<>")
+            client.rcpt("<b@x>")
+            client.eom()
+            client.abort()
+    assert words(process) == ["begin", "eom"] * 2
+
+
+def test_a_refused_data_begins_no_new_message(start: Start) -> None:
+    process = start("""
+        class Filter(Base):
+            def begin_message(self): note("begin")
+            def envfrom(self, mailfrom, *params): return CONTINUE
+            def data(self): return REJECT
+            def abort(self): note("abort")
+    """)
+    with Client(process.address) as client:
+        client.connect()
+        client.mail("<1>")
+        client.rcpt("<2>")
+        for _ in range(2):
+            assert client.data().verdict is Verdict.REJECT
+            client.rcpt("<3>")
+        client.abort()
+        client.mail("<4>")
+    assert words(process) == ["begin", "begin", "abort"]
 
 
 @pytest.mark.parametrize("handler", ["envfrom", "header", "eom"])
