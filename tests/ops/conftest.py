@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -33,6 +34,15 @@ def script(tmp_path: Path) -> Script:
             return finished(source, tmp_path, address)
 
     return run
+
+
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """A folder that every user gets through to, as pytest's own are not."""
+    with tempfile.TemporaryDirectory(prefix="pymilter-open-") as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        yield folder
 
 
 @pytest.fixture(params=["unix", "inet"])

@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import urllib.request
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -279,6 +280,33 @@ def test_peers_that_only_take_up_room(tmp_path: Path, workers: int) -> None:
         assert "Traceback" not in crew.process.stderr
         for peer in peers:
             peer.close()
+
+
+def test_peers_that_send_a_little_now_and_then(tmp_path: Path) -> None:
+    """Each read comes in time, and the request never to its end: there is a deadline for all of it."""
+    before = "import pymilter._scrapes as s; s.LONGEST = 1.0"
+    with serving(tmp_path, before=before, workers=0, metrics="127.0.0.1:0") as crew:
+        peers = silent(crew, 16)
+        for peer in peers:
+            peer.sendall(b"GET /metrics HTTP/1.0\r\n")
+        enough = threading.Event()
+
+        def trickle() -> None:
+            while not enough.wait(0.05):
+                for peer in peers:
+                    with contextlib.suppress(OSError):
+                        peer.sendall(b"X")
+
+        trickling = threading.Thread(target=trickle)
+        trickling.start()
+        try:
+            assert eventually(lambda: works(lambda: "pymilter_messages_total" in scrape(crew)), bool)
+        finally:
+            enough.set()
+            trickling.join()
+            for peer in peers:
+                peer.close()
+        assert "Traceback" not in crew.process.stderr
 
 
 def works(what: Callable[[], bool]) -> bool:

@@ -18,7 +18,9 @@ from pymilter.testing import FilterProcess
 from support import require
 from support.wire import free_address
 
-UNIT = Path(__file__).parents[2] / "examples" / "pymilter-gate.service"
+EXAMPLES = Path(__file__).parents[2] / "examples"
+UNIT = EXAMPLES / "pymilter-gate.service"
+UNITS = (UNIT, EXAMPLES / "pymilter-gate.socket")
 # systemd's own scale goes from 0, safe, to 10; a service without any hardening has 9.6.
 WORST_EXPOSURE = 2.0
 
@@ -93,14 +95,15 @@ def test_an_abstract_socket(tmp_path: Path) -> None:
         assert receiver.recv(100) == b"READY=1"
 
 
-def test_the_unit_file_is_right(tmp_path: Path) -> None:
+def test_the_unit_files_are_right(tmp_path: Path) -> None:
     analyze = require.command("systemd-analyze", "systemd")
     program = tmp_path / "gate.py"
     program.touch()
-    unit = tmp_path / UNIT.name
-    unit.write_text(UNIT.read_text().replace("/opt/gate/gate.py", str(program)))
-    done = subprocess.run([analyze, "verify", "--man=no", unit], capture_output=True, text=True, check=False)
-    about_ours = [line for line in (done.stdout + done.stderr).splitlines() if UNIT.name in line]
+    for unit in UNITS:
+        (tmp_path / unit.name).write_text(unit.read_text().replace("/opt/gate/gate.py", str(program)))
+    names = [tmp_path / unit.name for unit in UNITS]
+    done = subprocess.run([analyze, "verify", "--man=no", *names], capture_output=True, text=True, check=False)
+    about_ours = [line for line in (done.stdout + done.stderr).splitlines() if UNIT.stem in line]
     assert about_ours == []
 
 

@@ -41,6 +41,7 @@ class Crew:
         before: str = "",
         after: str = "",
         env: Mapping[str, str] | None = None,
+        python: Path | None = None,
         **options: object,
     ) -> None:
         self.program = folder / "program.py"
@@ -50,7 +51,7 @@ class Crew:
         self.count = options.get("workers", 0)
         self.write("old")
         self.process = FilterProcess(
-            [sys.executable, self.program, address, self.pid_file], address, timeout=20, env=env
+            [python or sys.executable, self.program, address, self.pid_file], address, timeout=20, env=env
         )
 
     def write(self, reply: str, before: str | None = None) -> None:
@@ -94,11 +95,12 @@ def serving(
     before: str = "",
     after: str = "",
     env: Mapping[str, str] | None = None,
+    python: Path | None = None,
     **options: object,
 ) -> Iterator[Crew]:
     """A crew that serves; see `Crew`."""
     with free_address(kind) as address:
-        crew = Crew(folder, address, before, after, env, **options)
+        crew = Crew(folder, address, before, after, env, python, **options)
         with crew.process:
             crew.wait_until_it_serves()
             yield crew
