@@ -10,7 +10,7 @@ import pytest
 
 from pymilter.testing import Client, ClientError, Verdict
 from support.crew import serving
-from support.wire import Start, eventually
+from support.wire import Script, Start, eventually
 
 # What a program has that a handler starts without closing anything: in the middle of a body that is gathered in a file.
 SEES = """
@@ -76,6 +76,7 @@ def test_what_a_program_inherits_during_the_end(start: Start) -> None:
             return CONTINUE
     """,
         grace=60,
+        keeps_connections=True,
     )
     client = Client(process.address)
     client.connect()
@@ -88,6 +89,7 @@ def test_what_a_program_inherits_during_the_end(start: Start) -> None:
     client.abort()
     with contextlib.suppress(ClientError):
         client.close()
+    assert process.wait() == 0, process.stderr
 
 
 def test_what_a_program_inherits_from_a_worker(tmp_path: Path) -> None:
@@ -131,3 +133,71 @@ def test_accept_never_waits(start: Start, kind: str) -> None:
         client.connect()
         client.helo()
     assert process.seen("blocks") == [("blocks", False)]
+
+
+@pytest.mark.parametrize("address", ["inet:0@0.0.0.0", "inet6:0@::"])
+def test_a_filter_that_listens_on_all_addresses_knows_its_connections(script: Script, address: str) -> None:
+    """Their own address is not the listener's: steps are left unanswered all the same, and no child holds them."""
+    done = script(f"""
+        import os, socket
+        from pymilter.testing import Client
+        port = 0
+        def is_ours(number):
+            try:
+                with socket.socket(fileno=os.dup(number)) as found:
+                    return found.family != socket.AF_UNIX and found.getsockname()[1] == port
+            except OSError:
+                return False
+        class Filter(Base):
+            def hello(self, hostname):
+                if (child := os.fork()) == 0:
+                    os._exit(sum(map(is_ours, map(int, os.listdir("/proc/self/fd")))))
+                note("held", os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+                note("transports", stats().transports.acknowledged_tcp, stats().transports.plain_tcp)
+                return CONTINUE
+        def main(_):
+            global port
+            with Server(Filter, {address!r}) as server:
+                port = int(server.address.split(":", 1)[1].split("@")[0])
+                loopback = server.address.replace("0.0.0.0", "127.0.0.1").replace("@::", "@::1")
+                with Client(loopback) as client:
+                    client.connect()
+                    client.helo()
+    """)
+    assert done.seen == [("held", 0), ("transports", 1, 0)], done.stderr
+
+
+def test_threads_of_libmilter_that_have_ended_are_not_inside(script: Script) -> None:
+    """Many connections at once make many threads, most of which end when there are few again."""
+    done = script("""
+        import threading, time
+        from pathlib import Path
+        from pymilter.testing import Client
+        seen = set()
+        class Filter(Base):
+            def hello(self, hostname):
+                seen.add(threading.get_native_id())
+                time.sleep(0.1)
+                return CONTINUE
+        def ended():
+            return sum(not Path(f"/proc/self/task/{thread}").exists() for thread in seen)
+        def talk(address):
+            with Client(address, timeout=60) as client:
+                client.connect()
+                client.helo()
+        def main(address):
+            with Server(Filter, address):
+                talking = [threading.Thread(target=talk, args=(address,)) for _ in range(24)]
+                for thread in talking:
+                    thread.start()
+                for thread in talking:
+                    thread.join()
+                until = time.monotonic() + 20
+                while ended() == 0 and time.monotonic() < until:
+                    time.sleep(0.01)
+                note("ended", ended() > 0)
+                time.sleep(0.1)  # the last moment of a thread
+                note("inside", stats().in_flight)
+    """)
+    assert done.seen == [("ended", True), ("inside", 0)], done.stderr
+    assert "still running" not in done.stderr

@@ -130,6 +130,12 @@ def test_a_socket_that_is_open_already(script: Script, kind: str, family: str) -
             errno.EBADF,
             "systemd has passed no socket of this name, but: other",
         ),
+        (
+            "systemd:mail",
+            "os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS='1', LISTEN_FDNAMES='other:mail')",
+            errno.EBADF,
+            "systemd has passed no socket of this name, but: other",
+        ),
     ],
 )
 def test_descriptors_that_are_no_use(script: Script, address: str, before: str, code: int, reason: str) -> None:

@@ -1,0 +1,49 @@
+"""Numbers of operation that nobody waits for: the watchdog's, and asking workers for theirs."""
+
+from __future__ import annotations
+
+import os
+import threading
+
+import pytest
+
+from pymilter._stats import Stats, total
+from pymilter._systemd import watchdog_seconds
+from pymilter._tally import Tally
+
+
+@pytest.mark.parametrize(
+    ("microseconds", "seconds"), [("3000000", 1.5), ("30000000", 15.0), ("0", 0.0), ("", 0.0), ("soon", 0.0)]
+)
+def test_the_watchdog_is_fed_twice_as_often_as_it_asks(
+    monkeypatch: pytest.MonkeyPatch, microseconds: str, seconds: float
+) -> None:
+    monkeypatch.setenv("WATCHDOG_USEC", microseconds)
+    monkeypatch.delenv("WATCHDOG_PID", raising=False)
+    assert watchdog_seconds() == seconds
+    monkeypatch.setenv("WATCHDOG_PID", str(os.getpid() + 1))
+    assert watchdog_seconds() == 0.0
+
+
+class Silent:
+    """A worker that is asked and says nothing."""
+
+    def __init__(self) -> None:
+        self.asked = threading.Event()
+
+    def ask(self) -> None:
+        self.asked.set()
+
+
+def test_a_worker_that_dies_while_it_is_asked_is_waited_for_no_longer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pymilter._tally.ANSWER_WITHIN", 1000.0)
+    tally, worker = Tally(), Silent()
+    tally.take(worker, total(()))
+    answers: list[Stats] = []
+    for _ in range(2):  # the one who asks just then, and the next
+        asking = threading.Thread(target=lambda: answers.append(tally.ask()), daemon=True)
+        asking.start()
+        assert worker.asked.wait(30)
+        tally.end(worker)
+        asking.join(30)
+    assert answers == [total(())] * 2
