@@ -10,7 +10,7 @@ void bind_body(py::module_ &module) {
     py::class_<BodyView>(module, "BodyView", py::buffer_protocol(), made_in_cpp_only(),
                          "The file behind a gathered body that is too large for memory.")
         .def_buffer([](const BodyView &view) { return view.buffer(); });
-    py::class_<Gather>(module, "Gather", made_in_cpp_only(), "How the chunks of a body are gathered.");
+    const py::class_<Gather> gather(module, "Gather", made_in_cpp_only(), "How the chunks of a body are gathered.");
     module.def(
         "make_gather",
         [](std::size_t piece, std::size_t limit, std::size_t in_memory, bool as_view, const py::tuple &exceeded) {

@@ -90,8 +90,8 @@ std::size_t set_max_data_size(std::size_t size) {
 void bind_filter(py::module_ &module) {
     check_library_version();
 
-    py::class_<Plan, std::shared_ptr<Plan>>(module, "Plan", made_in_cpp_only(),
-                                            "What dispatch must know of a class of handlers.");
+    const py::class_<Plan, std::shared_ptr<Plan>> plan(module, "Plan", made_in_cpp_only(),
+                                                       "What dispatch must know of a class of handlers.");
     module.def("make_plan", &make_plan, py::kw_only(), py::arg("actions"), py::arg("protocol"), py::arg("steps"),
                py::arg("mute"), py::arg("negotiates"), py::arg("has_begin"), py::arg("text"), py::arg("macros"),
                py::arg("hooks"), py::arg("gather"), "Make the plan of a class.");

@@ -50,11 +50,14 @@ void read_all(int file, char *to, std::size_t size) {
 }
 
 // Written before threads of libmilter's begin.
-std::string temporary_folder = "/tmp";
+std::string &temporary_folder() {
+    static std::string folder = "/tmp";
+    return folder;
+}
 
 // A file that has no name, so that it goes when it is closed, however the process ends.
 int open_nameless_file() {
-    std::string path = temporary_folder + "/pymilter-body-XXXXXX";
+    std::string path = temporary_folder() + "/pymilter-body-XXXXXX";
     const int file = ::mkostemp(path.data(), O_CLOEXEC);
     if (file < 0) {
         fail("cannot make a temporary file for a body");
@@ -67,7 +70,7 @@ int open_nameless_file() {
 
 void note_temporary_folder() {
     if (const char *const folder = std::getenv("TMPDIR"); folder != nullptr && *folder != '\0') {
-        temporary_folder = folder;
+        temporary_folder() = folder;
     }
 }
 

@@ -85,7 +85,8 @@ bool is_to_install(const Watched &watched) noexcept {
     struct sigaction current{};
     ::sigaction(watched.number, nullptr, &current);
     // As nohup does: the user's wish. A program that reloads on SIGHUP has a wish of its own.
-    const bool ignored = current.sa_handler == SIG_IGN && !(watched.number == SIGHUP && is_reloading_on_hup.load());
+    const bool reloads = watched.number == SIGHUP && is_reloading_on_hup.load();
+    const bool ignored = current.sa_handler == SIG_IGN && !reloads;
     return !ignored && current.sa_handler != on_signal && (current.sa_flags & SA_SIGINFO) == 0;
 }
 

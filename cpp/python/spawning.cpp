@@ -26,8 +26,8 @@ constexpr std::array<std::string_view, 3> starts{"subprocess.Popen", "os.posix_s
 // Likewise, just before a thread is started. The first argument is what it will run.
 constexpr std::array<std::string_view, 2> thread_starts{"_thread.start_new_thread", "_thread.start_joinable_thread"};
 
-template <std::size_t count>
-bool is_one_of(const char *event, const std::array<std::string_view, count> &events) {
+template <std::size_t Count>
+bool is_one_of(const char *event, const std::array<std::string_view, Count> &events) {
     return std::find(events.begin(), events.end(), event) != events.end();
 }
 
