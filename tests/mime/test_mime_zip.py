@@ -151,3 +151,22 @@ def test_damaged_zip_raises_nothing_else(data: st.DataObject) -> None:
         raw[data.draw(st.integers(0, len(raw) - 1))] = data.draw(st.integers(0, 255))
     with contextlib.suppress(ZipUnreadableError):
         mime.zipnames(bytes(raw))
+
+
+def test_name_in_a_unicode_path_field() -> None:
+    """Info-ZIP's field 0x7075: Explorer and unzip show that name."""
+    info = zipfile.ZipInfo("good.txt")
+    name = b"evil.exe"
+    info.extra = struct.pack("<HHBI", 0x7075, 5 + len(name), 1, 0) + name
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        archive.writestr(info, b"data")
+    assert listed(out.getvalue()) == ["good.txt", "evil.exe"]
+    for content_type in ("application/zip (x)", "application/zip; name=a.zip"):
+        msg = read(base64_leaf(content_type, out.getvalue()))
+        assert mime.defang(msg, "/saved", scan_zip=True)
+
+
+def test_zip_file_whose_base64_begins_with_padding() -> None:
+    raw = base64_leaf("application/zip; name=a.zip", zipped("evil.exe")).replace(b"\n\n", b"\n\n=", 1)
+    assert mime.defang(read(raw), "/saved", scan_zip=True)

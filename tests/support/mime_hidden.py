@@ -275,6 +275,42 @@ def _encoding_cases() -> Iterator[tuple[str, Case]]:
         yield f"quoted-printable: {title}", lambda _, html, old=old, new=new: page(qp, html.replace(old, new))  # type: ignore[misc]
 
 
+# -- charsets
+
+_UTF16 = ("unicode", "ucs-2", "iso-10646-ucs-2", "csunicode", "unicodefeff", "utf-16", "utf-16le")
+
+
+def _charset_cases() -> Iterator[tuple[str, Case]]:
+    for label, mark in itertools.product((*_UTF16, "us-ascii", "utf-8", "x-nothing", ""), (True, False)):
+        if not mark and label not in _UTF16:
+            continue
+        header = b"Content-Type: text/html" + (b"; charset=" + label.encode() if label else b"")
+        prefix = b"\xff\xfe" if mark else b""
+        for coding in (b"base64", b"binary"):
+            yield (
+                f"UTF-16 {'with' if mark else 'without'} mark, {label or 'no label'}, {coding.decode()}",
+                lambda _, html, h=header, p=prefix, c=coding: page(  # type: ignore[misc]
+                    h + b"\nContent-Transfer-Encoding: " + c,
+                    (coded if c == b"base64" else bytes)(p + html.decode().encode("utf-16-le")),
+                ),
+            )
+    for label in ("utf-7", "x-unicode-2-0-utf-7", "unicode-1-1-utf-7"):
+        yield (
+            f"UTF-7, {label}",
+            lambda _, html, label=label: page(  # type: ignore[misc]
+                b"Content-Type: text/html; charset=" + label.encode(),
+                html.replace(b"<", b"+ADw-").replace(b">", b"+AD4-"),
+            ),
+        )
+    yield (
+        "UTF-16, big end first",
+        lambda _, html: page(
+            b"Content-Type: text/html\nContent-Transfer-Encoding: base64",
+            coded(b"\xfe\xff" + html.decode().encode("utf-16-be")),
+        ),
+    )
+
+
 # -- names
 
 _NAMES: dict[str, str] = {
@@ -371,6 +407,7 @@ KINDS: dict[str, Callable[[], Iterator[tuple[str, Case]]]] = {
     "headers": _header_cases,
     "multiparts": _multipart_cases,
     "encodings": _encoding_cases,
+    "charsets": _charset_cases,
     "names": _name_cases,
     "files": _file_cases,
 }

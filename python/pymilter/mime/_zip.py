@@ -13,6 +13,7 @@ from ._names import is_zip_name
 _LIMITS = ZipLimits()
 _ENTRY = b"PK\x01\x02"
 _MIB = 1 << 20
+_UNICODE_PATH = 0x7075
 #: Everything zipfile raises on broken files.
 _FAULTS = (
     zipfile.BadZipFile, zlib.error, struct.error, EOFError, OSError, ValueError, OverflowError, RuntimeError,
@@ -57,8 +58,9 @@ class _Lister:
             if not self._entries:
                 raise ZipLimitError(f"more than {self._limits.entries} entries in a zip file")
             self._entries -= 1
-            found.append(("zipname", entry.filename))
-            if is_zip_name(entry.filename) and not entry.is_dir():
+            names = [entry.filename, *_unicode_names(entry.extra)]
+            found += [("zipname", name) for name in dict.fromkeys(names)]
+            if any(is_zip_name(name) for name in names) and not entry.is_dir():
                 if depth >= self._limits.depth:
                     raise ZipLimitError(f"zip files nested deeper than {self._limits.depth}: {entry.filename!r}")
                 found += self.names(self._read(archive, entry), depth + 1)
@@ -76,3 +78,14 @@ class _Lister:
             data = file.read(entry.file_size + 1)
         self._size -= len(data)
         return data
+
+
+def _unicode_names(extra: bytes) -> list[str]:
+    """Return the names in Info-ZIP's Unicode path fields (0x7075), which many programs take for the name."""
+    names, pos = [], 0
+    while pos + 4 <= len(extra):
+        kind, size = struct.unpack_from("<HH", extra, pos)
+        if kind == _UNICODE_PATH:
+            names.append(extra[pos + 9 : pos + 4 + size].decode("utf-8", "replace"))  # behind a version and a CRC
+        pos += 4 + size
+    return names
