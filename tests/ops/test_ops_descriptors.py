@@ -18,8 +18,9 @@ SEES = """
         # What there is beside 0, 1 and 2, and the folder that the program reads.
         import subprocess
         done = subprocess.run(["/bin/ls", "-l", "/proc/self/fd"], close_fds=False, capture_output=True, text=True)
-        links = [line.split()[-3:] for line in done.stdout.splitlines() if "->" in line]
-        found = [what for number, _, what in links if int(number) > 2 and not what.startswith("/proc/")]
+        links = [line.split(" -> ") for line in done.stdout.splitlines() if " -> " in line]
+        links = [(int(before.split()[-1]), what) for before, what in links]
+        found = [what for number, what in links if number > 2 and not what.startswith("/proc/")]
         # Debian's libmilter has a pipe of its own, to wake its threads, which it does not close.
         pipes = sorted(what for what in found if what.startswith("pipe:"))
         return [what for what in found if what not in pipes[:1]]
