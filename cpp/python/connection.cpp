@@ -12,6 +12,8 @@ namespace pymilter {
 
 namespace {
 
+std::atomic<bool> is_forked{false};
+
 // libmilter does not write to the name.
 const char *macro(SMFICTX *context, const char *name) { return ::smfi_getsymval(context, const_cast<char *>(name)); }
 
@@ -185,8 +187,16 @@ void Connection::set_peer(std::string peer) {
     run_locked(m_mutex, [&] { m_peer = std::move(peer); });
 }
 
+void Connection::abandon_all() noexcept { is_forked.store(true, std::memory_order_relaxed); }
+
 void Connection::check_at(Step wanted, const char *what, MessageNumber message) const {
     check_usable(what, message);
+    if (is_forked.load(std::memory_order_relaxed)) {
+        // Its descriptor is closed here, and by now may be that of a file.
+        raise_milter_error(std::string{what} +
+                           " is not possible in a process that a handler has forked: the connection "
+                           "is the parent's");
+    }
     if (step() != wanted) {
         raise_milter_error(std::string{what} + " is possible only at " + traits(wanted).name + ", not at " +
                            traits(step()).name);

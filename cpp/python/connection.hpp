@@ -71,6 +71,8 @@ public:
     // Postfix wants the chunks of a body in one run, so what is edited after the first chunk waits for flush_edits.
     void edit(std::uint32_t action, const char *what, Call function, MessageNumber message);
     void replace_body(const Call &function, MessageNumber message);
+    // In a forked process: the connections stay the parent's, and nothing is sent over them.
+    static void abandon_all() noexcept;
     // Throws MilterError unless the step is `wanted`; `what` names the call.
     void check_at(Step wanted, const char *what, MessageNumber message) const;
     // The message that the calling thread works for: within a callback the one under way, in a thread that a handler

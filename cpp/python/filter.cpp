@@ -278,6 +278,7 @@ void Filter::abandon() {
     leave_signals();
     m_share.abandon();
     m_listener.abandon();
+    Connection::abandon_all();
     Gate::abandon();
 }
 

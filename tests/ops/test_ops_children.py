@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import signal
+from pathlib import Path
 
 import pytest
 
 from pymilter.testing import Client, Verdict
-from support.wire import Script, Start
+from support.wire import Script, Start, message
 
 SOURCE = """
     import atexit, os, signal, sys, threading, time
@@ -76,6 +77,7 @@ def test_it_does_so_in_every_handler(start: Start, hook: str) -> None:
     process = start(f"""
         import os, sys
         class Filter(Base):
+            def envfrom(self, *args): return CONTINUE  # abort is told only of a message that was told of
             def {hook}:
                 if (child := os.fork()) == 0:
                     sys.exit(3)
@@ -159,6 +161,38 @@ def test_in_the_child_only_the_handler_that_forked_is_inside(start: Start) -> No
         client.connect()
         client.helo()
     assert process.seen("inside") == [("inside", 1, False)]
+
+
+def test_a_child_sends_nothing_over_the_parents_connection(start: Start, tmp_path: Path) -> None:
+    # The number of the connection's descriptor may by then be that of a file which the child has opened.
+    file = tmp_path / "file"
+    process = start(f"""
+        import os
+        class Filter(Base):
+            def eom(self):
+                if (child := os.fork()) == 0:
+                    opened = [os.open({str(file)!r}, os.O_RDWR | os.O_CREAT) for _ in range(100)]
+                    for edit in (lambda: self.addheader("X-A", "b"), lambda: self.replacebody(b"x"), self.progress):
+                        try:
+                            edit()
+                        except MilterError as error:
+                            note(str(error))
+                    note(self.getsymval("i"))
+                else:
+                    os.waitpid(child, 0)
+                return CONTINUE
+    """)
+    with Client(process.address) as client:
+        answers = message(client)
+    assert answers["eom"].edits == ()
+    assert file.read_bytes() == b""
+    *refused, (queue_id,) = process.seen()
+    assert [text.partition(" is not possible in a process that a handler has forked")[0] for (text,) in refused] == [
+        "addheader",
+        "replacebody",
+        "progress",
+    ]
+    assert queue_id is not None
 
 
 def test_a_handler_that_runs_at_once_can_stop_and_fork(script: Script) -> None:
