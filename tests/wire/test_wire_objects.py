@@ -44,7 +44,6 @@ HEARD: dict[str, list[tuple[object, ...]]] = {
     "eoh": [("eoh",)],
     "body": [("body", b"text\r\n")],
     "eom": [("eom",)],
-    "abort": [("abort",)],
     "close": [("close",)],
     "negotiate": [("negotiate",)],
 }
@@ -66,13 +65,15 @@ def test_a_handler_set_on_the_object_is_called(start: Start, name: str) -> None:
 
 
 def test_all_of_them_at_once(start: Start) -> None:
-    process = start(SET_ON_THE_OBJECT.format(names=(*HEARD, "unknown", "begin_message")), keeps_connections=True)
+    process = start(SET_ON_THE_OBJECT.format(names=(*HEARD, "abort", "unknown", "begin_message")), keeps_connections=True)
     with Client(process.address) as client:
         client.connect()
         message(client)
+        client.mail("<>")
+        client.abort()
     words = [values[0] for values in process.seen()]
     steps = ["connect", "begin_message", "envfrom", "envrcpt", "unknown", "data", "header_bytes", "eoh", "body", "eom"]
-    assert words == ["negotiate", *steps, "close"]
+    assert words == ["negotiate", *steps, "begin_message", "envfrom", "abort", "close"]
 
 
 def test_only_that_object_has_them(start: Start) -> None:
