@@ -186,9 +186,7 @@ def test_addresses(text: str, expected: str) -> None:
     assert str(Address.parse(text)) == expected
 
 
-@pytest.mark.parametrize(
-    "text", ["", "unix:", "inet:", "inet:x@y", "inet:0@y", "inet:65536@y", "tcp:1@y", "inet:1@", "fd:3"]
-)
+@pytest.mark.parametrize("text", ["", "unix:", "inet:", "inet:x@y", "inet:0@y", "inet:65536@y", "tcp:1@y", "fd:3"])
 def test_bad_addresses(text: str) -> None:
     with pytest.raises(ValueError, match="socket is "):
         Client(text)

@@ -65,7 +65,9 @@ def test_a_handler_set_on_the_object_is_called(start: Start, name: str) -> None:
 
 
 def test_all_of_them_at_once(start: Start) -> None:
-    process = start(SET_ON_THE_OBJECT.format(names=(*HEARD, "abort", "unknown", "begin_message")), keeps_connections=True)
+    process = start(
+        SET_ON_THE_OBJECT.format(names=(*HEARD, "abort", "unknown", "begin_message")), keeps_connections=True
+    )
     with Client(process.address) as client:
         client.connect()
         message(client)
