@@ -29,34 +29,52 @@ std::array<TextMode, step_count> function_text_modes() {
     return modes;
 }
 
-// What is set on an object itself, as its __dict__.
-py::dict attributes_of(const py::object &receiver) {
-    auto attributes = py::reinterpret_steal<py::dict>(PyObject_GenericGetDict(receiver.ptr(), nullptr));
-    if (!attributes) {
-        throw py::error_already_set();
-    }
-    return attributes;
-}
-
 // An object that serves two connections would mix up their messages.
-void check_is_new(const py::dict &attributes, py::handle type) {
-    const py::handle context = PyDict_GetItemWithError(attributes.ptr(), Names::get().context);
-    if (context && py::isinstance<Context>(context)) {
+void check_is_new(const py::object &receiver, py::handle type) {
+    if (py::cast<bool>(receiver.attr(Names::get().had_connection))) {
         throw py::type_error("the factory gave the same " + std::string(py::str(type.attr("__qualname__"))) +
                              " twice: it must make a new object for each connection");
     }
 }
 
-// Whether an object has handlers that are set on itself, as `self.eom = self.my_eom` does. What is no function is an
-// attribute of the program's own.
-bool sets_handlers(const py::dict &attributes) {
-    const auto is_function = [&](PyObject *name) {
-        PyObject *const found = name == nullptr ? nullptr : PyDict_GetItemWithError(attributes.ptr(), name);
-        return found != nullptr && PyCallable_Check(found) != 0;
+// Whether an attribute of the object is the method of that name of its class. Asking so, and not the object's __dict__,
+// spares CPython from making one, with which every later access to an attribute would be slower.
+bool is_method_of_class(const py::object &receiver, py::handle type, PyObject *name) {
+    const auto found = py::reinterpret_steal<py::object>(PyObject_GetAttr(receiver.ptr(), name));
+    const auto own = py::reinterpret_steal<py::object>(PyObject_GetAttr(type.ptr(), name));
+    PyErr_Clear();
+    return found && PyMethod_Check(found.ptr()) && PyMethod_GET_SELF(found.ptr()) == receiver.ptr() &&
+           PyMethod_GET_FUNCTION(found.ptr()) == own.ptr();
+}
+
+// Whether the object itself has an attribute of that name which can be called. Any other is the program's own.
+bool sets_handler(const py::object &receiver, PyObject *name) {
+    const auto attributes = py::reinterpret_steal<py::dict>(PyObject_GenericGetDict(receiver.ptr(), nullptr));
+    if (!attributes) {
+        throw py::error_already_set();
+    }
+    PyObject *const found = PyDict_GetItemWithError(attributes.ptr(), name);
+    return found != nullptr && PyCallable_Check(found) != 0;
+}
+
+// Whether an object has handlers that are set on itself, as `self.eom = self.my_eom` does, that its class does not
+// have, or has without a verdict. Any other is found when it is called.
+bool sets_handlers(const py::object &receiver, py::handle type, const Plan &plan) {
+    const auto is_set = [&](PyObject *name) {
+        return name != nullptr && !is_method_of_class(receiver, type, name) && sets_handler(receiver, name);
     };
     const Names &names = Names::get();
-    return is_function(names.begin_message) || std::any_of(names.method.begin(), names.method.end(), is_function) ||
-           std::any_of(names.bytes_hook.begin(), names.bytes_hook.end(), is_function);
+    for (std::size_t index = 1; index < step_count; ++index) {
+        const auto step = static_cast<Step>(index);
+        const bool is_handled = plan.has(step);
+        if ((!is_handled || plan.is_mute(step)) && is_set(names.method[index])) {
+            return true;
+        }
+        if (!is_handled && is_set(names.bytes_hook[index])) {
+            return true;
+        }
+    }
+    return !plan.has_begin && is_set(names.begin_message);
 }
 
 }  // namespace
@@ -133,14 +151,13 @@ void Filter::furnish(Connection &connection) {
     py::object receiver = m_make();
     const py::handle type = py::type::handle_of(receiver);
     auto plan = py::cast<std::shared_ptr<const Plan>>(m_plan_of(type));
-    const py::dict attributes = attributes_of(receiver);
-    check_is_new(attributes, type);
+    check_is_new(receiver, type);
     py::reinterpret_steal<py::object>(
         PyObject_CallMethodOneArg(receiver.ptr(), Names::get().set_context, connection.handle.ptr()));
     if (PyErr_Occurred() != nullptr) {
         throw py::error_already_set();
     }
-    if (sets_handlers(attributes)) {
+    if (sets_handlers(receiver, type, *plan)) {
         plan = py::cast<std::shared_ptr<const Plan>>(m_plan_of(receiver));
     }
     connection.receiver = receiver;

@@ -23,7 +23,7 @@ Names make_names() {
     }
     names.begin_message = PyUnicode_InternFromString("begin_message");
     names.set_context = PyUnicode_InternFromString("_setctx");
-    names.context = PyUnicode_InternFromString("_ctx");
+    names.had_connection = PyUnicode_InternFromString("_had_connection");
     names.actions = PyUnicode_InternFromString("_actions");
     names.protocol = PyUnicode_InternFromString("_protocol");
     names.wire = PyUnicode_InternFromString("_wire");

@@ -67,7 +67,7 @@ struct Names {
     std::array<PyObject *, step_count> bytes_hook{};
     PyObject *begin_message = nullptr;
     PyObject *set_context = nullptr;
-    PyObject *context = nullptr;
+    PyObject *had_connection = nullptr;
     PyObject *actions = nullptr;
     PyObject *protocol = nullptr;
     PyObject *wire = nullptr;

@@ -64,6 +64,7 @@ class Base:
     _actions: int = ALL_ACTIONS
     _protocol: int = 0
     _wanted_actions: int = ALL_ACTIONS
+    _had_connection: bool = False
 
     @Hidable
     def _ctx(self) -> Context:
@@ -78,6 +79,7 @@ class Base:
             vars(self).pop("_ctx", None)
         else:
             self._ctx = ctx  # hides the one above
+            self._had_connection = True
             ctx.setpriv(self)
 
     # ------------------------------------------------------------------------------------ the connection
