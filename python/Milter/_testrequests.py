@@ -50,6 +50,7 @@ class TestRequests:
         self._begin_message()
 
     def _begin_message(self) -> None:
+        self._has_begun = False
         self._addrcpt: list[tuple[str, str | None]] = []
         self._delrcpt: list[str] = []
         self._body: BytesIO | None = None

@@ -18,12 +18,16 @@ from pymilter import (
     Protocol,
     Reply,
     Stage,
+    Status,
 )
+from pymilter._faults import begins_messages
+from pymilter._handlers import Handlers
 from pymilter._negotiate import MUTE_BITS, SKIP_BITS
 
 from ._testmessage import TestMessage
 from ._testrequests import TestRequests, encoded
 
+MESSAGE_STEPS: Final = ("envfrom", "envrcpt", "data", "header", "eoh", "body", "eom")
 CHUNK: Final = 65535
 CLIENT_PORT: Final = 1234
 
@@ -63,10 +67,17 @@ class TestCtx(TestRequests):
             raise MilterError(f"{step} is not possible: there is no connection, _connect() makes one")
         if self._protocol & SKIP_BITS.get(step, 0):
             return CONTINUE
+        if step in MESSAGE_STEPS and not self._has_begun:
+            self._has_begun = True
+            if begins_messages(Handlers.of(self._priv)):
+                self._enter("begin_message", self._handler("begin_message"))
         result = self._enter(step, self._handler(method), *args)
         if isinstance(result, Reply):
             self._reply = (str(result.code), result.xcode, *result.text)
             result = result.status
+        elif result is not None and type(result) is not int and not isinstance(result, Status):
+            # True is 1, which would be REJECT: the filter answers such a result by its exception policy.
+            raise TypeError(f"{step}() returned {result!r}: allowed are a Status, a Reply (Reject, TempFail) and None")
         status = CONTINUE if result is None or result == NOREPLY else int(result)
         is_mute = self._protocol & MUTE_BITS.get(step, 0)
         if status != CONTINUE and is_mute:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import inspect
 import os
+import socket
 import subprocess
 import sys
 import textwrap
 from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -157,6 +158,29 @@ def test_each_message_begins_anew() -> None:
     assert (ctx._addrcpt, ctx._reply, ctx._bodyreplaced) == ([], None, False)
 
 
+def test_begin_message_is_called_before_each_message() -> None:
+    class Counting(Milter.Base):
+        heard: ClassVar[list[str]] = []
+
+        def begin_message(self) -> None:
+            self.heard.append("begin")
+
+        def header(self, name: str, value: str) -> None:
+            self.heard.append(name)
+
+        def eom(self) -> Outcome:
+            self.heard.append("eom")
+            return Milter.CONTINUE
+
+    ctx = TestCtx()
+    Milter.factory = Counting
+    assert ctx._connect() == Milter.CONTINUE
+    assert Counting.heard == []
+    for _ in range(2):
+        assert ctx._feedFile(BytesIO(b"A: b\n\nx\n")) == Milter.CONTINUE
+    assert Counting.heard == ["begin", "A", "eom"] * 2
+
+
 @pytest.mark.parametrize("status", [Milter.ACCEPT, Milter.REJECT, Milter.TEMPFAIL])
 def test_a_connection_that_was_answered_gets_no_message(status: int) -> None:
     ctx = _recorded(connect=status)
@@ -255,6 +279,19 @@ def test_a_verdict_without_an_answer_is_an_error() -> None:
     ctx._connect()
     with pytest.raises(ValueError, match="declared to give no verdict"):
         ctx._header("A", "b")
+
+
+@pytest.mark.parametrize("result", [True, False, socket.AF_INET, Milter.ADDHDRS, "250 ok"])
+def test_a_result_that_is_no_status_is_an_error(result: Any) -> None:
+    class Answering(Milter.Base):
+        def envfrom(self, *params: str) -> Any:
+            return result
+
+    ctx = TestCtx()
+    Milter.factory = Answering
+    assert ctx._connect() == Milter.CONTINUE
+    with pytest.raises(TypeError, match=r"envfrom\(\) returned .*: allowed are a Status, a Reply"):
+        ctx._envfrom("<a@example.org>")
 
 
 def test_what_a_handler_raises_comes_out() -> None:
