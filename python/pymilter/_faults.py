@@ -1,6 +1,5 @@
 """Faults of a class of handlers that are found when it is read, and not at the first message."""
 
-import difflib
 import functools
 import inspect
 import logging
@@ -142,5 +141,7 @@ def _meant_by(name: str) -> str | None:
     plain = name.lower().replace("_", "")
     if plain in OTHER_NAMES:
         return OTHER_NAMES[plain]
+    import difflib  # for the few classes that have methods of their own
+
     like = difflib.get_close_matches(plain, EVENTS, 1, LIKE)
     return EVENTS[like[0]] if like else None

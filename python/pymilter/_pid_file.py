@@ -3,7 +3,6 @@
 import contextlib
 import logging
 import os
-import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -27,6 +26,8 @@ def keep_pid_file(path: str | os.PathLike[str] | None) -> Iterator[None]:
 
 
 def _put_in_place(file: Path, text: bytes) -> int:
+    import secrets  # brings hashlib and more with it, which a worker does not need
+
     # Root may write it into a folder of the filter's user, who must not be able to choose another file: hence a name
     # that nobody can guess, which must be new, and no writing through links.
     fresh = file.with_name(f".{file.name}.{secrets.token_hex(8)}")

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ._constants import CHUNK_SIZE, Command, Protocol, Verdict
-from ._delivery import Mta, check_mta, edited_envelope, edited_message, taken_in
+from ._delivery import Delivered, Mta, check_mta, edited_envelope, edited_message, taken_in
 from ._message import Envelope, Message, bracketed
 from ._response import Edit, Response, SmtpReply
 from ._wire import Text, to_bytes, to_str
@@ -104,12 +104,12 @@ class Result:
     @property
     def headers(self) -> tuple[tuple[str, str], ...]:
         """The header fields after the edits: name and value, lines joined by LF, without the space after the colon."""
-        return tuple((to_str(field.name), to_str(field.value())) for field in Message.parse(self.message).fields)
+        return Delivered(self.envelope, self.message).headers
 
     @property
     def body(self) -> bytes:
         """The body after the edits."""
-        return Message.parse(self.message).body
+        return Delivered(self.envelope, self.message).body
 
 
 def play(
