@@ -9,7 +9,7 @@ from fnmatch import fnmatchcase
 from typing import Final
 
 from Milter._mailbox import parse_mailbox
-from Milter._rfc2047 import decode_words
+from pymilter.mime._encoded_words import decode_words
 
 __all__ = [
     "MASK",

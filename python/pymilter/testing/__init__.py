@@ -10,6 +10,18 @@ What becomes of a filter's edits depends on the mail server: `mta="postfix"` or 
 that out without a socket.
 """
 
+from pymilter.message._edits import (
+    AddHeader,
+    AddRecipient,
+    ChangeFrom,
+    ChangeHeader,
+    DeleteRecipient,
+    Edit,
+    InsertHeader,
+    Quarantine,
+    ReplaceBody,
+)
+
 from ._address import free_port, temporary_socket
 from ._client import Client
 from ._constants import Action, Command, Family, Protocol, Stage, Verdict
@@ -29,19 +41,7 @@ from ._message import Envelope
 from ._play import Refusal, Result, Step
 from ._process import FilterProcess
 from ._report import print_result
-from ._response import (
-    AddHeader,
-    AddRecipient,
-    ChangeFrom,
-    ChangeHeader,
-    DeleteRecipient,
-    Edit,
-    InsertHeader,
-    Quarantine,
-    ReplaceBody,
-    Response,
-    SmtpReply,
-)
+from ._response import Response, SmtpReply
 from ._send import send_message
 
 __all__ = [

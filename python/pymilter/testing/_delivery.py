@@ -7,10 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Literal, TypeAlias
 
-from ._errors import ProtocolError
-from ._headers import EditedHeader, PostfixHeader, SendmailHeader
-from ._message import Envelope, HeaderField, Message, bracketed
-from ._response import (
+from pymilter.message._edits import (
     AddHeader,
     AddRecipient,
     ChangeFrom,
@@ -21,6 +18,10 @@ from ._response import (
     Quarantine,
     ReplaceBody,
 )
+
+from ._errors import ProtocolError
+from ._headers import EditedHeader, PostfixHeader, SendmailHeader
+from ._message import Envelope, HeaderField, Message, bracketed
 from ._wire import to_bytes, to_str
 
 Mta: TypeAlias = Literal["postfix"] | Literal["sendmail"]  # as stubtest sees one Literal with both

@@ -6,11 +6,13 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from pymilter.message._edits import Edit
+
 from ._channel import Channel
 from ._constants import VERSION, Action, Command, Protocol, Stage, Verdict
 from ._errors import FilterGone, FilterTimeout, NotGranted, ProtocolError
 from ._macros import Macros
-from ._response import Edit, Response
+from ._response import Response
 from ._wire import (
     EDIT_ACTIONS,
     PROGRESS,

@@ -7,10 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from pymilter.message._edits import Edit
+
 from ._constants import CHUNK_SIZE, Command, Protocol, Verdict
 from ._delivery import Delivered, Mta, check_mta, edited_envelope, edited_message, taken_in
 from ._message import Envelope, Message, bracketed
-from ._response import Edit, Response, SmtpReply
+from ._response import Response, SmtpReply
 from ._wire import Text, to_bytes, to_str
 
 if TYPE_CHECKING:

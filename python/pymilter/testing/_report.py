@@ -8,9 +8,7 @@ import sys
 from collections.abc import Iterator
 from typing import TextIO
 
-from ._constants import Command, Verdict
-from ._play import Result, Step
-from ._response import (
+from pymilter.message._edits import (
     AddHeader,
     AddRecipient,
     ChangeFrom,
@@ -21,6 +19,9 @@ from ._response import (
     Quarantine,
     ReplaceBody,
 )
+
+from ._constants import Command, Verdict
+from ._play import Result, Step
 
 _MOST_ALIKE = 3
 _MOST_LINES = 2000

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from pymilter.message._edits import Edit
+
 from ._constants import Command, Verdict
 
 _LINE = re.compile(r"([45][0-9][0-9])(?:([ -])(.*))?", re.DOTALL)
@@ -59,73 +61,6 @@ class SmtpReply:
                 rest = rest[status.end() :]
             lines.append(rest)
         return cls(int(code), enhanced, tuple(lines))
-
-
-@dataclass(frozen=True, slots=True)
-class AddHeader:
-    """Append a header field (smfi_addheader)."""
-
-    name: str
-    value: str
-
-
-@dataclass(frozen=True, slots=True)
-class InsertHeader:
-    """Put a header field before the one at `index`, counted from 0 over all fields (smfi_insheader)."""
-
-    index: int
-    name: str
-    value: str
-
-
-@dataclass(frozen=True, slots=True)
-class ChangeHeader:
-    """Change the `index`-th field of this name, counted from 1; an empty value deletes it (smfi_chgheader)."""
-
-    index: int
-    name: str
-    value: str
-
-
-@dataclass(frozen=True, slots=True)
-class ChangeFrom:
-    """Change the envelope sender (smfi_chgfrom). `params` is None if no ESMTP parameters were sent."""
-
-    address: str
-    params: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class AddRecipient:
-    """Add a recipient. `params` is None for smfi_addrcpt, the ESMTP parameters for smfi_addrcpt_par."""
-
-    address: str
-    params: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class DeleteRecipient:
-    """Remove a recipient (smfi_delrcpt)."""
-
-    address: str
-
-
-@dataclass(frozen=True, slots=True)
-class ReplaceBody:
-    """Replace the body; several of them append to each other (smfi_replacebody)."""
-
-    data: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Quarantine:
-    """Put the message on hold (smfi_quarantine)."""
-
-    reason: str
-
-
-Edit = AddHeader | InsertHeader | ChangeHeader | ChangeFrom | AddRecipient | DeleteRecipient | ReplaceBody | Quarantine
-"""One change that a filter asked for at the end of the message."""
 
 
 @dataclass(frozen=True, slots=True)

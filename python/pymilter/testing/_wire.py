@@ -7,9 +7,7 @@ import struct
 from collections.abc import Iterable
 from typing import TypeAlias
 
-from ._constants import Action, Command, Protocol, Stage, Verdict
-from ._errors import ProtocolError
-from ._response import (
+from pymilter.message._edits import (
     AddHeader,
     AddRecipient,
     ChangeFrom,
@@ -19,8 +17,11 @@ from ._response import (
     InsertHeader,
     Quarantine,
     ReplaceBody,
-    SmtpReply,
 )
+
+from ._constants import Action, Command, Protocol, Stage, Verdict
+from ._errors import ProtocolError
+from ._response import SmtpReply
 
 Text: TypeAlias = str | bytes
 """Text for the wire: bytes as they are, str as UTF-8 with surrogateescape."""
