@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import html as html_module
 import re
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 from ._decode import charset_codec, decode_transfer, encode_transfer, is_uuencode, known_encoding
 from ._params import encodings
-from ._split import EOL
-
-if TYPE_CHECKING:
-    from ._message import MimeMessage
+from ._piece import EOL
+from ._source import SourceMessage
 
 #: Where a page ends: behind that, browsers show text too, but validators and signers complain.
 _PAGE_END = re.compile(r"</(?:body|html)[\t\n\r\f ]*+>", re.IGNORECASE)
 _SEALED = frozenset({"multipart/signed", "multipart/encrypted"})
 
 
-def set_text(msg: MimeMessage, text: str, charset: str | None = None) -> None:
+def set_text(msg: SourceMessage, text: str, charset: str | None = None) -> None:
     """Make a text the body, in `charset`, or else in the message's own if it can hold the text, or else in UTF-8."""
     if msg.is_multipart():
         make_plain(msg)
@@ -31,7 +29,7 @@ def set_text(msg: MimeMessage, text: str, charset: str | None = None) -> None:
     set_text_bytes(msg, data, label if changed else None)
 
 
-def set_text_bytes(msg: MimeMessage, data: bytes, charset: str | None) -> None:
+def set_text_bytes(msg: SourceMessage, data: bytes, charset: str | None) -> None:
     """Make an encoded text the body. `charset`, if it is not None, is a new label for it."""
     if charset is not None:
         if "mime-version" not in msg and (not msg.source or msg.source.start == 0):
@@ -56,7 +54,7 @@ def set_text_bytes(msg: MimeMessage, data: bytes, charset: str | None) -> None:
         msg.set_body_text(encoded.decode("ascii", "surrogateescape"))
 
 
-def _new_coding(msg: MimeMessage, data: bytes, wide: bool, relabelled: bool) -> str:
+def _new_coding(msg: SourceMessage, data: bytes, wide: bool, relabelled: bool) -> str:
     """Return the Content-Transfer-Encoding for a new text: the one that there is, unless it cannot hold the text."""
     now = msg.transfer_encoding()
     fields = msg.get_all("content-transfer-encoding", [])
@@ -94,7 +92,7 @@ def _is_ascii_compatible(charset: str | None) -> bool:
 # -- parts
 
 
-def make_plain(msg: MimeMessage) -> None:
+def make_plain(msg: SourceMessage) -> None:
     """Take away what a header says of its body, and call it plain text."""
     for name in {name.lower() for name in msg.keys() if name.lower().startswith("content-") or "=" in name}:  # noqa: SIM118
         del msg[name]
@@ -104,19 +102,19 @@ def make_plain(msg: MimeMessage) -> None:
     msg.set_payload_bytes(b"")
 
 
-def replace_with_text(root: MimeMessage, part: MimeMessage, text: str) -> None:
+def replace_with_text(root: SourceMessage, part: SourceMessage, text: str) -> None:
     """Put a text in the place of a part, which may be the message itself."""
     _path(root, part)
     make_plain(part)
     set_text(part, text)
 
 
-def drop(root: MimeMessage, part: MimeMessage) -> None:
+def drop(root: SourceMessage, part: SourceMessage) -> None:
     """Take a part out, and a multipart or message/rfc822 that then is empty as well."""
     *parents, _ = _path(root, part)
     while parents:
         parent = parents.pop()
-        siblings = cast("list[MimeMessage]", parent.get_payload())
+        siblings = cast("list[SourceMessage]", parent.get_payload())
         siblings[:] = [sibling for sibling in siblings if sibling is not part]
         parent.modified = True
         if siblings:
@@ -125,7 +123,7 @@ def drop(root: MimeMessage, part: MimeMessage) -> None:
     replace_with_text(root, root, "")
 
 
-def _path(root: MimeMessage, part: MimeMessage) -> list[MimeMessage]:
+def _path(root: SourceMessage, part: SourceMessage) -> list[SourceMessage]:
     """Return the entities from the message down to a part. Raises ValueError if it is not in there."""
     paths = [[root]]
     while paths:
@@ -141,7 +139,7 @@ def _path(root: MimeMessage, part: MimeMessage) -> list[MimeMessage]:
 # -- text at the end
 
 
-def append_text(root: MimeMessage, text: str, html: str | None) -> int:
+def append_text(root: SourceMessage, text: str, html: str | None) -> int:
     """Append to each text that is shown; see `MimeMessage.append_text`."""
     if html is None:
         html = "<br>\n" + html_module.escape(text, quote=False).replace("\n", "<br>\n")
@@ -156,20 +154,18 @@ def append_text(root: MimeMessage, text: str, html: str | None) -> int:
     return count
 
 
-def _shown(msg: MimeMessage) -> list[MimeMessage]:
+def _shown(msg: SourceMessage) -> list[SourceMessage]:
     """Return the texts that mail clients show: no attachments, no messages in the message, nothing that is sealed."""
-    from ._message import MimeMessage
-
     kind = msg.get_content_type()
     if msg.is_multipart():
         if not kind.startswith("multipart/") or kind in _SEALED:
             return []
-        return [text for part in msg.get_payload() if isinstance(part, MimeMessage) for text in _shown(part)]
+        return [text for part in msg.get_payload() if isinstance(part, SourceMessage) for text in _shown(part)]
     attached = msg.get_content_disposition() == "attachment" or msg.get_filename() is not None
     return [msg] if kind in ("text/plain", "text/html") and not attached and not msg.too_complex else []
 
 
-def _append_plain(part: MimeMessage, text: str) -> None:
+def _append_plain(part: SourceMessage, text: str) -> None:
     data = decode_transfer(part.payload_bytes(), part.transfer_encoding())
     charset = part.get_content_charset()
     more = _encode(text, charset or "us-ascii")
@@ -191,7 +187,7 @@ def _append_plain(part: MimeMessage, text: str) -> None:
     set_text(part, whole + end_line + text)
 
 
-def _append_html(part: MimeMessage, html: str) -> None:
+def _append_html(part: SourceMessage, html: str) -> None:
     """Insert before the end of the page; characters that are not ASCII as references, which any charset can hold."""
     data = decode_transfer(part.payload_bytes(), part.transfer_encoding())
     charset = part.get_content_charset()

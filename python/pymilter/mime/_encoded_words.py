@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from email.quoprimime import header_decode
 from typing import NamedTuple
 
-from pymilter.mime._charsets import find_codec
+from ._charsets import find_codec
 
 _HEAD = re.compile(r"=\?([^?*\s]*+)(?:\*[^?]*+)?\?([bBqQ])\?")
 _LINE_END = re.compile(r"[\r\n]")

@@ -11,7 +11,7 @@ from ._html_strict import strict_html
 from ._message import MimeMessage
 from ._scripts import RAW_ELEMENTS, WARNING, replace_spans, script_spans
 from ._sgml import SGMLParser
-from ._tokens import Attributes
+from ._tags import Attributes
 
 #: How often the charsets of a text are gone through: what is taken out in one changes the text in the others.
 _ROUNDS = 4

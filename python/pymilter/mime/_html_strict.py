@@ -15,7 +15,8 @@ from typing import ClassVar
 
 from ._html_charsets import codecs_to_show, decode
 from ._scripts import RAW_ELEMENTS, WARNING, replace_spans, script_spans
-from ._tokens import Attributes, TokenParser
+from ._tags import Attributes
+from ._tokens import TokenParser
 
 ELEMENTS = frozenset({
     "a", "abbr", "acronym", "address", "area", "article", "aside", "b", "bdi", "bdo", "big", "blockquote",

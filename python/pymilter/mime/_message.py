@@ -11,11 +11,13 @@ from email.header import Header
 from email.message import Message
 from typing import IO, Any, cast
 
+from ._charsets import forget_unknown_charsets
+from ._classic import ClassicNames
 from ._edit import append_text, drop, replace_with_text, set_text
 from ._limits import Limits
-from ._names import part_names
+from ._piece import source_text
 from ._source import SourceMessage
-from ._zip import zipnames
+from ._write import message_bytes, write_message
 
 _ENDING_FIELD = re.compile(r"((?>\r\n|\r|\n))(?![ \t])")
 _BAD_NAME = re.compile(r"[\x00-\x20:\x7f-\U0010ffff]")
@@ -23,7 +25,7 @@ _BAD_NAME = re.compile(r"[\x00-\x20:\x7f-\U0010ffff]")
 HeaderChange = Callable[["MimeMessage", str, str | None], object]
 
 
-class MimeMessage(SourceMessage):
+class MimeMessage(ClassicNames):
     """A message that can be changed part by part; what is not changed is written as it was read.
 
     `headerchange` is None, or is called with the message, a header's name and its new value (None when the header was
@@ -32,7 +34,6 @@ class MimeMessage(SourceMessage):
     """
 
     headerchange: HeaderChange | None
-    modified: bool
     removed: str | None = None
     """What the part was called, if a warning was put in its place; otherwise None."""
 
@@ -40,7 +41,6 @@ class MimeMessage(SourceMessage):
         """Make an empty message. `fp` and `seekable` are taken for old programs, and not used."""
         super().__init__()
         self.headerchange = None
-        self.modified = False
 
     # -- changes
 
@@ -91,16 +91,6 @@ class MimeMessage(SourceMessage):
                 return
         set_text(self, val, None if charset is None else str(charset))
 
-    def set_payload_bytes(self, data: bytes) -> None:
-        """Set the body, encoded as Content-Transfer-Encoding says, to be written exactly as it is."""
-        self.modified = True
-        super().set_payload_bytes(data)
-
-    def set_body_text(self, text: str) -> None:
-        """Set the body, encoded as Content-Transfer-Encoding says, to be written with the line ends of the message."""
-        self.modified = True
-        super().set_payload(text)
-
     def append_text(self, text: str, html: str | None = None) -> int:
         """Append a text to each text part that mail clients show; return how many there are.
 
@@ -142,77 +132,32 @@ class MimeMessage(SourceMessage):
             )
         return not self.has_source_body()
 
-    # -- classic names
+    # -- writing
 
-    def getheaders(self, name: str, failobj: Any = None) -> Any:
-        """Return the values of all headers of that name, or `failobj`."""
-        return self.get_all(name, failobj)
+    def as_bytes(self, unixfrom: bool = False, policy: Any = None) -> bytes:
+        """Return the message: the source's bytes for all that was not changed. With `policy`, the email package's."""
+        if policy is not None:
+            return super().as_bytes(unixfrom, policy)
+        return message_bytes(self, unixfrom)
 
-    def gettype(self) -> str:
-        """Return the content type in lower case."""
-        return self.get_content_type()
+    def as_string(self, unixfrom: bool = False, maxheaderlen: int = 0, policy: Any = None) -> str:
+        """Return the message as text: as it is when that is ASCII (its line ends LF), else as the email package does.
 
-    def getencoding(self) -> str | None:
-        """Return the Content-Transfer-Encoding header, or None."""
-        return self.get("content-transfer-encoding", None)
-
-    def ismultipart(self) -> bool:
-        """Tell whether there are parts."""
-        return self.is_multipart()
-
-    def getfilename(self, failobj: Any = None) -> Any:
-        """Return the file name, or `failobj`."""
-        return self.get_filename(failobj)
-
-    def getparam(self, param: str, failobj: Any = None, header: str = "content-type", unquote: bool = True) -> Any:
-        """Return a parameter of a header, or `failobj`."""
-        return self.get_param(param, failobj, header, unquote)
-
-    def getparams(self) -> list[tuple[str, Any]]:
-        """Return the parameters of Content-Type, the type itself first."""
-        return cast("list[tuple[str, Any]]", self.get_params([]))
-
-    def getname(self) -> str | None:
-        """Return the name parameter of Content-Type, or None."""
-        return next((value for key, value in self.getnames() if key == "name"), None)
-
-    def has_too_many_names(self) -> bool:
-        """Tell whether a header gives the part so many file names that not all of them are read."""
-        return part_names(self).too_many
-
-    def getnames(self, scan_zip: bool = False) -> list[tuple[str, str | None]]:
-        """Return what may name the part's content as a file: pairs of a parameter and its value.
-
-        These are all parameters of Content-Type, then ("filename", get_filename()), then other readings of the name,
-        and with `scan_zip` ("zipname", NAME) for each file in a zip file and in those in it.
-        Raises ZipUnreadableError (a zipfile.BadZipFile) for a zip file that cannot be looked into.
+        Where the email package fails, the text is read as UTF-8, with U+FFFD for what is not.
         """
-        names = part_names(self)
-        if scan_zip and names.is_zip:
-            content = self.get_payload(decode=True)
-            if content:
-                return [*names.pairs, *zipnames(content)]
-        return list(names.pairs)
+        if policy is None and not maxheaderlen:
+            whole = self.as_bytes(unixfrom)
+            if whole.isascii():
+                return source_text(whole)
+        try:
+            return super().as_string(unixfrom, maxheaderlen, policy)
+        except (LookupError, ValueError, TypeError, AttributeError):
+            forget_unknown_charsets()  # the email package has looked the sender's charset up
+            return self.as_bytes(unixfrom).decode("utf-8", "replace")
 
-    def get_payload_decoded(self) -> Any:
-        """Return the payload's decoded bytes; None when there are parts."""
-        return self.get_payload(decode=True)
-
-    def decode(self, filt: IO[bytes]) -> str | None:
-        """Write the payload's decoded bytes to `filt`, and return the Content-Transfer-Encoding header."""
-        content = self.get_payload(decode=True)
-        if content is not None:
-            filt.write(content)
-        return self.getencoding()
-
-    def get_submsg(self) -> list[Any] | None:
-        """Return the list of parts, which for a message/rfc822 is the message in it; None when there are none."""
-        return self.get_payload() if self.is_multipart() else None
-
-    @property
-    def submsg(self) -> list[Any] | None:
-        """The same as `get_submsg()`."""
-        return self.get_submsg()
+    def dump(self, file: IO[bytes], unixfrom: bool = False) -> None:
+        """Write the message to a binary file; `unixfrom` asks for a "From " line before it."""
+        write_message(self, file.write, unixfrom)
 
 
 class MimeGenerator(BytesGenerator):

@@ -6,13 +6,12 @@ import re
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
-from email.message import Message
-from typing import Any
 
 from ._decode import decode_words
 from ._params import collapse, content_types, parse_params
+from ._piece import stray_text
 from ._scan import parameter, value_readings
-from ._split import stray_text
+from ._source import SourceMessage
 
 #: File name extensions that Windows runs, or opens with something that runs them: those of pymilter 1.0.5, then what
 #: Gmail (https://support.google.com/mail/answer/6590) and Outlook ("Blocked attachments in Outlook") do not let in.
@@ -87,7 +86,7 @@ def _readings(name: str) -> Iterator[str]:
         yield plain.lower().rstrip(_DROPPED_AT_END)
 
 
-def part_names(msg: Message) -> Names:
+def part_names(msg: SourceMessage) -> Names:
     """Return what names the part: the parameters of Content-Type, the file name, then what is read in other ways.
 
     Mail clients do not agree which one counts when a header or a parameter is there twice, and many decode RFC 2047
@@ -109,8 +108,8 @@ def part_names(msg: Message) -> Names:
     for value in _raw_values(msg, "content-disposition"):
         others += [collapse(text) for name, text in parse_params(value)[1:] if name.lower() in ("filename", "name")]
     fields = [*_raw_values(msg, "content-type"), *_raw_values(msg, "content-disposition")]
-    if msg.source:  # type: ignore[attr-defined]
-        fields.append(stray_text(msg.source).decode("utf-8", "replace").replace("\r", ""))  # type: ignore[attr-defined]
+    if msg.source:
+        fields.append(stray_text(msg.source).decode("utf-8", "replace").replace("\r", ""))
     for value in fields:
         for text in dict.fromkeys((value.replace("\n", ""), _FOLD.sub("", value))):
             readings = value_readings(text, _NAME)
@@ -125,7 +124,7 @@ def part_names(msg: Message) -> Names:
     return Names(pairs, is_zip, too_many)
 
 
-def _raw_values(msg: Any, header: str) -> Iterator[str]:
+def _raw_values(msg: SourceMessage, header: str) -> Iterator[str]:
     for name, value in msg.raw_items():
         if name.lower() == header:
             yield str(value).encode("utf-8", "surrogateescape").decode("utf-8", "replace")

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from ._decode import decode_transfer, other_decodings, uu_files
+from ._delimiters import part_marks
 from ._limits import Limits, UnreadableError
+from ._message import MimeMessage
 from ._params import content_types, encodings, read_content
+from ._piece import EMPTY_LINE, EOL, FIELD, Piece, Span, parse_field, stray_text
 from ._sniff import head_of, is_html, is_message, is_tnef
-from ._split import EMPTY_LINE, FIELD, Piece, Span, parse_field, part_marks, split, stray_text
+from ._split import split
 from ._tnef import tnef_files
-
-if TYPE_CHECKING:
-    from ._message import MimeMessage
 
 #: All readings together are so many times as long as the message at most ...
 _READINGS = 16
@@ -24,7 +24,6 @@ _AT_LEAST = 1 << 20
 _BLANK_LINE = re.compile(rb"(?:\r\n|\r|\n)[ \t]++(?=\r\n|\r|\n)")
 _BARE_CR = re.compile(rb"\r(?!\n)")
 _LINES_OF_FIELD = re.compile(rb"(?:\A|(?<=[\r\n]))" + FIELD.pattern)
-_LINE_END = re.compile(rb"\r\n|\r|\n")
 _DASHES = re.compile(rb"(?:\A|[\r\n])--")
 _TNEF_TYPES = ("application/ms-tnef", "application/vnd.ms-tnef")
 
@@ -119,10 +118,10 @@ def _headers(piece: Piece) -> Iterator[tuple[Fields, int]]:
         empty = EMPTY_LINE.search(data, piece.header_end, piece.end) if piece.body == piece.header_end else None
         if empty:
             more = [parse_field(match.group()) for match in _LINES_OF_FIELD.finditer(data, piece.body, empty.end())]
-            line_end = _LINE_END.match(data, empty.end())
+            line_end = EOL.match(data, empty.end())
             yield [*piece.fields, *more], line_end.end() if line_end else empty.end()
     if blank := _BLANK_LINE.search(data, piece.start, piece.header_end):
-        line_end = _LINE_END.match(data, blank.end())
+        line_end = EOL.match(data, blank.end())
         yield _fields_before(piece, blank.start()), line_end.end() if line_end else blank.end()
 
 

@@ -16,7 +16,7 @@ import heapq
 import re
 from collections.abc import Iterator
 
-from ._tokens import ATTRIBUTES, TAG_NAME
+from ._tags import ATTRIBUTES, TAG_NAME
 
 _FLAGS = re.IGNORECASE | re.ASCII  # a long s is no s
 

@@ -7,7 +7,8 @@ from collections import Counter
 from collections.abc import Callable
 from typing import ClassVar, NoReturn, SupportsIndex
 
-from ._tokens import Attributes, TokenParser
+from ._tags import Attributes
+from ._tokens import TokenParser
 
 
 class SGMLParseError(RuntimeError):

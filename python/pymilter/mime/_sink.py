@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ._split import EOL, Piece
+from ._piece import EOL, Piece
 
 
 class Sink:

@@ -6,15 +6,14 @@ import dataclasses
 import enum
 import re
 from email.message import Message
-from typing import IO, Any, Self, cast
+from typing import Any, Self, cast
 
-from ._charsets import forget_unknown_charsets
 from ._decode import decode_text, decode_transfer
 from ._lenient import LenientMessage
 from ._limits import Limits
+from ._piece import EOL, Piece, source_text
 from ._sink import body_line_end
-from ._split import EOL, Piece, source_text, split
-from ._write import message_bytes, write_message
+from ._split import split
 
 _LIMITS = Limits()
 _LAST_LINE_END = re.compile(r"\n\Z")
@@ -27,7 +26,7 @@ class _Source(enum.Enum):
 
 
 class SourceMessage(LenientMessage):
-    """An `email.message.Message` that writes the source's own bytes for all of it that was not changed.
+    """An `email.message.Message` that can be compared with the bytes it was read from.
 
     What the email package keeps in `_payload`, `preamble` and `epilogue` is taken from the source when asked for, so
     the source is kept once, however deep the parts are nested. What was changed is not recorded but seen: by comparing
@@ -38,6 +37,8 @@ class SourceMessage(LenientMessage):
     """Where the message lies in the bytes it was read from; None for a message made by a program."""
     too_complex: bool = False
     """Whether parts or fields are left in the payload because there are too many of them (see `Limits`)."""
+    modified: bool = False
+    """Set by the methods that change something; programs may set it too."""
 
     _body: object
     _margins: dict[str, str | None]
@@ -205,7 +206,13 @@ class SourceMessage(LenientMessage):
 
     def set_payload_bytes(self, data: bytes) -> None:
         """Set the body, encoded as Content-Transfer-Encoding says, to be written exactly as it is."""
+        self.modified = True
         self._body = data
+
+    def set_body_text(self, text: str) -> None:
+        """Set the body, encoded as Content-Transfer-Encoding says, to be written with the line ends of the message."""
+        self.modified = True
+        super().set_payload(text)
 
     def line_end(self) -> bytes:
         """Return the line end that the source has in the body, or else in the header; LF for a message without."""
@@ -232,30 +239,3 @@ class SourceMessage(LenientMessage):
         except UnicodeEncodeError:
             return decode_text(text.encode("utf-8", "surrogateescape"), self.get_content_charset())
         return text
-
-    # -- writing
-
-    def as_bytes(self, unixfrom: bool = False, policy: Any = None) -> bytes:
-        """Return the message: the source's bytes for all that was not changed. With `policy`, the email package's."""
-        if policy is not None:
-            return super().as_bytes(unixfrom, policy)
-        return message_bytes(self, unixfrom)
-
-    def as_string(self, unixfrom: bool = False, maxheaderlen: int = 0, policy: Any = None) -> str:
-        """Return the message as text: as it is when that is ASCII (its line ends LF), else as the email package does.
-
-        Where the email package fails, the text is read as UTF-8, with U+FFFD for what is not.
-        """
-        if policy is None and not maxheaderlen:
-            whole = self.as_bytes(unixfrom)
-            if whole.isascii():
-                return source_text(whole)
-        try:
-            return super().as_string(unixfrom, maxheaderlen, policy)
-        except (LookupError, ValueError, TypeError, AttributeError):
-            forget_unknown_charsets()  # the email package has looked the sender's charset up
-            return self.as_bytes(unixfrom).decode("utf-8", "replace")
-
-    def dump(self, file: IO[bytes], unixfrom: bool = False) -> None:
-        """Write the message to a binary file; `unixfrom` asks for a "From " line before it."""
-        write_message(self, file.write, unixfrom)

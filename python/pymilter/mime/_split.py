@@ -9,90 +9,26 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from email import errors
-from email.policy import compat32
-from typing import Literal, NamedTuple
 
 from ._decode import decode_transfer, is_uuencode
-from ._limits import AmbiguousDefect, Limits, TooComplexDefect
-from ._params import Content, read_content
+from ._delimiters import Mark, before_line_end, find_marks, hidden_spans
+from ._limits import AmbiguousDefect, Limits
+from ._params import read_content
+from ._piece import EMPTY_LINE, EOL, FIELD, LINE, Piece, Span, give_up, parse_field, source_text, stray_text
 
-EOL = re.compile(rb"\r\n|\r|\n")
-NEWLINE = re.compile(r"\r\n?")
-_TEXT_LINE = re.compile(r"[^\n]*\n|[^\n]+")
-
-FIELD = re.compile(rb"[!-9;-~]+[ \t]*:[^\r\n]*+(?:(?>\r\n|\r|\n)[ \t][^\r\n]*+)*+(?:\r\n|\r|\n|\Z)")
 # Lines that the stdlib's parser skips between headers: "From ", a colon without a name, a continuation of nothing.
 _JUNK = re.compile(rb"(?:(?:From |[: \t])[^\r\n]*+(?:\r\n|\r|\n|\Z))++")
-_MARKER_END = re.compile(rb"(--)?[ \t]*+(?:\r\n|\r|\n|\Z)")
-_LINE = re.compile(rb"[^\r\n]*+(?:\r\n|\r|\n|\Z)")
 _CONTENT_FIELD = re.compile(rb"(?:(?<=[\r\n])|\A)content-[!-9;-~]*+[ \t]*+:", re.IGNORECASE)
 _DASHED_LINE = re.compile(rb"[\r\n]--")
 _DASHES = re.compile(rb"(?:\A|[\r\n])--[^\s]|(?:\A|[\r\n])--(?:[\r\n]|\Z)")
-EMPTY_LINE = re.compile(rb"(?>\r\n|\r|\n)(?=[\r\n])")
-
-Span = tuple[int, int]
-Kind = Literal["leaf"] | Literal["multipart"] | Literal["message"] | Literal["status"]
-
-
-_PLAIN = Content("text/plain", (), "")
 #: More readings of one header than this are not tried.
 _MOST_BOUNDARIES = 8
-#: What stands before an empty line is no header any more when it is longer than this.
-_LONGEST_STRAY = 10_000
-
-
-@dataclass(slots=True)
-class Piece:
-    """One entity (message or part): where it lies in `data`, and what is in it."""
-
-    data: bytes = field(repr=False)
-    start: int
-    end: int
-    fields: list[tuple[str, str]] = field(default_factory=list)
-    """Names and values as the email package has them: text with surrogateescape, folds as LF and blank."""
-    spans: list[Span] = field(default_factory=list)
-    """Of each field, with its line end."""
-    junk: list[Span] = field(default_factory=list)
-    """Lines among the header fields that are none."""
-    first_bare: int | None = None
-    """Where the first such line is: for some clients the body starts there. None when there is none."""
-    header_end: int = 0
-    body: int = 0
-    """Where the body starts: behind the empty line, or at header_end when there is none."""
-    default_type: str = "text/plain"
-    content: Content = _PLAIN
-    unixfrom: str | None = None
-    kind: Kind = "leaf"
-    parts: list[Piece] = field(default_factory=list, repr=False)
-    boundary: bytes = b""
-    """The boundary that the parts of a multipart were found by."""
-    leads: list[int] = field(default_factory=list)
-    """Of each part of a multipart: where its delimiter line starts."""
-    close: Span | None = None
-    """The closing delimiter of a multipart, without what follows the second "--"."""
-    hidden: list[Span] = field(default_factory=list)
-    """What may be a part of a multipart as well: it follows a line that nearly is a delimiter, or is one too late."""
-    within: bytes = field(default=b"", repr=False)
-    """The bytes that the parts lie in: `data`, or what its body decodes to when the parts were encoded."""
-    inside: Span = (0, 0)
-    """Where in `within` the body is."""
-    inline: bool = True
-    """Whether `within` is `data`; False when the body was decoded."""
-    defects: list[errors.MessageDefect] = field(default_factory=list)
-    too_complex: bool = False
 
 
 def split(data: bytes, limits: Limits) -> Piece:
     """Take a whole message apart. Never raises for its content."""
     return _Splitter(limits, len(data)).entity(data, 0, len(data), "text/plain", 1)
-
-
-def source_text(data: bytes) -> str:
-    """Return source bytes as the email package has texts: ASCII with surrogateescape, every line end an LF."""
-    text = data.decode("ascii", "surrogateescape")
-    return NEWLINE.sub("\n", text) if "\r" in text else text
 
 
 class _Splitter:
@@ -142,8 +78,8 @@ class _Splitter:
             else:
                 if piece.first_bare is None and not EOL.match(data, pos, end):
                     piece.first_bare = pos
-                    reads_on = _last_contentparse_field(piece, pos)
-                if pos >= reads_on or not (match := _LINE.match(data, pos, end)):
+                    reads_on = _last_content_field(piece, pos)
+                if pos >= reads_on or not (match := LINE.match(data, pos, end)):
                     break
                 piece.junk.append(match.span())
                 piece.defects.append(errors.InvalidHeaderDefect("not a header field"))
@@ -160,10 +96,10 @@ class _Splitter:
         if len(boundaries) > _MOST_BOUNDARIES:
             give_up(piece, "too many boundaries", AmbiguousDefect)
             return
-        marks: list[_Mark] = []
+        marks: list[Mark] = []
         for _ in self._bodies(piece):
             for boundary in boundaries:
-                marks = _marks(piece, boundary)
+                marks = find_marks(piece, boundary)
                 if any(mark.kind == "part" for mark in marks):
                     self._found(piece, boundary, marks, depth)
                     return
@@ -190,11 +126,11 @@ class _Splitter:
             piece.inside, piece.inline = (1, len(piece.within)), False
             yield
 
-    def _found(self, piece: Piece, boundary: bytes, marks: list[_Mark], depth: int) -> None:
+    def _found(self, piece: Piece, boundary: bytes, marks: list[Mark], depth: int) -> None:
         """Make the parts between the delimiters."""
         groups: list[Span] = []  # first delimiter line's start, last one's end
         ends: list[int] = []  # where the part behind each group ends
-        others: list[_Mark] = []
+        others: list[Mark] = []
         for mark in marks:
             if mark.kind == "near" or piece.close:
                 others.append(mark)
@@ -204,7 +140,7 @@ class _Splitter:
                 groups[-1] = (groups[-1][0], mark.line_end)
                 continue
             if groups and len(ends) < len(groups):
-                ends.append(_before_line_end(piece.within, mark.start))
+                ends.append(before_line_end(piece.within, mark.start))
             if mark.kind == "close":
                 if groups:
                     piece.close = (mark.start, mark.stop)
@@ -225,7 +161,7 @@ class _Splitter:
         for (_, begin), stop in zip(groups, ends, strict=True):
             piece.parts.append(self.entity(piece.within, begin, stop, default, depth + 1))
         if others:
-            piece.hidden = _hidden(piece, marks, others)
+            piece.hidden = hidden_spans(piece, marks, others)
 
     def _message(self, piece: Piece, depth: int) -> None:
         data, start, end = piece.data, piece.body, piece.end
@@ -264,12 +200,7 @@ class _Splitter:
         piece.parts = [self.entity(data, start, stop, "text/plain", depth + 1) for start, stop in blocks]
 
 
-def parse_field(raw: bytes) -> tuple[str, str]:
-    name, value = compat32.header_source_parse(_TEXT_LINE.findall(source_text(raw)))
-    return name.rstrip(" \t"), value
-
-
-def _last_contentparse_field(piece: Piece, pos: int) -> int:
+def _last_content_field(piece: Piece, pos: int) -> int:
     """Return where the last Content- field starts before the next empty line; 0 when there is none.
 
     Mail clients read on behind a line that is no field; where no such field follows, it makes no difference to them.
@@ -286,65 +217,6 @@ def _last_contentparse_field(piece: Piece, pos: int) -> int:
     return max((match.start() for match in _CONTENT_FIELD.finditer(data, pos, end)), default=0)
 
 
-class _Mark(NamedTuple):
-    """A line that begins as a delimiter does."""
-
-    start: int
-    stop: int
-    """The end of what marks it: the boundary, or the dashes behind it."""
-    line_end: int
-    sign: bytes
-    """The line end before it: b"\\r" where a CR stands alone, b"\\n" otherwise."""
-    kind: Literal["part", "close", "near"]
-    """"near" is for a line that goes on otherwise than a delimiter does: by RFC 2046 it is one all the same."""
-
-
-def _marks(piece: Piece, boundary: bytes) -> list[_Mark]:
-    """Find the lines of a multipart that begin with its boundary."""
-    data, (begin, end) = piece.within, piece.inside
-    found = []
-    for sign in (b"\n", b"\r"):
-        line_start = sign + b"--" + boundary
-        pos = data.find(line_start, begin - 1, end)
-        while pos >= 0:
-            stop = pos + len(line_start)
-            match = _MARKER_END.match(data, stop, end)
-            if match and match.group(1):
-                found.append(_Mark(pos + 1, match.end(1), match.end(), sign, "close"))
-            elif match:
-                found.append(_Mark(pos + 1, stop, match.end(), sign, "part"))
-            else:
-                line = _LINE.match(data, stop, end)
-                found.append(_Mark(pos + 1, stop, line.end() if line else end, sign, "near"))
-            pos = data.find(line_start, pos + 1, end)
-    return sorted(found)
-
-
-def part_marks(piece: Piece, boundary: bytes) -> list[_Mark]:
-    """Return the delimiters of a multipart with parts behind them, if its boundary were `boundary`."""
-    return [mark for mark in _marks(piece, boundary) if mark.kind == "part"]
-
-
-def _hidden(piece: Piece, marks: list[_Mark], others: list[_Mark]) -> list[Span]:
-    """Return what lies behind each of `others` up to the next mark, but for the delimiters of multiparts inside."""
-    known: set[int] = set()
-    inner = list(piece.parts)
-    while inner:
-        part = inner.pop()
-        if part.within is piece.within:
-            known.update(part.leads)
-            if part.close:
-                known.add(part.close[0])
-            inner += part.parts
-    ends = {mark.start: following for mark, following in zip(marks, [m.start for m in marks[1:]], strict=False)}
-    unknown = [mark for mark in others if mark.start not in known]
-    return [(mark.line_end, ends.get(mark.start, piece.inside[1])) for mark in unknown]
-
-
-def _before_line_end(data: bytes, pos: int) -> int:
-    return pos - 2 if data[pos - 2 : pos] == b"\r\n" else pos - 1
-
-
 def _is_encoded(piece: Piece) -> bool:
     """Tell whether a message/* part is really encoded, as RFC 2046 forbids and mail clients decode."""
     if piece.content.encoding == "base64":
@@ -353,22 +225,3 @@ def _is_encoded(piece: Piece) -> bool:
     if piece.content.encoding == "quoted-printable":
         return piece.data.find(b"=", piece.body, piece.end) >= 0
     return is_uuencode(piece.content.encoding)
-
-
-def stray_text(piece: Piece) -> bytes:
-    """Return the lines at the header that are none of its fields, where clients may find parameters of those."""
-    data = piece.data
-    lines = [data[begin:stop] for begin, stop in piece.junk]
-    lines += [
-        data[begin:stop] for (name, _), (begin, stop) in zip(piece.fields, piece.spans, strict=True) if "=" in name
-    ]
-    if piece.fields and piece.first_bare == piece.header_end:
-        empty = EMPTY_LINE.search(data, piece.header_end, min(piece.end, piece.header_end + _LONGEST_STRAY))
-        lines.append(data[piece.header_end : empty.start()] if empty else b"")
-    return b"".join(lines)
-
-
-def give_up(piece: Piece, why: str, defect: type[errors.MessageDefect] = TooComplexDefect) -> None:
-    """Mark an entity as one that was not taken apart."""
-    piece.too_complex = True
-    piece.defects.append(defect(why))

@@ -10,25 +10,16 @@ from __future__ import annotations
 import re
 from typing import ClassVar
 
+from ._tags import ATTRIBUTES, TAG_NAME, Attributes, read_attributes
+from ._token_handlers import TokenHandlers
+
 _INTERESTING = re.compile("[&<]")
-TAG_NAME = re.compile(r"</?([a-zA-Z][^\t\n\r\f />]*+)")
-# A quote that is never closed is read as part of a name: the tag then ends at the next ">".
-ATTRIBUTES = re.compile(
-    r"""(?:[\t\n\r\f /]++|[^\t\n\r\f />][^\t\n\r\f />=]*+"""
-    r"""(?:[\t\n\r\f ]*+=[\t\n\r\f ]*+(?:"[^"]*+"|'[^']*+'|[^\t\n\r\f >"'][^\t\n\r\f >]*+)?)?)*+>"""
-)
-_ATTRIBUTE = re.compile(
-    r"""[\t\n\r\f /]*+([^\t\n\r\f />][^\t\n\r\f />=]*+)"""
-    r"""(?:[\t\n\r\f ]*+=[\t\n\r\f ]*+("[^"]*+"|'[^']*+'|[^\t\n\r\f >"'][^\t\n\r\f >]*+|))?"""
-)
 _COMMENT_END = re.compile("--!?>")
 _LITERAL_END = re.compile("</[a-zA-Z]")
 
-Attributes = list[tuple[str, str]]
 
-
-class TokenParser:
-    """Feeds a text's tokens to methods that subclasses override."""
+class TokenParser(TokenHandlers):
+    """Finds the tokens in the text it is fed, and calls a method of `TokenHandlers` for each."""
 
     rawdata: str
     lasttag: str
@@ -177,16 +168,10 @@ class TokenParser:
         if k < 0:
             return -1
         self._starttag_text = self._token = self.rawdata[i:k]
-        attributes: Attributes = []
-        pos = i + 1 + len(tag)
-        while match := _ATTRIBUTE.match(self.rawdata, pos, k - 1):
-            name, value = match.group(1).lower(), match.group(2)
-            if value is None:
-                value = name
-            elif value.startswith(("'", '"')):
-                value = value[1:-1]
-            attributes.append((name, self.entity_or_charref.sub(self.convert_reference, value)))
-            pos = match.end()
+        attributes: Attributes = [
+            (name, self.entity_or_charref.sub(self.convert_reference, value))
+            for name, value in read_attributes(self.rawdata, i + 1 + len(tag), k - 1)
+        ]
         self.lasttag = tag.lower()
         self.finish_starttag(self.lasttag, attributes)
         self._raw_end = self.raw_text.get(self.lasttag)
@@ -241,41 +226,3 @@ class TokenParser:
         self._token = self.rawdata[i : j + 1]
         self.handle_pi(self.rawdata[i + 2 : j])
         return j + 1
-
-    # -- to be overridden
-
-    def finish_starttag(self, tag: str, attrs: Attributes) -> int:
-        """Handle a start tag. The result is the subclass's own."""
-        return -1
-
-    def finish_endtag(self, tag: str) -> None:
-        """Handle an end tag."""
-
-    def convert_reference(self, match: re.Match[str]) -> str:
-        """Return the text for a reference in an attribute's value."""
-        return match.group()
-
-    def handle_charref(self, name: str) -> None:
-        """Handle &#NUMBER;."""
-
-    def handle_entityref(self, name: str) -> None:
-        """Handle &NAME;."""
-
-    def handle_data(self, data: str) -> None:
-        """Handle text."""
-
-    def handle_comment(self, data: str) -> None:
-        """Handle a comment."""
-
-    def handle_decl(self, decl: str) -> None:
-        """Handle a declaration such as DOCTYPE."""
-
-    def handle_pi(self, data: str) -> None:
-        """Handle a processing instruction."""
-
-    def handle_unterminated(self, data: str) -> None:
-        """Handle the rest of the text, when a tag, comment or declaration in it never ends."""
-        self.handle_data(data)
-
-    def unknown_decl(self, data: str) -> None:
-        """Handle a marked section."""

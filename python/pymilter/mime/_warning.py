@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import socket
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from ._message import MimeMessage
+from ._message import MimeMessage
 
 #: The warning: %s are the file name, this host and the name the message was saved under. A program may set another
 #: text in pymilter.mime (or mime).

@@ -8,17 +8,14 @@ import time
 from collections.abc import Callable
 from email.generator import BytesGenerator
 from email.message import Message
-from typing import TYPE_CHECKING
 
 from ._decode import charset_codec, decode_transfer, encode_transfer, is_uuencode, known_encoding
 from ._params import read_content
+from ._piece import EOL, Piece
+from ._reuse import can_reuse_body, needs_boundary, new_boundary
 from ._sink import Sink, body_line_end, line_end
-from ._split import EOL, Piece
+from ._source import SourceMessage
 from ._write_header import write_header
-
-if TYPE_CHECKING:
-    from ._source import SourceMessage
-
 
 #: The starts of lines that would be taken for delimiters.
 Marks = tuple[bytes, ...]
@@ -44,8 +41,6 @@ def message_bytes(msg: SourceMessage, unixfrom: bool = False) -> bytes:
 
 def _entity(msg: Message, sink: Sink, eol: bytes, marks: Marks = ()) -> None:
     """Write an entity. `marks` begin the delimiter lines of the multiparts around it."""
-    from ._source import SourceMessage
-
     if not isinstance(msg, SourceMessage):
         sink.text(_foreign(msg, eol))
         return
@@ -61,7 +56,7 @@ def _entity(msg: Message, sink: Sink, eol: bytes, marks: Marks = ()) -> None:
 
 def _complete_header(msg: SourceMessage, piece: Piece | None) -> None:
     """Put into the header what the body needs there."""
-    if _needs_boundary(msg, piece):
+    if needs_boundary(msg, piece):
         if msg.get_content_maintype() != "multipart":
             msg.set_type("multipart/mixed")
         if msg.get_boundary() is None:
@@ -70,7 +65,7 @@ def _complete_header(msg: SourceMessage, piece: Piece | None) -> None:
         piece
         and not piece.inline
         and is_uuencode(msg.transfer_encoding())  # which is read, but not written
-        and not _has_source_parts(msg)
+        and not can_reuse_body(msg)
     ):
         msg.replace_header("Content-Transfer-Encoding", "base64")
 
@@ -96,19 +91,6 @@ def _hide_marks(msg: SourceMessage, marks: Marks) -> None:
     msg.set_payload_bytes(encode_transfer(data, coding, msg.line_end()))
 
 
-def _is_pristine(part: Message) -> bool:
-    from ._source import SourceMessage
-
-    return isinstance(part, SourceMessage) and part.is_pristine()
-
-
-def _needs_boundary(msg: SourceMessage, piece: Piece | None) -> bool:
-    """Tell whether the parts are a program's own, to be written as a multipart."""
-    if not isinstance(msg.new_body(), list) or msg.get_content_maintype() == "message":
-        return False
-    return not piece or piece.kind == "leaf" or (piece.kind != "multipart" and not msg.has_source_parts())
-
-
 def _foreign(msg: Message, eol: bytes) -> bytes:
     """A message of another class, such as MIMEText, that a program attached."""
     out = io.BytesIO()
@@ -122,7 +104,7 @@ def _body(msg: SourceMessage, piece: Piece | None, sink: Sink, eol: bytes, marks
     if isinstance(body, list):
         if not piece or piece.inline:
             _parts(msg, piece, body, sink, eol, marks)
-        elif _has_source_parts(msg):
+        elif can_reuse_body(msg):
             sink.span(piece.data, piece.body, piece.end)
         else:
             chunks: list[bytes] = []
@@ -151,16 +133,6 @@ def _text(msg: SourceMessage, text: str, eol: bytes) -> bytes:
     return EOL.sub(eol, data)
 
 
-def _has_source_parts(msg: SourceMessage) -> bool:
-    """Tell whether the body can be written as the source has it."""
-    return (
-        msg.has_source_parts()
-        and msg.has_source_margins()
-        and all(_is_pristine(part) for part in msg.source_parts())
-        and not (msg.source and _new_boundary(msg, msg.source))
-    )
-
-
 def _parts(msg: SourceMessage, piece: Piece | None, parts: list[Message], sink: Sink, eol: bytes, marks: Marks) -> None:
     if piece and piece.kind != "leaf" and msg.has_source_parts():
         _same_parts(msg, piece, parts, sink, eol, marks)
@@ -170,7 +142,7 @@ def _parts(msg: SourceMessage, piece: Piece | None, parts: list[Message], sink: 
 
 def _same_parts(msg: SourceMessage, piece: Piece, parts: list[Message], sink: Sink, eol: bytes, marks: Marks) -> None:
     """The source's parts, some of them changed: what lies between them stays, but for a new boundary."""
-    boundary = _new_boundary(msg, piece)
+    boundary = new_boundary(msg, piece)
     if piece.kind == "multipart" and (boundary or not msg.has_source_margins()):
         _multipart(msg, piece, parts, boundary, sink, eol, marks)
         return
@@ -189,7 +161,7 @@ def _other_parts(
 ) -> None:
     """Parts that were added, taken away or moved."""
     if piece and piece.kind == "multipart":
-        _multipart(msg, piece, parts, _new_boundary(msg, piece), sink, eol, marks)
+        _multipart(msg, piece, parts, new_boundary(msg, piece), sink, eol, marks)
         return
     kind = msg.get_content_type()
     if kind == "message/delivery-status":
@@ -202,15 +174,6 @@ def _other_parts(
     else:
         boundary = next(iter(read_content(msg.raw_items(), msg.get_default_type()).boundaries), None)
         _multipart(msg, None, parts, boundary, sink, eol, marks)
-
-
-def _new_boundary(msg: SourceMessage, piece: Piece) -> bytes | None:
-    """Return the boundary to write when the header now names another one than the source uses."""
-    if msg.has_source_header():
-        return None
-    boundaries = read_content(msg.raw_items(), msg.get_default_type()).boundaries
-    known = piece.content.boundaries
-    return boundaries[0] if boundaries and boundaries[0] != piece.boundary and boundaries != known else None
 
 
 def _multipart(

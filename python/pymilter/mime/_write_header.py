@@ -9,13 +9,11 @@ from collections import defaultdict
 from email.errors import MessageError
 from email.header import Header
 from email.policy import Policy
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from ._piece import Piece
 from ._sink import Sink
-from ._split import Piece
-
-if TYPE_CHECKING:
-    from ._source import SourceMessage
+from ._source import SourceMessage
 
 _BARE_NEWLINE = re.compile(rb"((?>\r\n|\r|\n))(?![ \t]|\Z)")
 _STRUCTURED = frozenset({"content-type", "content-disposition"})
