@@ -38,10 +38,10 @@ from ._errors import (
 )
 from ._macros import DEFAULT_MACRO_LISTS, DEFAULT_MACROS
 from ._message import Envelope
-from ._play import Refusal, Result, Step
 from ._process import FilterProcess
 from ._report import print_result
 from ._response import Response, SmtpReply
+from ._result import Refusal, Result, Step
 from ._send import send_message
 
 __all__ = [

@@ -1,22 +1,18 @@
-"""A whole message played to a filter as an MTA plays it, and what became of it."""
+"""Plays a whole message to a filter as an MTA does: when to go on, when to stop, and what the edits come to."""
 
 from __future__ import annotations
 
 import email.message
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from dataclasses import replace
 
-from pymilter.message._edits import Edit
-
-from ._constants import CHUNK_SIZE, Command, Protocol, Verdict
-from ._delivery import Delivered, Mta, check_mta, edited_envelope, edited_message, taken_in
+from ._constants import Command, Protocol, Verdict
+from ._delivery import Mta, check_mta, edited_envelope, edited_message, taken_in
 from ._message import Envelope, Message, bracketed
 from ._response import Response, SmtpReply
+from ._result import Refusal, Result, Step
+from ._steps import Steps
 from ._wire import Text, to_bytes, to_str
-
-if TYPE_CHECKING:
-    from ._client import Client
 
 REPLIES = {
     Verdict.REJECT: SmtpReply(550, "5.7.1", ("Command rejected",)),
@@ -29,105 +25,20 @@ REPLIES = {
 NO_RECIPIENTS = SmtpReply(554, "5.5.1", ("Error: no valid recipients",))
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One step of a transcript."""
-
-    command: Command
-    text: str
-    """What was told to the filter, in a readable form."""
-    response: Response
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """A recipient that was refused, and the reply to RCPT."""
-
-    recipient: str
-    reply: SmtpReply
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """What became of one message."""
-
-    transcript: tuple[Step, ...]
-    """Every step in its order, with those that were not sent."""
-    verdict: Verdict
-    """ACCEPT, REJECT, TEMPFAIL, DISCARD, CONN_FAIL or SHUTDOWN. REJECT also if every recipient was refused."""
-    decided_at: Command
-    """The step whose answer decided: EOM if the message went all the way, RCPT if every recipient was refused."""
-    reply: SmtpReply
-    """The last reply that the SMTP client got: to the refused command, or to the end of the message."""
-    accepted: tuple[str, ...]
-    """The recipients that were accepted at RCPT."""
-    refused: tuple[Refusal, ...]
-    """The recipients that were refused at RCPT."""
-    edits: tuple[Edit, ...]
-    """The edits that the filter asked for."""
-    envelope: Envelope
-    """Sender and recipients after the edits; no recipients if the message is not delivered."""
-    original: bytes
-    """The message as it was given to `play`."""
-    message: bytes
-    """The message after the edits, in the line ends of the original; the original if it is not delivered.
-
-    Without edits it is the original, byte for byte, but for what Postfix itself changes: it cuts a header field of
-    more than 60,000 bytes, makes a space of a CR without LF, and a field X-Mailbox-Line of a first line "From ...".
-    """
-    queue_id: str
-    """The queue id that the filter could see as macro `i`."""
-
-    @property
-    def delivered(self) -> bool:
-        """True if the MTA goes on to deliver the message (or holds it, if `quarantine`)."""
-        return self.verdict is Verdict.ACCEPT
-
-    @property
-    def changed(self) -> bool:
-        """True if the message is delivered with any other byte than it was given."""
-        return self.message != self.original
-
-    @property
-    def sender(self) -> str:
-        """The envelope sender after the edits."""
-        return self.envelope.sender
-
-    @property
-    def recipients(self) -> tuple[str, ...]:
-        """The envelope recipients after the edits."""
-        return self.envelope.recipients
-
-    @property
-    def quarantine(self) -> str | None:
-        """Why the message is held, or None."""
-        return self.envelope.quarantine
-
-    @property
-    def headers(self) -> tuple[tuple[str, str], ...]:
-        """The header fields after the edits: name and value, lines joined by LF, without the space after the colon."""
-        return Delivered(self.envelope, self.message).headers
-
-    @property
-    def body(self) -> bytes:
-        """The body after the edits."""
-        return Delivered(self.envelope, self.message).body
-
-
 def play(
-    client: Client,
+    client: Steps,
     message: bytes | email.message.Message,
-    sender: Text = "<sender@example.com>",
-    recipients: Sequence[Text] = ("<recipient@example.net>",),
+    sender: Text,
+    recipients: Sequence[Text],
     *,
-    sender_params: Sequence[Text] = (),
-    rejected: Mapping[str, Text] | None = None,
-    hostname: Text = "client.example.com",
-    address: Text | None = "192.0.2.1",
-    port: int = 49152,
-    helo: Text | None = None,
-    chunk_size: int = CHUNK_SIZE,
-    mta: Mta = "postfix",
+    sender_params: Sequence[Text],
+    rejected: Mapping[str, Text] | None,
+    hostname: Text,
+    address: Text | None,
+    port: int,
+    helo: Text | None,
+    chunk_size: int,
+    mta: Mta,
 ) -> Result:
     """Play one message as an MTA would; see `Client.play`."""
     check_mta(mta)
@@ -157,7 +68,7 @@ class _Session:
     """One message on its way; each part returns the last response, where an MTA stops or goes on."""
 
     def __init__(
-        self, client: Client, message: Message, envelope: Envelope, rejected: Mapping[str, Text], mta: Mta
+        self, client: Steps, message: Message, envelope: Envelope, rejected: Mapping[str, Text], mta: Mta
     ) -> None:
         self.client = client
         self.message = message

@@ -21,7 +21,7 @@ from pymilter.message._edits import (
 )
 
 from ._constants import Command, Verdict
-from ._play import Result, Step
+from ._result import Result, Step
 
 _MOST_ALIKE = 3
 _MOST_LINES = 2000

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 
 from ._client import Client
 from ._delivery import Mta
-from ._play import Result
+from ._result import Result
 from ._wire import Text
 
 

@@ -1,0 +1,142 @@
+"""The MTA's connection to a filter: opened, negotiated, used packet by packet, and ended."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from types import TracebackType
+from typing import Self
+
+from ._address import Address
+from ._channel import Channel, check_seconds
+from ._constants import VERSION, Action, Command, Protocol, Stage
+from ._dialogue import Dialogue, Negotiation
+from ._errors import ProtocolError
+from ._macros import Macros
+from ._response import Response
+from ._wire import Text, describe
+
+
+class Connection:
+    """What a `Client` can do with its connection whatever the message; see there for the arguments."""
+
+    def __init__(
+        self,
+        address: str | os.PathLike[str],
+        *,
+        timeout: float = 10.0,
+        progress_timeout: float | None = None,
+        version: int = VERSION,
+        actions: Action = Action.ALL,
+        protocol: Protocol = Protocol.ALL,
+        macros: Mapping[str, Text] | None = None,
+        macro_lists: Mapping[Stage, Sequence[str]] | None = None,
+        negotiate: bool = True,
+    ) -> None:
+        check_seconds("timeout", timeout)
+        most = 5 * timeout if progress_timeout is None else progress_timeout
+        check_seconds("progress_timeout", most)
+        self._macros = Macros(macros, macro_lists)
+        self._connection_verdict: Response | None = None
+        self._channel = Channel(Address.parse(address).connect(timeout), timeout)
+        self._dialogue = Dialogue(self._channel, self._macros, most)
+        if negotiate:
+            try:
+                self.negotiate(version, actions, protocol)
+            except BaseException:
+                self.close()
+                raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        try:
+            if error is None and not self.closed:
+                self.quit()
+        finally:
+            self.close()
+
+    @property
+    def negotiation(self) -> Negotiation:
+        """What was agreed.
+
+        Raises:
+            ProtocolError: nothing was negotiated yet.
+        """
+        return self._dialogue.negotiation
+
+    @property
+    def closed(self) -> bool:
+        """True once the connection was ended from this side."""
+        return self._channel.closed
+
+    @property
+    def connection_verdict(self) -> Response | None:
+        """The last answer to CONNECT or HELO, or None before them. A final one holds for the whole connection."""
+        return self._connection_verdict
+
+    def negotiate(
+        self, version: int = VERSION, actions: Action = Action.ALL, protocol: Protocol = Protocol.ALL
+    ) -> Negotiation:
+        """Offer options and take the filter's answer (SMFIC_OPTNEG).
+
+        Raises:
+            NotGranted: the filter asks for an action or a protocol option that was not offered.
+        """
+        return self._dialogue.negotiate(version, actions, protocol)
+
+    def quit(self) -> None:
+        """End the connection (SMFIC_QUIT) and wait until the filter has closed it too.
+
+        After `helo` SMFIC_ABORT goes before it, as with Postfix. With libmilter the filter's close callback has
+        returned when this returns.
+        """
+        try:
+            if self._connection_verdict is not None and self._connection_verdict.step is Command.HELO:
+                self._dialogue.notify(Command.ABORT)
+            self._dialogue.notify(Command.QUIT)
+            self._await_end("QUIT")
+        finally:
+            self.close()
+
+    def hang_up(self) -> None:
+        """Close the connection without a word, as Postfix does at once after a final answer to CONNECT or HELO.
+
+        It waits until the filter has closed it too; after an earlier end of the connection it does nothing.
+        """
+        if self.closed:
+            return
+        try:
+            self._dialogue.check_quiet(Command.QUIT)
+            self._channel.end()
+            self._await_end("the end of the connection")
+        finally:
+            self.close()
+
+    def quit_nc(self) -> None:
+        """End this SMTP connection, a new one follows on the same socket (SMFIC_QUIT_NC): go on with `connect`.
+
+        libmilter takes it only after `eom` or `unknown`; anywhere else, so after `play` too, it ignores it.
+        """
+        self._dialogue.notify(Command.QUIT_NC)
+        self._connection_verdict = None
+
+    def close(self) -> None:
+        """Close the connection without a word, at once. Never fails."""
+        self._channel.close()
+
+    def send(self, command: Command | bytes, payload: bytes = b"") -> None:
+        """Send one packet, whatever the state; a bytes command is one byte of your choice."""
+        self._dialogue.send(command, payload)
+
+    def receive(self) -> tuple[bytes, bytes]:
+        """Wait for one packet: its command byte and its payload, unchecked."""
+        return self._channel.receive("a packet")
+
+    def _await_end(self, what: str) -> None:
+        if not self._channel.at_end(what):
+            code, _ = self._channel.receive(what)
+            raise ProtocolError(f"the filter answered {what} with {describe(code)}; nothing is allowed there")
