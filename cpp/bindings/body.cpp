@@ -1,7 +1,8 @@
-// pymilter._core.BodyView and Gather: gathered bodies.
+// pymilter._core.BodyView, Gather, Received and Whole: bodies and messages that are gathered.
 #include "bindings/bindings.hpp"
 #include "python/body_view.hpp"
 #include "python/outcome.hpp"
+#include "python/received.hpp"
 #include "python/receiver.hpp"
 
 namespace pymilter {
@@ -18,6 +19,20 @@ void bind_body(py::module_ &module) {
         },
         py::kw_only(), py::arg("piece"), py::arg("limit"), py::arg("in_memory"), py::arg("as_view"),
         py::arg("exceeded"), "Say how the chunks are gathered.");
+
+    py::class_<Received>(module, "Received", made_in_cpp_only(), "A message as it came, gathered for a MessageFilter.")
+        .def("sender", &Received::sender, "The address as it stood in MAIL, and its ESMTP parameters.")
+        .def("recipients", &Received::recipients,
+             "For each recipient whether it was accepted, and its address as it stood in RCPT with its parameters.")
+        .def("header", &Received::header, "For each field its name and its value, each ended by NUL.")
+        .def("body", &Received::body, "The body: bytes, or a memoryview of a file. Empty until the message is there.");
+    const py::class_<Whole> whole(module, "Whole", made_in_cpp_only(), "How messages are gathered as a whole.");
+    module.def(
+        "make_whole",
+        [](std::size_t header_limit, const py::tuple &header_exceeded) {
+            return Whole{header_limit, to_answer(header_exceeded)};
+        },
+        py::kw_only(), py::arg("header_limit"), py::arg("header_exceeded"), "Say how messages are gathered.");
 }
 
 }  // namespace pymilter

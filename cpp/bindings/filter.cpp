@@ -37,7 +37,7 @@ std::shared_ptr<Plan> make_plan(std::uint32_t actions, std::uint32_t protocol, c
                                 const std::vector<std::string> &mute, bool negotiates, bool has_begin,
                                 const std::map<std::string, std::string> &text,
                                 const std::vector<std::pair<int, std::string>> &macros, const py::dict &hooks,
-                                const std::optional<Gather> &gather) {
+                                const std::optional<Gather> &gather, const std::optional<Whole> &whole) {
     auto plan = std::make_shared<Plan>();
     plan->wanted = {actions, protocol};
     plan->steps = to_steps(steps);
@@ -49,6 +49,7 @@ std::shared_ptr<Plan> make_plan(std::uint32_t actions, std::uint32_t protocol, c
     }
     plan->macros = macros;
     plan->gather = gather;
+    plan->whole = whole;
     for (const auto &[step, function] : hooks) {
         plan->inherited_hook[static_cast<std::size_t>(to_step(py::cast<std::string>(step)))] =
             py::reinterpret_borrow<py::object>(function);
@@ -94,7 +95,7 @@ void bind_filter(py::module_ &module) {
                                                        "What dispatch must know of a class of handlers.");
     module.def("make_plan", &make_plan, py::kw_only(), py::arg("actions"), py::arg("protocol"), py::arg("steps"),
                py::arg("mute"), py::arg("negotiates"), py::arg("has_begin"), py::arg("text"), py::arg("macros"),
-               py::arg("hooks"), py::arg("gather"), "Make the plan of a class.");
+               py::arg("hooks"), py::arg("gather"), py::arg("whole"), "Make the plan of a class.");
 
     py::class_<Filter>(module, "Filter", made_in_cpp_only(),
                        "The filter of this process; it can be registered and run once.")

@@ -187,6 +187,27 @@ void Connection::set_peer(std::string peer) {
     run_locked(m_mutex, [&] { m_peer = std::move(peer); });
 }
 
+Origin Connection::origin() const {
+    const std::lock_guard<std::mutex> lock(m_origin_mutex);
+    return m_origin;
+}
+
+void Connection::note_client(const char *hostname, SocketAddress address) {
+    std::string peer = peer_text(hostname, address);
+    {
+        const std::lock_guard<std::mutex> lock(m_mutex);
+        m_peer = std::move(peer);
+    }
+    const std::lock_guard<std::mutex> lock(m_origin_mutex);
+    m_origin.hostname = hostname == nullptr ? "" : hostname;
+    m_origin.address = std::move(address);
+}
+
+void Connection::note_helo(const char *name) {
+    const std::lock_guard<std::mutex> lock(m_origin_mutex);
+    m_origin.helo = name == nullptr ? "" : name;
+}
+
 void Connection::abandon_all() noexcept { is_forked.store(true, std::memory_order_relaxed); }
 
 void Connection::check_at(Step wanted, const char *what, MessageNumber message) const {
@@ -260,6 +281,11 @@ void Connection::reset_message() noexcept {
     skips_body = false;
     plain_steps = 0;
     body.buffer.clear();
+    if (whole && whole.use_count() == 1) {
+        whole->clear();
+    } else {
+        whole.reset();
+    }
 }
 
 }  // namespace pymilter

@@ -18,7 +18,9 @@
 #include "core/peer_socket.hpp"
 #include "core/share.hpp"
 #include "core/stage.hpp"
+#include "core/socket_address.hpp"
 #include "core/traffic.hpp"
+#include "core/whole_message.hpp"
 #include "python/body_view.hpp"
 #include "python/python.hpp"
 #include "python/receiver.hpp"
@@ -28,6 +30,13 @@ namespace pymilter {
 // The messages of a connection in their order. A handle that was made for one makes no call for another.
 using MessageNumber = std::uint64_t;
 constexpr MessageNumber any_message = 0;
+
+// The SMTP client as connect and HELO told of it.
+struct Origin {
+    std::optional<std::string> hostname;
+    SocketAddress address;
+    std::optional<std::string> helo;
+};
 
 class Connection {
 public:
@@ -49,6 +58,11 @@ public:
     // The SMTP client as peer_text() has it: as connect told, else from macros, while these can be read. Needs the GIL.
     std::string peer();
     void set_peer(std::string peer);
+    // Noted where the plan gathers whole messages, otherwise empty. origin() from any thread, the others without the
+    // GIL.
+    Origin origin() const;
+    void note_client(const char *hostname, SocketAddress address);
+    void note_helo(const char *name);
     // Macro i, within a callback that is about a message. libmilter itself goes on telling it when the message has
     // ended, and where neither MAIL nor RCPT is negotiated even in the next one, until EOM. Needs the GIL.
     std::optional<std::string> queue_id(MessageNumber message = any_message);
@@ -56,6 +70,7 @@ public:
     // Between these two the user's code runs, and calls of libmilter are allowed. leave() needs the GIL.
     void enter(Step step) noexcept;
     void leave() noexcept;
+    bool is_at(Step step) const noexcept { return m_step.load(std::memory_order_relaxed) == step; }
 
     // Throws MilterError when libmilter's context is gone.
     void check_open(const char *what) const;
@@ -106,12 +121,14 @@ public:
     // Forgets what belonged to the last message. Without the GIL.
     void reset_message() noexcept;
 
-    Options options;                   // agreed in negotiation
-    Share::Place place;                // among those that this process has taken, until close begins
-    PeerSocket socket;                 // over TCP only, and only where it could be found
-    bool is_negotiated = false;        // false after a QUIT_NC: libmilter keeps to itself what was agreed before
-    std::uint32_t plain_steps = 0;     // steps of this message that were seen to have no bytes hook of their own
-    GatheredBody body;                 // where the plan gathers
+    Options options;                // agreed in negotiation
+    Share::Place place;             // among those that this process has taken, until close begins
+    PeerSocket socket;              // over TCP only, and only where it could be found
+    bool is_negotiated = false;     // false after a QUIT_NC: libmilter keeps to itself what was agreed before
+    std::uint32_t plain_steps = 0;  // steps of this message that were seen to have no bytes hook of their own
+    GatheredBody body;              // where the plan gathers
+    // The message so far, where the plan gathers whole ones. Python may hold it for longer than the message lasts.
+    std::shared_ptr<WholeMessage> whole;
     bool is_given_up = false;          // the filter has stopped, and said so
     bool is_too_late = false;          // the same, and a message came after that
     bool skips_body = false;           // SKIP was answered; no more chunks go to the handler
@@ -146,6 +163,8 @@ private:
     bool m_has_envelope = false;
     bool m_has_begun = false;
     bool m_body_begun = false;
+    mutable std::mutex m_origin_mutex;
+    Origin m_origin;
     std::string m_peer;          // guarded by m_mutex; empty until it is known
     std::string m_old_queue_id;  // likewise; of the message before, where libmilter may go on telling it
     std::vector<Call> m_held_edits;

@@ -9,6 +9,7 @@
 #include "core/checks.hpp"
 #include "core/libmilter.hpp"
 #include "python/errors.hpp"
+#include "python/gathering.hpp"
 #include "python/outcome.hpp"
 
 namespace pymilter {
@@ -103,6 +104,23 @@ py::object Context::of_message(const py::object &handle) {
     const std::shared_ptr<Connection> connection = py::cast<const Context &>(handle).m_connection;
     const MessageNumber message = connection->message();
     return message == any_message ? handle : py::cast(Context(connection, message));
+}
+
+py::tuple Context::origin() const {
+    const Origin origin = m_connection->origin();
+    const auto text = [](const std::optional<std::string> &value) -> py::object {
+        return value ? py::object(to_str(*value)) : py::none();
+    };
+    auto address = py::reinterpret_steal<py::object>(to_hostaddr(origin.address));
+    if (!address) {
+        throw py::error_already_set();
+    }
+    return py::make_tuple(text(origin.hostname), std::move(address), text(origin.helo));
+}
+
+Received Context::received() const {
+    m_connection->check_open("received");
+    return take_message(*m_connection);
 }
 
 py::object Context::getpriv() const {

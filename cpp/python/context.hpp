@@ -7,6 +7,7 @@
 
 #include "python/connection.hpp"
 #include "python/python.hpp"
+#include "python/received.hpp"
 
 namespace pymilter {
 
@@ -24,6 +25,12 @@ public:
 
     // From the handle of a connection, that of the message which the calling thread works for, if there is one.
     static py::object of_message(const py::object &handle);
+
+    // What connect and HELO told, as (hostname, hostaddr, helo): each None where it is not known. For filters that get
+    // messages whole, as is the next.
+    py::tuple origin() const;
+    // The message so far; at eom with its body, for the first that asks.
+    Received received() const;
 
     py::object getpriv() const;
     py::object setpriv(py::object priv);

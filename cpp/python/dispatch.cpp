@@ -99,9 +99,14 @@ sfsistat run(SMFICTX *context, Step step, Work &&work) {
     return work(filter, *connection);
 }
 
-template <typename Fill>
-sfsistat run_step(SMFICTX *context, Step step, Fill &&fill) {
+// `note(filter, connection)` gathers the step where whole messages are wanted; CONTINUE where that went well.
+template <typename Note, typename Fill>
+sfsistat run_step(SMFICTX *context, Step step, Note &&note, Fill &&fill) {
     const sfsistat status = run(context, step, [&](const Filter &filter, Connection &connection) {
+        const sfsistat noted = connection.plan->whole ? note(filter, connection) : SMFIS_CONTINUE;
+        if (noted != SMFIS_CONTINUE) {
+            return noted;
+        }
         return connection.plan->has(step) ? invoke_and_answer(filter, connection, step, fill)
                                           : nothing_to_say(connection, step);
     });
@@ -109,23 +114,10 @@ sfsistat run_step(SMFICTX *context, Step step, Fill &&fill) {
     return status;
 }
 
+sfsistat note_nothing(const Filter &, const Connection &) { return SMFIS_CONTINUE; }
+
 void add_text(Arguments &arguments, const char *text, TextMode mode) {
     arguments.add(text == nullptr ? to_text("", 0, mode) : to_text(text, std::strlen(text), mode));
-}
-
-// None, (ip, port), (ip, port, flowinfo, scope_id) or a path, as the socket module has them.
-PyObject *to_hostaddr(const SocketAddress &address) {
-    const auto text = [&] { return to_text(address.text.data(), address.text.size(), TextMode::surrogateescape); };
-    switch (address.family) {
-    case AF_INET:
-        return Py_BuildValue("(NH)", text(), address.port);
-    case AF_INET6:
-        return Py_BuildValue("(NHII)", text(), address.port, address.flowinfo, address.scope_id);
-    case AF_UNIX:
-        return text();
-    default:
-        return py::none().release().ptr();
-    }
 }
 
 }  // namespace
@@ -135,7 +127,10 @@ sfsistat negotiate(SMFICTX *context, Options offered, Options &agreed) {
 }
 
 sfsistat connect(SMFICTX *context, const char *hostname, const sockaddr *address) {
-    return run_step(context, Step::connect, [&](Arguments &arguments, TextMode mode) {
+    const auto note = [&](const Filter &filter, Connection &connection) {
+        return note_client(filter, connection, hostname, address);
+    };
+    return run_step(context, Step::connect, note, [&](Arguments &arguments, TextMode mode) {
         const SocketAddress peer = to_socket_address(address);
         Connection::find(context)->set_peer(peer_text(hostname, peer));
         add_text(arguments, hostname, mode);
@@ -145,23 +140,38 @@ sfsistat connect(SMFICTX *context, const char *hostname, const sockaddr *address
 }
 
 sfsistat text(SMFICTX *context, Step step, const char *argument) {
-    return run_step(context, step, [&](Arguments &arguments, TextMode mode) { add_text(arguments, argument, mode); });
+    const auto note = [&](const Filter &filter, Connection &connection) {
+        return step == Step::helo ? note_helo(filter, connection, argument) : SMFIS_CONTINUE;
+    };
+    const auto fill = [&](Arguments &arguments, TextMode mode) { add_text(arguments, argument, mode); };
+    return run_step(context, step, note, fill);
 }
 
 sfsistat envelope(SMFICTX *context, Step step, char **list) {
-    return run_step(context, step, [&](Arguments &arguments, TextMode mode) {
+    const bool is_recipient = step == Step::envrcpt;
+    const auto note = [&](const Filter &filter, Connection &connection) {
+        return is_recipient ? note_recipient(filter, connection, context, list) : note_sender(filter, connection, list);
+    };
+    const sfsistat status = run_step(context, step, note, [&](Arguments &arguments, TextMode mode) {
         for (char **argument = list; *argument != nullptr; ++argument) {
             add_text(arguments, *argument, mode);
         }
     });
+    if (is_recipient && (status == SMFIS_REJECT || status == SMFIS_TEMPFAIL)) {
+        forget_recipient(Connection::find(context));
+    }
+    return status;
 }
 
 sfsistat plain(SMFICTX *context, Step step) {
-    return run_step(context, step, [](Arguments &, TextMode) {});
+    return run_step(context, step, note_nothing, [](Arguments &, TextMode) {});
 }
 
 sfsistat header(SMFICTX *context, const char *name, const char *value) {
-    return run_step(context, Step::header, [&](Arguments &arguments, TextMode mode) {
+    const auto note = [&](const Filter &filter, Connection &connection) {
+        return note_field(filter, connection, name, value);
+    };
+    return run_step(context, Step::header, note, [&](Arguments &arguments, TextMode mode) {
         add_text(arguments, name, TextMode::surrogateescape);
         add_text(arguments, value, mode);
     });
@@ -170,7 +180,8 @@ sfsistat header(SMFICTX *context, const char *name, const char *value) {
 sfsistat body(SMFICTX *context, const unsigned char *chunk, std::size_t size) {
     Counters::add(counters.body_bytes, size);
     const sfsistat status = run(context, Step::body, [&](const Filter &filter, Connection &connection) {
-        if (!connection.plan->has(Step::body) || connection.skips_body) {
+        const bool is_wanted = connection.plan->has(Step::body) || connection.plan->whole;
+        if (!is_wanted || connection.skips_body) {
             return nothing_to_say(connection, Step::body);
         }
         if (connection.plan->gather) {

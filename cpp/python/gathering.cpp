@@ -1,9 +1,13 @@
-// Bodies that are gathered before Python gets them. Called without the GIL.
+// What is gathered of a message before Python gets it: the body, and for some filters all of it. Called without the
+// GIL.
 #include "python/gathering.hpp"
 
+#include <cstring>
 #include <stdexcept>
 #include <string>
+#include <utility>
 
+#include "core/socket_address.hpp"
 #include "python/invoke.hpp"
 
 namespace pymilter {
@@ -16,27 +20,112 @@ auto gathered(Connection &connection) {
         [&](Arguments &arguments, TextMode) { arguments.add(connection.body.take(connection.plan->gather->as_view)); };
 }
 
+std::shared_ptr<WholeMessage> whole_message(Connection &connection) {
+    if (!connection.whole) {
+        connection.whole = std::make_shared<WholeMessage>();
+    }
+    return connection.whole;
+}
+
+std::string in_words(const ReplyText &reply) {
+    return "the answer is " + reply.code + (reply.xcode.empty() ? "" : ' ' + reply.xcode);
+}
+
+// Gathering has failed: there is no memory, or no room on the disk.
+sfsistat fail_to_gather(const Filter &filter, Connection &connection, Step step, const std::exception &error) {
+    const std::string reason = error.what();
+    if (const Attach attach(&connection); attach) {
+        connection.enter(step);
+        guarded(filter, step, [&] { throw std::runtime_error(reason); });
+        connection.leave();
+    }
+    connection.body.buffer.clear();
+    return fail(connection, step, filter.exception_policy());
+}
+
+template <typename Work>
+sfsistat note(const Filter &filter, Connection &connection, Step step, Work &&work) {
+    try {
+        work();
+        return SMFIS_CONTINUE;
+    } catch (const std::exception &error) {
+        return fail_to_gather(filter, connection, step, error);
+    }
+}
+
+// A filter that asks for it is shown recipients that the MTA has refused.
+bool is_refused_by_mta(const Connection &connection, SMFICTX *context) {
+    if ((connection.options.protocol & SMFIP_RCPT_REJ) == 0) {
+        return false;
+    }
+    std::string name = "{rcpt_mailer}";
+    const char *const mailer = ::smfi_getsymval(context, name.data());
+    return mailer != nullptr && std::strcmp(mailer, "error") == 0;
+}
+
 }  // namespace
+
+sfsistat note_client(const Filter &filter, Connection &connection, const char *hostname, const sockaddr *address) {
+    return note(filter, connection, Step::connect,
+                [&] { connection.note_client(hostname, to_socket_address(address)); });
+}
+
+sfsistat note_helo(const Filter &filter, Connection &connection, const char *name) {
+    return note(filter, connection, Step::helo, [&] { connection.note_helo(name); });
+}
+
+sfsistat note_sender(const Filter &filter, Connection &connection, char **list) {
+    return note(filter, connection, Step::envfrom, [&] { whole_message(connection)->set_sender(list); });
+}
+
+sfsistat note_recipient(const Filter &filter, Connection &connection, SMFICTX *context, char **list) {
+    return note(filter, connection, Step::envrcpt,
+                [&] { whole_message(connection)->add_recipient(list, !is_refused_by_mta(connection, context)); });
+}
+
+void forget_recipient(Connection *connection) noexcept {
+    if (connection != nullptr && connection->whole) {
+        connection->whole->drop_recipient();
+    }
+}
+
+sfsistat note_field(const Filter &filter, Connection &connection, const char *name, const char *value) {
+    const Whole &wanted = *connection.plan->whole;
+    bool fits = true;
+    const sfsistat status = note(filter, connection, Step::header, [&] {
+        fits = whole_message(connection)->add_field(name, value, wanted.header_limit);
+    });
+    if (fits) {
+        return status;
+    }
+    warn(filter, connection, Step::header,
+         "the header has more than " + std::to_string(wanted.header_limit) + " bytes, " +
+             in_words(wanted.header_exceeded.text));
+    return give_or_keep(connection, Step::header, wanted.header_exceeded);
+}
+
+Received take_message(Connection &connection) {
+    if (!connection.is_at(Step::eom)) {
+        return {whole_message(connection), py::object()};
+    }
+    auto body = py::reinterpret_steal<py::object>(connection.body.take(connection.body.buffer.is_in_file()));
+    if (!body) {
+        throw py::error_already_set();
+    }
+    return {whole_message(connection), std::move(body)};
+}
 
 sfsistat gather_chunk(const Filter &filter, Connection &connection, const unsigned char *chunk, std::size_t size) {
     const Gather &wanted = *connection.plan->gather;
     try {
         if (!connection.body.buffer.append(chunk, size, wanted.limits)) {
-            const ReplyText &reply = wanted.exceeded.text;
             warn(filter, connection, Step::body,
-                 "the body has more than " + std::to_string(wanted.limits.most) + " bytes, the answer is " +
-                     reply.code + (reply.xcode.empty() ? "" : ' ' + reply.xcode));
+                 "the body has more than " + std::to_string(wanted.limits.most) + " bytes, " +
+                     in_words(wanted.exceeded.text));
             return give_or_keep(connection, Step::body, wanted.exceeded);
         }
     } catch (const std::exception &error) {
-        const std::string reason = error.what();
-        if (const Attach attach(&connection); attach) {
-            connection.enter(Step::body);
-            guarded(filter, Step::body, [&] { throw std::runtime_error(reason); });
-            connection.leave();
-        }
-        connection.body.buffer.clear();
-        return fail(connection, Step::body, filter.exception_policy());
+        return fail_to_gather(filter, connection, Step::body, error);
     }
     if (wanted.piece == 0 || connection.body.buffer.size() < wanted.piece) {
         return nothing_to_say(connection, Step::body);

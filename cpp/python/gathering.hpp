@@ -1,4 +1,5 @@
-// Bodies that are gathered before Python gets them. Called without the GIL.
+// What is gathered of a message before Python gets it: the body, and for some filters all of it. Called without the
+// GIL.
 #pragma once
 
 #include <cstddef>
@@ -6,11 +7,23 @@
 #include "core/libmilter.hpp"
 #include "python/connection.hpp"
 #include "python/filter.hpp"
+#include "python/received.hpp"
 
 namespace pymilter {
 
 // Appends a chunk, without the GIL; hands a piece over when it is large enough.
 sfsistat gather_chunk(const Filter &filter, Connection &connection, const unsigned char *chunk, std::size_t size);
+
+// Note a step for a filter that gets messages whole. CONTINUE, or the answer where that has failed.
+sfsistat note_client(const Filter &filter, Connection &connection, const char *hostname, const sockaddr *address);
+sfsistat note_helo(const Filter &filter, Connection &connection, const char *name);
+sfsistat note_sender(const Filter &filter, Connection &connection, char **list);
+sfsistat note_recipient(const Filter &filter, Connection &connection, SMFICTX *context, char **list);
+sfsistat note_field(const Filter &filter, Connection &connection, const char *name, const char *value);
+// The filter has refused the last recipient. Nothing happens where none is noted.
+void forget_recipient(Connection *connection) noexcept;
+// The message so far; at eom with its body, for the first that asks. Needs the GIL; throws what Python raises.
+Received take_message(Connection &connection);
 
 // At eom: the whole body (an empty one too), or the last piece. Its verdict is the answer to eom.
 sfsistat hand_over_rest(const Filter &filter, Connection &connection);

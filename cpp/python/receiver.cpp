@@ -2,6 +2,8 @@
 // that says how. Needs the GIL.
 #include "python/receiver.hpp"
 
+#include <sys/socket.h>
+
 #include <cstdint>
 #include <cstring>
 #include <stdexcept>
@@ -74,6 +76,20 @@ PyObject *to_text(const char *data, std::size_t size, TextMode mode) {
 const Names &Names::get() {
     static const Names names = make_names();
     return names;
+}
+
+PyObject *to_hostaddr(const SocketAddress &address) {
+    const auto text = [&] { return to_text(address.text.data(), address.text.size(), TextMode::surrogateescape); };
+    switch (address.family) {
+    case AF_INET:
+        return Py_BuildValue("(NH)", text(), address.port);
+    case AF_INET6:
+        return Py_BuildValue("(NHII)", text(), address.port, address.flowinfo, address.scope_id);
+    case AF_UNIX:
+        return text();
+    default:
+        return py::none().release().ptr();
+    }
 }
 
 }  // namespace pymilter

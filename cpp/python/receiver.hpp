@@ -11,6 +11,7 @@
 #include "core/body_buffer.hpp"
 #include "core/checks.hpp"
 #include "core/negotiation.hpp"
+#include "core/socket_address.hpp"
 #include "core/stage.hpp"
 #include "python/python.hpp"
 
@@ -25,6 +26,10 @@ TextMode to_text_mode(const std::string &name);
 // A new str or bytes. Null with an exception set when `mode` is strict and the bytes are not UTF-8.
 PyObject *to_text(const char *data, std::size_t size, TextMode mode);
 
+// A new reference to None, (ip, port), (ip, port, flowinfo, scope_id) or a path, as the socket module has them. Null
+// with an exception set when there is no memory.
+PyObject *to_hostaddr(const SocketAddress &address);
+
 // A status with its text, ready to be answered.
 struct Answer {
     int status;
@@ -37,6 +42,12 @@ struct Gather {
     std::size_t piece;  // bytes handed over at once, or 0 for the whole body
     bool as_view;       // memoryview in place of bytes
     Answer exceeded;    // what a message gets that passes the limit
+};
+
+// How a message is gathered for a filter that gets it whole; its body as Gather says.
+struct Whole {
+    std::size_t header_limit;  // bytes
+    Answer header_exceeded;    // what a message gets that passes it
 };
 
 // All that dispatch must know of a class of handlers (or of the set of functions), worked out once.
@@ -54,6 +65,7 @@ struct Plan {
     std::array<py::object, step_count> inherited_hook;
 
     std::optional<Gather> gather;  // for body
+    std::optional<Whole> whole;    // the steps of a message are gathered, and eom gets them
 
     bool gathers_whole() const { return gather && gather->piece == 0 && has(Step::body); }
     bool has(Step step) const { return (steps & bit(step)) != 0; }

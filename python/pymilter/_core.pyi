@@ -95,6 +95,10 @@ class Context(metaclass=_pybind11_type):
     def queue_id(self) -> str | None:
         """The message's queue id (macro i), within a callback that is about a message. None elsewhere, and until the
         MTA has one: Postfix at the first recipient that it takes."""
+    def origin(self) -> tuple[Any, ...]:
+        """(hostname, hostaddr, helo) as connect and HELO told, for a MessageFilter; each None if unknown."""
+    def received(self) -> Received:
+        """The message so far, at eom with its body, for a MessageFilter."""
     def getpriv(self) -> Any:
         """The object that setpriv() stored, or None (smfi_getpriv)."""
     def setpriv(self, priv: object) -> Any:
@@ -143,6 +147,27 @@ def make_gather(
 ) -> Gather:
     """Say how the chunks are gathered."""
 
+class Received(metaclass=_pybind11_type):
+    """A message as it came, gathered for a MessageFilter."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None: ...
+    def sender(self) -> Any:
+        """The address as it stood in MAIL, and its ESMTP parameters."""
+    def recipients(self) -> Any:
+        """For each recipient whether it was accepted, and its address as it stood in RCPT with its parameters."""
+    def header(self) -> bytes:
+        """For each field its name and its value, each ended by NUL."""
+    def body(self) -> Any:
+        """The body: bytes, or a memoryview of a file. Empty until the message is there."""
+
+class Whole(metaclass=_pybind11_type):
+    """How messages are gathered as a whole."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None: ...
+
+def make_whole(*, header_limit: int, header_exceeded: tuple[int, bytes, bytes, tuple[bytes, ...]]) -> Whole:
+    """Say how messages are gathered."""
+
 class Plan(metaclass=_pybind11_type):
     """What dispatch must know of a class of handlers."""
 
@@ -160,6 +185,7 @@ def make_plan(
     macros: list[tuple[int, str]],
     hooks: dict[str, FunctionType],
     gather: Gather | None,
+    whole: Whole | None,
 ) -> Plan:
     """Make the plan of a class."""
 

@@ -85,8 +85,10 @@ def wishes_of(klass: Any, base: type[Any]) -> Wishes:
         own = is_own(name) or (name in BYTES_HOOKS and is_own(f"{name}_bytes"))
         return own and not getattr(getattr(klass, name), marks.NOCALLBACK_MARK, False)
 
-    wanted = tuple(name for name in SKIP_BITS if is_wanted(name))
-    mute = tuple(name for name in wanted if gives_no_verdict(getattr(klass, name)))
+    gathered = getattr(klass, marks.GATHERED_MARK, ())
+    handled = tuple(name for name in SKIP_BITS if is_wanted(name))
+    wanted = tuple(name for name in SKIP_BITS if name in handled or name in gathered)
+    mute = tuple(name for name in wanted if name not in handled or gives_no_verdict(getattr(klass, name)))
     protocol = SKIP_BODY | getattr(klass, marks.PROTOCOL_MARK, 0)
     for name, bit in SKIP_BITS.items():
         if name not in wanted:
@@ -96,11 +98,12 @@ def wishes_of(klass: Any, base: type[Any]) -> Wishes:
     if "body" in wanted and gathers_whole(klass.body):
         protocol |= MUTE_BITS["body"]  # its verdict is the answer to eom
     return Wishes(
-        steps=wanted + tuple(name for name in ALWAYS_SENT if is_own(name)),
+        steps=handled + tuple(name for name in ALWAYS_SENT if is_own(name)),
         mute=mute,
         protocol=protocol,
         text={name: text_mode(getattr(klass, name)) for name in marks.TEXT_METHODS},
-        macros=tuple(
+        macros=getattr(klass, marks.MACROS_MARK, ())
+        + tuple(
             (stage, " ".join(syms))
             for name, stage in MACRO_STAGES.items()
             if (syms := getattr(getattr(klass, name), marks.SYMLIST_MARK, None)) is not None

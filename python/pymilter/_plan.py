@@ -6,8 +6,8 @@ from weakref import WeakKeyDictionary
 
 from pymilter._arity import most_arguments
 from pymilter._base import Base, options_of
-from pymilter._core import Gather, Plan, make_gather, make_plan
-from pymilter._decorators import GATHER_MARK
+from pymilter._core import Gather, Plan, Whole, make_gather, make_plan, make_whole
+from pymilter._decorators import GATHER_MARK, WHOLE_MARK
 from pymilter._faults import begins_messages, check_handlers, warn_of_handlers
 from pymilter._gather import GatherMark
 from pymilter._handlers import Handlers
@@ -20,6 +20,8 @@ def _no_hook() -> None:
 
 def _gather_of(handlers: Handlers) -> Gather | None:
     mark: GatherMark | None = getattr(handlers.body, GATHER_MARK, None)
+    if (whole := getattr(handlers, WHOLE_MARK, None)) is not None:
+        mark = GatherMark(0, whole.limit, whole.in_memory, True, whole.exceeded)
     if mark is None:
         return None
     return make_gather(
@@ -29,6 +31,13 @@ def _gather_of(handlers: Handlers) -> Gather | None:
         as_view=mark.view,
         exceeded=mark.exceeded._wire,
     )
+
+
+def _whole_of(handlers: Handlers) -> Whole | None:
+    mark = getattr(handlers, WHOLE_MARK, None)
+    if mark is None:
+        return None
+    return make_whole(header_limit=mark.header_limit, header_exceeded=mark.header_exceeded._wire)
 
 
 def plan_of(handlers: Any) -> Plan:
@@ -73,6 +82,7 @@ def _plan_of(handlers: Handlers) -> Plan:
         macros=list(wishes.macros),
         hooks=hooks,
         gather=_gather_of(handlers),
+        whole=_whole_of(handlers),
     )
 
 

@@ -1,0 +1,47 @@
+// Envelope and header of one message, gathered step by step for a filter that gets messages whole.
+//
+// libmilter's callbacks write here; the filter reads, also in threads of its own while the message is still coming in.
+// A mutex guards both, and who holds it waits for nothing else.
+#pragma once
+
+#include <cstddef>
+#include <mutex>
+#include <string>
+#include <vector>
+
+namespace pymilter {
+
+class WholeMessage {
+public:
+    // An address as it stood in MAIL or RCPT, and its ESMTP parameters.
+    using Path = std::vector<std::string>;
+
+    struct Recipient {
+        bool is_accepted;
+        Path path;
+    };
+
+    // `list` ends with a null pointer, as in libmilter's callbacks. They throw std::bad_alloc.
+    void set_sender(char **list);
+    void add_recipient(char **list, bool is_accepted);
+    // The filter has refused the recipient that was added last.
+    void drop_recipient() noexcept;
+    // Returns false if the header would have more than `most` bytes; it is freed then.
+    bool add_field(const char *name, const char *value, std::size_t most);
+
+    Path sender() const;
+    std::vector<Recipient> recipients() const;
+    // For each field its name and its value, each ended by NUL.
+    std::string header() const;
+
+    // Begins anew, for another message.
+    void clear() noexcept;
+
+private:
+    mutable std::mutex m_mutex;
+    Path m_sender;
+    std::vector<Recipient> m_recipients;
+    std::string m_header;
+};
+
+}  // namespace pymilter

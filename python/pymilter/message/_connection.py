@@ -1,0 +1,144 @@
+"""What is known of the SMTP connection that a message came over."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final, NamedTuple
+
+UNVERIFIED: Final = ("", "unknown")
+
+
+class Peer(NamedTuple):
+    """The SMTP client."""
+
+    ip: str | None = None
+    """Its IP address; None if the MTA told none, as for a message that was submitted on its own machine."""
+    port: int | None = None
+    """Its port."""
+    name: str | None = None
+    """Its name, if the MTA has verified that it belongs to the address; otherwise None."""
+
+    @property
+    def is_verified(self) -> bool:
+        """True if the MTA has looked up the name of the address, and the address of that name."""
+        return self.name is not None
+
+    def __str__(self) -> str:
+        if self.ip is None:
+            return self.name or "unknown"
+        return f"{self.name}[{self.ip}]" if self.name else self.ip
+
+
+class Tls(NamedTuple):
+    """The encryption of the connection."""
+
+    version: str
+    """The protocol, such as "TLSv1.3" (macro {tls_version})."""
+    cipher: str | None
+    """The cipher (macro {cipher})."""
+    bits: int | None
+    """The length of its key (macro {cipher_bits})."""
+    subject: str | None
+    """The subject of the client's certificate, if there is one (macro {cert_subject})."""
+    issuer: str | None
+    """Its issuer (macro {cert_issuer})."""
+
+
+class Connection:
+    """The connection that a message came over. It outlives the message: a client may send several."""
+
+    def __init__(
+        self,
+        peer: Peer | None = None,
+        helo: str | None = None,
+        macros: Mapping[str, str] | Callable[[str], str | None] | None = None,
+    ) -> None:
+        """Make a connection for a test.
+
+        Args:
+            peer: the SMTP client.
+            helo: the name that it gave in HELO or EHLO.
+            macros: values of macros by their names; braces around a long name may be left out.
+        """
+        self._peer = peer or Peer()
+        self._helo = helo
+        self._macro = macros if callable(macros) else _lookup(macros or {})
+        self.values: dict[str, Any] = {}
+        """Room for what a filter wants to keep from one message of the connection to the next."""
+
+    def _note_origin(self, hostname: str | None, hostaddr: object, helo: str | None) -> None:
+        self._peer = peer_of(hostname, hostaddr)
+        self._helo = helo
+
+    @property
+    def peer(self) -> Peer:
+        """The SMTP client."""
+        return self._peer
+
+    @property
+    def helo(self) -> str | None:
+        """The name that the client gave in HELO or EHLO; None if it gave none."""
+        return self._helo
+
+    @property
+    def tls(self) -> Tls | None:
+        """The encryption; None if the connection is not encrypted."""
+        version = self.macro("tls_version")
+        if not version:
+            return None
+        bits = self.macro("cipher_bits") or ""
+        return Tls(
+            version,
+            self.macro("cipher") or None,
+            int(bits) if bits.isdecimal() else None,
+            self.macro("cert_subject") or None,
+            self.macro("cert_issuer") or None,
+        )
+
+    @property
+    def login(self) -> str | None:
+        """The name that the client logged in with (SASL, macro {auth_authen}); None if it did not log in."""
+        return self.macro("auth_authen") or None
+
+    @property
+    def daemon(self) -> str | None:
+        """The name of the MTA's service that took the message (macro {daemon_name})."""
+        return self.macro("daemon_name") or None
+
+    @property
+    def hostname(self) -> str | None:
+        """The MTA's own name (macro j)."""
+        return self.macro("j") or None
+
+    @property
+    def mta(self) -> str:
+        """The mail server: "postfix", "sendmail", or "" if it is another (macro v)."""
+        version = (self.macro("v") or "").lower()
+        if version.startswith("postfix"):
+            return "postfix"
+        # Sendmail gives its version alone, such as 8.17.1.9/Debian.
+        return "sendmail" if version.startswith(("8.", "sendmail")) else ""
+
+    def macro(self, name: str) -> str | None:
+        """The value of a macro of the MTA, or None (smfi_getsymval). Braces may be left out."""
+        return self._macro(name)
+
+    def __repr__(self) -> str:
+        return f"<Connection from {self._peer}>"
+
+
+def peer_of(hostname: str | None, hostaddr: object) -> Peer:
+    """The client as libmilter's connect callback gave it."""
+    name = None if hostname is None or hostname in UNVERIFIED or hostname.startswith("[") else hostname
+    if isinstance(hostaddr, tuple):
+        return Peer(hostaddr[0], hostaddr[1], name)
+    return Peer(None, None, name)
+
+
+def _lookup(macros: Mapping[str, str]) -> Callable[[str], str | None]:
+    bare = {_bare(name): value for name, value in macros.items()}
+    return lambda name: bare.get(_bare(name))
+
+
+def _bare(name: str) -> str:
+    return name.removeprefix("{").removesuffix("}")

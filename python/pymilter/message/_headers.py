@@ -1,0 +1,134 @@
+"""The header of a message: its fields in their order, found by name, never by a number."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Final
+
+from pymilter._constants import Action
+from pymilter.errors import MilterError
+from pymilter.message._field import Field, raw_value
+
+_NOWHERE: Final = "this field is not in the header: it was deleted, or belongs to another message"
+
+
+class Headers:
+    """The header fields of a message in their order. Names are compared without regard to case."""
+
+    def __init__(
+        self, fields: Iterable[tuple[str, bytes]], check: Callable[[Action], None], *, is_complete: bool = True
+    ) -> None:
+        self._check = check
+        self._is_complete = is_complete
+        self._originals = [Field(self, name, raw, is_original=True) for name, raw in fields]
+        self._fields = list(self._originals)
+        self._has_gaps = False
+
+    # ------------------------------------------------------------------------------------ to read
+
+    def __iter__(self) -> Iterator[Field]:
+        return iter(tuple(self._known()))
+
+    def __len__(self) -> int:
+        return len(self._known())
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and self.get(name) is not None
+
+    def __getitem__(self, name: str) -> Field:
+        """The first field of this name. Raises KeyError if there is none."""
+        field = self.get(name)
+        if field is None:
+            raise KeyError(name)
+        return field
+
+    def get(self, name: str) -> Field | None:
+        """The first field of this name, or None."""
+        wanted = name.lower()
+        return next((field for field in self._known() if field._name.lower() == wanted), None)
+
+    def all(self, name: str) -> list[Field]:
+        """All fields of this name, in their order; they may be changed and deleted meanwhile."""
+        wanted = name.lower()
+        return [field for field in self._known() if field._name.lower() == wanted]
+
+    # ------------------------------------------------------------------------------------ to change
+
+    def append(self, name: str, value: str) -> Field:
+        """Add a field after the last one.
+
+        Args:
+            name: printable ASCII without blanks and colons.
+            value: as in `Field.value`; assign to `text` of the field that is returned for other text than ASCII.
+
+        Raises:
+            ValueError: for the name; and for the value as `Field.value` says.
+            DisabledAction: the MTA does not let filters add header fields.
+            MilterError: the message is over.
+        """
+        return self._insert(None, name, raw_value(name, value))
+
+    def prepend(self, name: str, value: str) -> Field:
+        """Add a field above all others, those of the MTA itself too, as trace fields want it. See `append`."""
+        return self._insert(0, name, raw_value(name, value))
+
+    def insert_before(self, field: Field, name: str, value: str) -> Field:
+        """Add a field before another. See `append`; raises ValueError too if `field` is not in the header."""
+        return self._insert(self._place(field), name, raw_value(name, value))
+
+    def insert_after(self, field: Field, name: str, value: str) -> Field:
+        """Add a field after another. See `append`; raises ValueError too if `field` is not in the header."""
+        return self._insert(self._place(field) + 1, name, raw_value(name, value))
+
+    def replace(self, name: str, value: str) -> Field:
+        """Give the message one field of this name: the first gets the value, others go, and without one it is added.
+
+        Raises what `append` and `Field.delete` raise.
+        """
+        found = self.all(name)
+        if not found:
+            return self.append(name, value)
+        found[0].value = value
+        for other in found[1:]:
+            other.delete()
+        return found[0]
+
+    def __delitem__(self, name: str) -> None:
+        """Delete all fields of this name; without any, nothing happens. Raises what `Field.delete` raises."""
+        for field in self.all(name):
+            field.delete()
+
+    # ------------------------------------------------------------------------------------ within the package
+
+    def _known(self) -> list[Field]:
+        if not self._is_complete:
+            raise MilterError(
+                "the class has headers=False, so the MTA did not send the header: fields can only be added"
+            )
+        return self._present()
+
+    def _present(self) -> list[Field]:
+        if self._has_gaps:
+            self._fields = [field for field in self._fields if field._headers is self]
+            self._has_gaps = False
+        return self._fields
+
+    def _insert(self, place: int | None, name: str, raw: bytes) -> Field:
+        self._check(Action.ADDHDRS)
+        made = Field(self, name, raw, is_original=False)
+        fields = self._present()
+        fields.insert(len(fields) if place is None else place, made)
+        return made
+
+    def _remove(self, field: Field) -> None:
+        # The list is made anew at the next look, so that deleting many takes no quadratic time.
+        self._has_gaps = True
+
+    def _place(self, field: Field) -> int:
+        try:
+            return self._present().index(field)
+        except ValueError:
+            raise ValueError(_NOWHERE) from None
+
+    def __repr__(self) -> str:
+        return f"<Headers: {', '.join(field.name for field in self._present())}>"

@@ -1,0 +1,62 @@
+"""`Message.email`: the message as `pymilter.mime` reads it, and how changes there become changes of the message."""
+
+from __future__ import annotations
+
+from io import BytesIO
+from typing import TYPE_CHECKING
+
+from pymilter.errors import MilterError
+from pymilter.message._field import checked_raw
+from pymilter.message._source import Parsed, fields_of
+
+if TYPE_CHECKING:
+    from pymilter.message._headers import Headers
+    from pymilter.mime import MimeMessage
+
+
+class Mail:
+    """A `MimeMessage` of a message, and which of its header fields a program has changed."""
+
+    def __init__(self, data: bytes) -> None:
+        from pymilter.mime import message_from_file
+
+        self.message: MimeMessage = message_from_file(BytesIO(data))
+        self._changed: set[str] = set()
+        self.message.headerchange = self._note
+
+    def _note(self, message: MimeMessage, name: str, value: str | None) -> None:
+        self._changed.add(name.lower())
+
+    def take_changes(self, headers: Headers) -> bytes | None:
+        """Carry what was changed since the last time over to `headers`; return the new body, None if it is the same."""
+        if not self._changed and not self.message.ismodified():
+            return None
+        written = Parsed(self.message.as_bytes(), "", ())
+        names = set(self._changed)
+        self._changed.clear()
+        fields = list(fields_of(written))
+        for name in names:
+            _match(headers, name, [field for field in fields if field[0].lower() == name])
+        body = written.body()
+        assert isinstance(body, bytes)
+        return body
+
+    def check_unchanged(self) -> None:
+        """Raise MilterError if this message was changed after another took its place."""
+        if self._changed:
+            raise MilterError("an email of this message was changed after message.body was assigned: take email anew")
+
+
+def _match(headers: Headers, name: str, wanted: list[tuple[str, bytes]]) -> None:
+    """Let the fields of one name be those of `wanted`, with no change to those at both ends that are alike."""
+    present = headers.all(name)
+    while present and wanted and present[0]._raw == wanted[0][1]:
+        del present[0], wanted[0]
+    while present and wanted and present[-1]._raw == wanted[-1][1]:
+        del present[-1], wanted[-1]
+    for field, (written, raw) in zip(present, wanted, strict=False):
+        field._set(checked_raw(written, raw))
+    for field in present[len(wanted) :]:
+        field.delete()
+    for written, raw in wanted[len(present) :]:
+        headers._insert(None, written, checked_raw(written, raw))

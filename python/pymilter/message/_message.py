@@ -1,0 +1,252 @@
+"""Message: a whole message as a filter sees it and changes it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Self
+
+from pymilter._checks import check_line
+from pymilter._constants import Action
+from pymilter.errors import DisabledAction, MilterError
+from pymilter.message._address import Address
+from pymilter.message._connection import Connection
+from pymilter.message._edits import Edit
+from pymilter.message._envelope import Envelope, Recipients
+from pymilter.message._headers import Headers
+from pymilter.message._mail import Mail
+from pymilter.message._source import Parsed, Source, fields_of, with_line_ends
+from pymilter.message._writer import edits_of
+
+if TYPE_CHECKING:
+    from pymilter.mime import MimeMessage
+
+ALL_ACTIONS = sum(Action)
+
+
+class Message:
+    """A message: its envelope, its header and its body, with the connection that it came over.
+
+    What is changed here is sent to the MTA once the filter has answered CONTINUE or ACCEPT, and only what differs from
+    the message as it came. A message that is refused or discarded is not changed. Once the filter has answered, each
+    change raises MilterError.
+
+    What the MTA does not let filters change raises DisabledAction where it is changed.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        connection: Connection,
+        *,
+        actions: int,
+        leading_space: bool,
+        has_headers: bool = True,
+        has_body: bool = True,
+    ) -> None:
+        self._source = source
+        self._connection = connection
+        self._actions = actions
+        self._leading_space = leading_space
+        self._has_headers = has_headers
+        self._has_body = has_body
+        self._is_over = False
+        self._envelope: Envelope | None = None
+        self._headers: Headers | None = None
+        self._new_body: bytes | None = None
+        self._mail: Mail | None = None
+        self._old_mails: list[Mail] = []
+        self._quarantine: str | None = None
+        self._progress: Callable[[], None] | None = None
+
+    @classmethod
+    def parse(
+        cls,
+        data: bytes,
+        *,
+        sender: str = "",
+        recipients: Iterable[str] = (),
+        connection: Connection | None = None,
+        actions: int = ALL_ACTIONS,
+    ) -> Self:
+        """Make a message for a test: no MTA and no process is needed.
+
+        Args:
+            data: the message, header and body, with CRLF or LF.
+            sender: the address of the sender; "" is the null sender.
+            recipients: the addresses of the recipients.
+            connection: the connection that it came over; its macro v names the MTA, whose habits `edits` then follows.
+            actions: what the MTA lets the filter do (SMFIF_*).
+
+        Raises:
+            TypeError: `data` is not bytes, or `recipients` is one str.
+        """
+        return cls(
+            Parsed(data, sender, recipients), connection or Connection(), actions=int(actions), leading_space=True
+        )
+
+    # ------------------------------------------------------------------------------------ what came
+
+    @property
+    def connection(self) -> Connection:
+        """The connection that the message came over."""
+        return self._connection
+
+    @property
+    def queue_id(self) -> str | None:
+        """The queue id (macro i); None if the MTA gave none."""
+        return self._connection.macro("i")
+
+    def macro(self, name: str) -> str | None:
+        """The value of a macro of the MTA, or None (smfi_getsymval). Braces around a long name may be left out."""
+        return self._connection.macro(name)
+
+    # ------------------------------------------------------------------------------------ envelope, header, body
+
+    @property
+    def envelope(self) -> Envelope:
+        """Sender and recipients."""
+        if self._envelope is None:
+            self._envelope = Envelope(self._source, self._check)
+        return self._envelope
+
+    @property
+    def sender(self) -> Address:
+        """The sender; the same as `envelope.sender`, and assignable like it."""
+        return self.envelope.sender
+
+    @sender.setter
+    def sender(self, sender: Address | str) -> None:
+        self.envelope.sender = sender
+
+    @property
+    def recipients(self) -> Recipients:
+        """The recipients; the same as `envelope.recipients`."""
+        return self.envelope.recipients
+
+    @property
+    def headers(self) -> Headers:
+        """The header fields in their order."""
+        if self._headers is None:
+            fields = fields_of(self._source)
+            if not self._leading_space:
+                fields = ((name, b" " + raw) for name, raw in fields)
+            self._headers = Headers(fields, self._check, is_complete=self._has_headers)
+        return self._headers
+
+    @property
+    def body(self) -> bytes:
+        """The body, each line ended by CRLF. A large one is copied from its file: `body_view` needs no memory.
+
+        Lines that are assigned may end in LF; all get CRLF, the last one too, as an MTA would do.
+
+        Raises:
+            TypeError: on assignment of anything but bytes, bytearray and memoryview.
+            DisabledAction: on assignment, if the MTA does not let filters change the body.
+            MilterError: on assignment, if the message is over.
+        """
+        return bytes(self.body_view)
+
+    @body.setter
+    def body(self, body: bytes | bytearray | memoryview) -> None:
+        self._check(Action.CHGBODY)
+        if not isinstance(body, bytes | bytearray | memoryview):
+            raise TypeError(f"body is a {type(body).__name__}: it must be bytes")
+        self._take_changes_of_email()
+        if self._mail is not None:
+            self._old_mails.append(self._mail)
+            self._mail = None
+        self._new_body = with_line_ends(bytes(body))
+
+    @property
+    def body_view(self) -> memoryview:
+        """The body, without a copy: it may lie in a file that is mapped into memory."""
+        self._take_changes_of_email()
+        return memoryview(self._present_body())
+
+    @property
+    def email(self) -> MimeMessage:
+        """The message as `pymilter.mime` reads it; made at the first look.
+
+        Changes of its own header fields and of its parts are changes of this message. After an assignment to `body` a
+        new one is made.
+        """
+        if self._mail is None:
+            self._mail = Mail(self._bytes())
+        return self._mail.message
+
+    def as_bytes(self) -> bytes:
+        """The message as it is now: what the next mail server gets, but for the fields that the MTA itself adds."""
+        self._take_changes_of_email()
+        return self._bytes()
+
+    # ------------------------------------------------------------------------------------ requests
+
+    def quarantine(self, reason: str) -> None:
+        """Hold the message in the MTA's queue, if the filter then answers ACCEPT or CONTINUE (smfi_quarantine).
+
+        Raises:
+            ValueError: the reason is empty or has more than one line.
+            DisabledAction: the MTA does not let filters hold messages.
+            MilterError: the message is over.
+        """
+        self._check(Action.QUARANTINE)
+        if not reason:
+            raise ValueError("reason is empty: an MTA holds no message without one")
+        check_line("reason", reason.encode("utf-8", "surrogateescape"))
+        self._quarantine = reason
+
+    def progress(self) -> None:
+        """Tell the MTA that the filter needs more time, which restarts its timers (smfi_progress).
+
+        Raises:
+            MilterError: the message is over.
+        """
+        if self._is_over:
+            raise MilterError("the message is over: nothing can be asked for it any more")
+        if self._progress is not None:
+            self._progress()
+
+    @property
+    def edits(self) -> list[Edit]:
+        """The edits that make the message what it is now, in the order in which they are sent.
+
+        Raises:
+            MilterError: no recipient is left, so that the MTA would drop the message.
+        """
+        self._take_changes_of_email()
+        return list(edits_of(self))
+
+    # ------------------------------------------------------------------------------------ within the package
+
+    def _check(self, action: Action) -> None:
+        if self._is_over:
+            raise MilterError("the message is over: it cannot be changed any more")
+        if not self._actions & action:
+            raise DisabledAction(f"the MTA does not let this filter do that: {action.name} was not agreed")
+
+    def _bytes(self) -> bytes:
+        return b"".join([*self._header_lines(), b"\r\n", self._present_body()])
+
+    def _header_lines(self) -> Iterable[bytes]:
+        for field in self.headers._known():
+            yield field._name.encode("utf-8", "surrogateescape")
+            yield b":"
+            yield field.raw
+            yield b"\r\n"
+
+    def _take_changes_of_email(self) -> None:
+        for mail in self._old_mails:
+            mail.check_unchanged()
+        if self._mail is not None:
+            body = self._mail.take_changes(self.headers)
+            if body is not None and body != self._present_body():
+                self._check(Action.CHGBODY)
+                self._new_body = body
+
+    def _present_body(self) -> bytes | memoryview:
+        if self._new_body is None and not self._has_body:
+            raise MilterError("the class has body=False, so the MTA did not send the body: it can only be assigned")
+        return self._source.body() if self._new_body is None else self._new_body
+
+    def __repr__(self) -> str:
+        return f"<Message from {self.sender.address or '<>'} to {', '.join(map(str, self.recipients))}>"

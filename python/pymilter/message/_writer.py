@@ -1,0 +1,96 @@
+"""The differences between a message as it came and as a filter left it, as edits in an order that every MTA takes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
+
+from pymilter.errors import MilterError
+from pymilter.message._address import in_brackets
+from pymilter.message._edits import (
+    AddHeader,
+    AddRecipient,
+    ChangeFrom,
+    ChangeHeader,
+    DeleteRecipient,
+    Edit,
+    InsertHeader,
+    Quarantine,
+    ReplaceBody,
+)
+from pymilter.message._envelope import Envelope
+from pymilter.message._header_edits import header_edits
+
+if TYPE_CHECKING:
+    from pymilter import Context
+    from pymilter.message._message import Message
+
+
+def edits_of(message: Message) -> Iterator[Edit]:
+    """The edits: sender, recipients, header, body in one run, quarantine.
+
+    Raises:
+        MilterError: no recipient is left.
+    """
+    if message._envelope is not None:
+        yield from _envelope_edits(message._envelope)
+    if (headers := message._headers) is not None:
+        yield from header_edits(
+            headers._originals,
+            headers._present(),
+            mta=message.connection.mta,
+            leading_space=message._leading_space,
+        )
+    if message._new_body is not None and message._new_body != message._source.body():
+        yield ReplaceBody(message._new_body)
+    if message._quarantine is not None:
+        yield Quarantine(message._quarantine)
+
+
+def send(edits: Iterable[Edit], context: Context) -> None:
+    """Send edits to the MTA.
+
+    Raises:
+        MilterError: an edit could not be sent.
+    """
+    for edit in edits:
+        match edit:
+            case AddHeader(name, value):
+                context.addheader(name, value)
+            case InsertHeader(index, name, value):
+                context.addheader(name, value, index)
+            case ChangeHeader(index, name, value):
+                context.chgheader(name, index, value)
+            case ChangeFrom(address, params):
+                context.chgfrom(address, params)
+            case AddRecipient(address, params):
+                context.addrcpt(address, params)
+            case DeleteRecipient(address):
+                context.delrcpt(address)
+            case ReplaceBody(data):
+                context.replacebody(data)
+            case Quarantine(reason):
+                context.quarantine(reason)
+
+
+def _envelope_edits(envelope: Envelope) -> Iterator[Edit]:
+    if (sender := envelope._sender) is not None:
+        original = envelope._original_sender()
+        if sender.address != original.address or sender.params not in ((), original.params):
+            yield ChangeFrom(in_brackets(sender), _joined(sender.params))
+    if (recipients := envelope._recipients) is None:
+        return
+    present, originals = recipients._recipients, recipients._originals
+    if originals and not present:
+        raise MilterError("no recipient is left, so that the MTA would drop the message: return DISCARD for that")
+    kept = {key for one in originals if present.get(key := one._key) is one}
+    for key, one in {one._key: one for one in originals}.items():
+        if key not in kept:
+            yield DeleteRecipient(in_brackets(one))
+    for key, one in present.items():
+        if key not in kept:
+            yield AddRecipient(in_brackets(one), _joined(one.params))
+
+
+def _joined(params: tuple[str, ...]) -> str | None:
+    return " ".join(params) if params else None
