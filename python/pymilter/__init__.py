@@ -151,16 +151,24 @@ __all__ = [
     "SKIP",
     "TEMPFAIL",
     "Action",
+    "Address",
     "BadValue",
     "Base",
+    "Connection",
     "Context",
     "DisabledAction",
+    "Envelope",
+    "Field",
+    "Headers",
     "Hostaddr",
     "LogFilter",
+    "Message",
+    "MessageFilter",
     "MilterError",
     "Outcome",
     "Parameters",
     "Protocol",
+    "Recipient",
     "Reject",
     "Reply",
     "Server",
@@ -170,11 +178,13 @@ __all__ = [
     "TempFail",
     "Transports",
     "__version__",
+    "chain",
     "decode",
     "enable_protocols",
     "gather",
     "header_leading_space",
     "is_worker",
+    "message_filter",
     "nocallback",
     "noreply",
     "rejected_recipients",
@@ -186,3 +196,33 @@ __all__ = [
     "symlist",
     "version",
 ]
+
+# Loaded when it is first looked at: each worker of a filter that gets its messages in events goes without.
+_OF_MESSAGES = frozenset(
+    {
+        "Address",
+        "Connection",
+        "Envelope",
+        "Field",
+        "Headers",
+        "Message",
+        "MessageFilter",
+        "Recipient",
+        "chain",
+        "message_filter",
+    }
+)
+
+
+def __getattr__(name: str) -> object:
+    if name not in _OF_MESSAGES:
+        raise AttributeError(f"module 'pymilter' has no attribute {name!r}")
+    from pymilter import message
+
+    found: object = getattr(message, name)
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_OF_MESSAGES})

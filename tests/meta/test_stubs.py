@@ -141,8 +141,8 @@ def public_names(module: ModuleType) -> list[str]:
     """What a module offers at run time without its submodules, in the order of __all__ as ruff sorts it."""
     names = {
         name
-        for name, value in vars(module).items()
-        if not isinstance(value, ModuleType) and (not name.startswith("_") or name == "__version__")
+        for name in dir(module)
+        if not isinstance(getattr(module, name), ModuleType) and (not name.startswith("_") or name == "__version__")
     }
     order = {name: place for place, name in enumerate(module.__all__)}
     return sorted(names, key=lambda name: (order.get(name, len(order)), name))

@@ -1,6 +1,7 @@
 """A whole message in one object: envelope, header and body, read and changed, and the edits that make it so."""
 
 from ._address import Address, Recipient
+from ._chain import chain, message_filter
 from ._connection import Connection, Peer, Tls
 from ._envelope import Envelope, Recipients
 from ._field import Field
@@ -20,4 +21,6 @@ __all__ = [
     "Recipient",
     "Recipients",
     "Tls",
+    "chain",
+    "message_filter",
 ]

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 
 from pymilter._constants import Action
 from pymilter.message._address import Address, Recipient, received
+from pymilter.message._grant import Grant
 from pymilter.message._source import Source
-
-Check = Callable[[Action], None]
 
 
 class Recipients:
     """The recipients of a message, as a set that keeps its order. Address and str are taken alike."""
 
-    def __init__(self, recipients: Iterable[Recipient], check: Check) -> None:
-        self._check = check
+    def __init__(self, recipients: Iterable[Recipient], grant: Grant) -> None:
+        self._grant = grant
         self._originals = tuple(recipients)
         # Keyed by the address, so that a client that names one twice does not get two entries.
         self._recipients = {one._key: one for one in self._originals}
@@ -42,7 +41,7 @@ class Recipients:
             MilterError: the message is over.
         """
         made = address if isinstance(address, Recipient) else Recipient(address, params)
-        self._check(Action.ADDRCPT_PAR if made.params else Action.ADDRCPT)
+        self._grant.check(Action.ADDRCPT_PAR if made.params else Action.ADDRCPT)
         return self._recipients.setdefault(made._key, made)
 
     def remove(self, address: str | Address) -> None:
@@ -53,7 +52,7 @@ class Recipients:
             DisabledAction: the MTA does not let filters remove recipients.
             MilterError: the message is over.
         """
-        self._check(Action.DELRCPT)
+        self._grant.check(Action.DELRCPT)
         key = _key_of(address)
         if key not in self._recipients:
             raise KeyError(str(address))
@@ -66,7 +65,7 @@ class Recipients:
 
     def clear(self) -> None:
         """Remove all recipients. Add others then: a message without any is refused. Raises what `remove` raises."""
-        self._check(Action.DELRCPT)
+        self._grant.check(Action.DELRCPT)
         self._recipients.clear()
 
     def __repr__(self) -> str:
@@ -76,9 +75,9 @@ class Recipients:
 class Envelope:
     """Sender and recipients of a message."""
 
-    def __init__(self, source: Source, check: Check) -> None:
+    def __init__(self, source: Source, grant: Grant) -> None:
         self._source = source
-        self._check = check
+        self._grant = grant
         self._sender: Address | None = None
         self._recipients: Recipients | None = None
 
@@ -104,14 +103,14 @@ class Envelope:
 
     @sender.setter
     def sender(self, sender: Address | str) -> None:
-        self._check(Action.CHGFROM)
+        self._grant.check(Action.CHGFROM)
         self._sender = sender if isinstance(sender, Address) else Address(sender)
 
     @property
     def recipients(self) -> Recipients:
         """The recipients that the MTA has accepted, and those that filters added."""
         if self._recipients is None:
-            self._recipients = Recipients(_recipients_of(self._source), self._check)
+            self._recipients = Recipients(_recipients_of(self._source), self._grant)
         return self._recipients
 
     @property

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from pymilter._checks import check_header
 from pymilter._constants import Action
-
-if TYPE_CHECKING:
-    from pymilter.message._headers import Headers
+from pymilter.errors import MilterError
+from pymilter.message._grant import Grant
 
 MOST_BYTES: Final = 60_000
 """Postfix cuts a longer field."""
@@ -22,10 +21,11 @@ _FOLD: Final = re.compile(r"\r?\n(?=[ \t])")
 class Field:
     """A header field (RFC 5322, 2.2). Change it by assigning to `value` or `text`; `delete()` takes it out."""
 
-    __slots__ = ("_headers", "_name", "_original", "_raw")
+    __slots__ = ("_grant", "_is_deleted", "_name", "_original", "_raw")
 
-    def __init__(self, headers: Headers, name: str, raw: bytes, *, is_original: bool) -> None:
-        self._headers: Headers | None = headers
+    def __init__(self, grant: Grant, name: str, raw: bytes, *, is_original: bool) -> None:
+        self._grant = grant
+        self._is_deleted = False
         self._name = name
         self._raw = raw
         self._original = raw if is_original else None
@@ -80,21 +80,18 @@ class Field:
             DisabledAction: the MTA does not let filters delete header fields.
             MilterError: the field was deleted before, or the message is over.
         """
-        headers = self._check()
-        headers._remove(self)
-        self._headers = None
+        self._check()
+        self._is_deleted = True
+        self._grant.deletions += 1
 
     def _set(self, raw: bytes) -> None:
         self._check()
         self._raw = raw
 
-    def _check(self) -> Headers:
-        from pymilter.errors import MilterError
-
-        if self._headers is None:
+    def _check(self) -> None:
+        if self._is_deleted:
             raise MilterError(f"this field {self._name} was deleted: it cannot be changed any more")
-        self._headers._check(Action.ADDHDRS if self._original is None else Action.CHGHDRS)
-        return self._headers
+        self._grant.check(Action.ADDHDRS if self._original is None else Action.CHGHDRS)
 
     def __repr__(self) -> str:
         return f"<Field {self._name}: {self.value}>"

@@ -6,19 +6,21 @@ from collections.abc import Iterable
 from typing import Any, ClassVar, Final, NamedTuple, final
 
 from pymilter._base import Base
-from pymilter._constants import ACCEPT, CONTINUE, Action, Protocol, Stage
+from pymilter._constants import ACCEPT, CONTINUE, Protocol, Stage, Status
 from pymilter._decorators import GATHERED_MARK, HDR_LEADSPC, MACROS_MARK, WHOLE_MARK
 from pymilter._gather import DEFAULT_IN_MEMORY, DEFAULT_LIMIT, MIB, TOO_LARGE
-from pymilter.errors import MilterError
 from pymilter.message._address import Recipient, received
 from pymilter.message._connection import Connection
 from pymilter.message._envelope import Envelope
+from pymilter.message._grant import Grant
 from pymilter.message._message import Message
 from pymilter.message._writer import send
 from pymilter.replies import Outcome, Reject, TempFail
 
 HEADER_LIMIT: Final = MIB
 HEADER_TOO_LARGE: Final = Reject(552, "5.3.4", "Message header too large for the mail filter")
+
+NOT_YET: Final = "the envelope can be changed in message() only, once the whole message is there"
 
 FINAL: Final = ("negotiate", "envfrom", "envrcpt", "header", "eoh", "body", "eom")
 """Methods of `Base` that a MessageFilter has for itself."""
@@ -160,7 +162,7 @@ class MessageFilter(Base):
         return not self._protocol & Protocol.RCPT_REJ or self._ctx.getsymval("{rcpt_mailer}") != "error"
 
     def _envelope_so_far(self) -> Envelope:
-        return Envelope(self._ctx.received(), _refuse_changes)
+        return Envelope(self._ctx.received(), Grant(0, NOT_YET))
 
     @final
     def eom(self) -> Outcome:
@@ -173,18 +175,19 @@ class MessageFilter(Base):
             has_headers=self._gathering.headers,
             has_body=self._gathering.body,
         )
-        message._progress = self.progress
+        message._progress = self._ctx.progress  # not self.progress: self may keep the message
         try:
             outcome = self.message(message)
-            if outcome is None or outcome in (CONTINUE, ACCEPT):
+            if outcome is None or is_status(outcome, CONTINUE) or is_status(outcome, ACCEPT):
                 send(message.edits, self._ctx)
         finally:
-            message._is_over = True
+            message._grant.end()
         return outcome
 
 
-def _refuse_changes(action: Action) -> None:
-    raise MilterError("the envelope can be changed in message() only, once the whole message is there")
+def is_status(outcome: Outcome, status: Status) -> bool:
+    """True for this status; False for what is only equal to it, such as False, which is no status."""
+    return type(outcome) in (int, Status) and outcome == status
 
 
 def _checked(gathering: Gathering, name: str) -> Gathering:

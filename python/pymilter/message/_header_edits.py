@@ -45,7 +45,7 @@ def header_edits(
         numbers[field._name.lower()] += 1
         numbered.append((numbers[field._name.lower()], field))
     for number, field in reversed(numbered):
-        if field._headers is None:
+        if field._is_deleted:
             yield ChangeHeader(number, field._name, "")
         elif field._raw != field._original:
             yield ChangeHeader(number, field._name, on_wire(field._raw, leading_space))

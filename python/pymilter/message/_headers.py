@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from pymilter._constants import Action
 from pymilter.errors import MilterError
 from pymilter.message._field import Field, raw_value
+from pymilter.message._grant import Grant
 
 _NOWHERE: Final = "this field is not in the header: it was deleted, or belongs to another message"
 
@@ -15,14 +16,12 @@ _NOWHERE: Final = "this field is not in the header: it was deleted, or belongs t
 class Headers:
     """The header fields of a message in their order. Names are compared without regard to case."""
 
-    def __init__(
-        self, fields: Iterable[tuple[str, bytes]], check: Callable[[Action], None], *, is_complete: bool = True
-    ) -> None:
-        self._check = check
+    def __init__(self, fields: Iterable[tuple[str, bytes]], grant: Grant, *, is_complete: bool = True) -> None:
+        self._grant = grant
         self._is_complete = is_complete
-        self._originals = [Field(self, name, raw, is_original=True) for name, raw in fields]
+        self._originals = [Field(grant, name, raw, is_original=True) for name, raw in fields]
         self._fields = list(self._originals)
-        self._has_gaps = False
+        self._deletions = 0
 
     # ------------------------------------------------------------------------------------ to read
 
@@ -108,21 +107,18 @@ class Headers:
         return self._present()
 
     def _present(self) -> list[Field]:
-        if self._has_gaps:
-            self._fields = [field for field in self._fields if field._headers is self]
-            self._has_gaps = False
+        # Made anew only at a look after a deletion, so that deleting many takes no quadratic time.
+        if self._deletions != self._grant.deletions:
+            self._fields = [field for field in self._fields if not field._is_deleted]
+            self._deletions = self._grant.deletions
         return self._fields
 
     def _insert(self, place: int | None, name: str, raw: bytes) -> Field:
-        self._check(Action.ADDHDRS)
-        made = Field(self, name, raw, is_original=False)
+        self._grant.check(Action.ADDHDRS)
+        made = Field(self._grant, name, raw, is_original=False)
         fields = self._present()
         fields.insert(len(fields) if place is None else place, made)
         return made
-
-    def _remove(self, field: Field) -> None:
-        # The list is made anew at the next look, so that deleting many takes no quadratic time.
-        self._has_gaps = True
 
     def _place(self, field: Field) -> int:
         try:

@@ -21,11 +21,9 @@ class Mail:
         from pymilter.mime import message_from_file
 
         self.message: MimeMessage = message_from_file(BytesIO(data))
-        self._changed: set[str] = set()
-        self.message.headerchange = self._note
-
-    def _note(self, message: MimeMessage, name: str, value: str | None) -> None:
-        self._changed.add(name.lower())
+        self._changed = changed = set[str]()
+        # No method of this object, which would hold itself then through the message.
+        self.message.headerchange = lambda message, name, value: changed.add(name.lower())
 
     def take_changes(self, headers: Headers) -> bytes | None:
         """Carry what was changed since the last time over to `headers`; return the new body, None if it is the same."""

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Self
 
 from pymilter._checks import check_line
 from pymilter._constants import Action
-from pymilter.errors import DisabledAction, MilterError
+from pymilter.errors import MilterError
 from pymilter.message._address import Address
 from pymilter.message._connection import Connection
 from pymilter.message._edits import Edit
 from pymilter.message._envelope import Envelope, Recipients
+from pymilter.message._grant import Grant
 from pymilter.message._headers import Headers
 from pymilter.message._mail import Mail
 from pymilter.message._source import Parsed, Source, fields_of, with_line_ends
@@ -45,11 +46,10 @@ class Message:
     ) -> None:
         self._source = source
         self._connection = connection
-        self._actions = actions
+        self._grant = Grant(actions)
         self._leading_space = leading_space
         self._has_headers = has_headers
         self._has_body = has_body
-        self._is_over = False
         self._envelope: Envelope | None = None
         self._headers: Headers | None = None
         self._new_body: bytes | None = None
@@ -106,7 +106,7 @@ class Message:
     def envelope(self) -> Envelope:
         """Sender and recipients."""
         if self._envelope is None:
-            self._envelope = Envelope(self._source, self._check)
+            self._envelope = Envelope(self._source, self._grant)
         return self._envelope
 
     @property
@@ -130,7 +130,7 @@ class Message:
             fields = fields_of(self._source)
             if not self._leading_space:
                 fields = ((name, b" " + raw) for name, raw in fields)
-            self._headers = Headers(fields, self._check, is_complete=self._has_headers)
+            self._headers = Headers(fields, self._grant, is_complete=self._has_headers)
         return self._headers
 
     @property
@@ -148,7 +148,7 @@ class Message:
 
     @body.setter
     def body(self, body: bytes | bytearray | memoryview) -> None:
-        self._check(Action.CHGBODY)
+        self._grant.check(Action.CHGBODY)
         if not isinstance(body, bytes | bytearray | memoryview):
             raise TypeError(f"body is a {type(body).__name__}: it must be bytes")
         self._take_changes_of_email()
@@ -189,7 +189,7 @@ class Message:
             DisabledAction: the MTA does not let filters hold messages.
             MilterError: the message is over.
         """
-        self._check(Action.QUARANTINE)
+        self._grant.check(Action.QUARANTINE)
         if not reason:
             raise ValueError("reason is empty: an MTA holds no message without one")
         check_line("reason", reason.encode("utf-8", "surrogateescape"))
@@ -201,8 +201,7 @@ class Message:
         Raises:
             MilterError: the message is over.
         """
-        if self._is_over:
-            raise MilterError("the message is over: nothing can be asked for it any more")
+        self._grant.check_time()
         if self._progress is not None:
             self._progress()
 
@@ -217,12 +216,6 @@ class Message:
         return list(edits_of(self))
 
     # ------------------------------------------------------------------------------------ within the package
-
-    def _check(self, action: Action) -> None:
-        if self._is_over:
-            raise MilterError("the message is over: it cannot be changed any more")
-        if not self._actions & action:
-            raise DisabledAction(f"the MTA does not let this filter do that: {action.name} was not agreed")
 
     def _bytes(self) -> bytes:
         return b"".join([*self._header_lines(), b"\r\n", self._present_body()])
@@ -240,7 +233,7 @@ class Message:
         if self._mail is not None:
             body = self._mail.take_changes(self.headers)
             if body is not None and body != self._present_body():
-                self._check(Action.CHGBODY)
+                self._grant.check(Action.CHGBODY)
                 self._new_body = body
 
     def _present_body(self) -> bytes | memoryview:

@@ -1,0 +1,32 @@
+"""Whether a message may be changed: shared by its parts, so that none of them holds another in a circle."""
+
+from __future__ import annotations
+
+from pymilter._constants import Action
+from pymilter.errors import DisabledAction, MilterError
+
+
+class Grant:
+    """What the MTA lets a filter do to one message, and for how long."""
+
+    __slots__ = ("actions", "deletions", "reason")
+
+    def __init__(self, actions: int, reason: str | None = None) -> None:
+        self.actions = actions
+        self.reason = reason  # why nothing can be changed; None while it can
+        self.deletions = 0  # of header fields: their lists are then made anew
+
+    def check(self, action: Action) -> None:
+        """Raise MilterError if the message cannot be changed, and DisabledAction if the MTA does not allow this."""
+        self.check_time()
+        if not self.actions & action:
+            raise DisabledAction(f"the MTA does not let this filter do that: {action.name} was not agreed")
+
+    def check_time(self) -> None:
+        """Raise MilterError if the message cannot be changed."""
+        if self.reason is not None:
+            raise MilterError(self.reason)
+
+    def end(self) -> None:
+        """The filter has answered."""
+        self.reason = "the message is over: it cannot be changed any more"

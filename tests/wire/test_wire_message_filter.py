@@ -1,0 +1,399 @@
+"""MessageFilter on the wire: a whole message in one call, its limits, and what is never sent."""
+
+from __future__ import annotations
+
+import textwrap
+
+import pytest
+
+from pymilter.testing import (
+    Action,
+    AddHeader,
+    AddRecipient,
+    ChangeFrom,
+    ChangeHeader,
+    Client,
+    DeleteRecipient,
+    InsertHeader,
+    Quarantine,
+    ReplaceBody,
+    Response,
+    Verdict,
+    send_message,
+)
+from support.wire import Start
+
+KINDS = pytest.mark.parametrize("kind", ["unix", "inet"])
+BOTH = b"From: a@example.org\r\nSubject: one\r\n\r\nbody\r\n"
+
+
+def program(message: str, keywords: str = "", more: str = "") -> str:
+    """A filter with this body of `message`, class keywords, and methods beside it."""
+    lines = textwrap.indent(textwrap.dedent(message), "        ")
+    return f"class Filter(MessageFilter{keywords}):\n    def message(self, message):\n{lines}\n{more}"
+
+
+def methods(source: str) -> str:
+    return textwrap.indent(textwrap.dedent(source), "    ")
+
+
+def send(client: Client, data: bytes = BOTH, recipients: tuple[str, ...] = ("<b@example.org>",)) -> Response:
+    """One message, until the first refusal of it; else the answer to eom."""
+    header, _, body = data.partition(b"\r\n\r\n")
+    client.mail("<a@example.org>")
+    for recipient in recipients:
+        client.rcpt(recipient)
+    client.data()
+    for field in header.split(b"\r\n"):
+        name, _, value = field.partition(b":")
+        answer = client.header(name, value)
+        if not answer.verdict.passes:
+            return answer
+    client.eoh()
+    answer = client.body(body)
+    return client.eom() if answer.verdict.passes else answer
+
+
+SHOWS = """
+    note("message", message.as_bytes(), message.sender.address, [str(one) for one in message.recipients],
+         str(message.connection.peer), message.connection.helo, message.queue_id, message.connection.mta)
+    return CONTINUE
+"""
+
+
+@KINDS
+def test_a_whole_message_comes_in_one_call(start: Start, kind: str) -> None:
+    filter_ = start(program(SHOWS), kind=kind)
+    for _ in range(2):
+        result = send_message(filter_.address, BOTH, "<a@example.org>", ["<b@example.org>", "<@route:c@Example.org>"])
+        assert result.delivered
+        assert result.edits == ()
+    wanted = ("message", BOTH, "a@example.org", ["b@example.org", "c@Example.org"])
+    for seen in filter_.seen("message"):
+        assert seen[:4] == wanted
+        assert seen[4:] == ("client.example.com[192.0.2.1]", "client.example.com", seen[6], "postfix")
+    assert len(filter_.seen("message")) == 2
+
+
+@KINDS
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"\r\nno header\r\n",
+        b"\r\n",
+        b"X: 1\r\n\r\n",
+        b"X:\r\nY:  two\r\n\tfold\r\nZ:\tx \r\n\r\n.\r\n\0\r\n",
+        b"X: \xff\xfe\r\nx: again\r\n\r\n\xff\r\n",
+    ],
+)
+def test_each_byte_of_it_is_kept(start: Start, kind: str, data: bytes) -> None:
+    filter_ = start(program(SHOWS), kind=kind)
+    assert send_message(filter_.address, data).delivered
+    assert filter_.seen("message")[0][1] == data
+
+
+@KINDS
+def test_nothing_of_a_message_is_left_in_the_next(start: Start, kind: str) -> None:
+    filter_ = start(
+        program("""
+            note("message", len(message.headers), message.body, [str(one) for one in message.recipients], message.edits)
+            message.headers.append("X-New", "1")
+            message.quarantine("held")
+            message.recipients.add("new@example.org")
+            message.body = b"new"
+            return CONTINUE
+        """),
+        kind=kind,
+    )
+    with Client(filter_.address) as client:
+        client.connect()
+        client.helo()
+        for _ in range(2):
+            assert send(client).edits == (
+                AddRecipient("<new@example.org>"),
+                AddHeader("X-New", " 1"),
+                ReplaceBody(b"new\r\n"),
+                Quarantine("held"),
+            )
+        client.mail("<a@example.org>")
+        client.rcpt("<gone@example.org>")
+        client.abort()
+        send(client)
+    assert filter_.seen("message") == [("message", 2, b"body\r\n", ["b@example.org"], [])] * 3
+
+
+@KINDS
+def test_all_edits_are_sent_in_one_order(start: Start, kind: str) -> None:
+    filter_ = start(
+        program("""
+            message.body += b"more"
+            message.headers.prepend("X-Top", "1")
+            message.headers["Subject"].text = "h\\u00e9"
+            message.headers["From"].delete()
+            message.recipients.remove("b@example.org")
+            message.recipients.add("c@example.org", ["NOTIFY=NEVER"])
+            message.sender = ""
+        """),
+        kind=kind,
+    )
+    assert send_message(filter_.address, BOTH, "<a@example.org>", ["<b@example.org>"]).edits == (
+        ChangeFrom("<>"),
+        DeleteRecipient("<b@example.org>"),
+        AddRecipient("<c@example.org>", "NOTIFY=NEVER"),
+        ChangeHeader(1, "Subject", " =?utf-8?q?h=C3=A9?="),
+        ChangeHeader(1, "From", ""),
+        InsertHeader(0, "X-Top", " 1"),
+        ReplaceBody(b"body\r\nmore\r\n"),
+    )
+
+
+@KINDS
+@pytest.mark.parametrize(
+    ("outcome", "verdict"),
+    [
+        ("REJECT", Verdict.REJECT),
+        ("TEMPFAIL", Verdict.TEMPFAIL),
+        ("DISCARD", Verdict.DISCARD),
+        ('Reject(550, "5.7.1", "no")', Verdict.REJECT),
+        ("1 / 0", Verdict.TEMPFAIL),
+        ("False", Verdict.TEMPFAIL),
+        ("True", Verdict.TEMPFAIL),
+        ("message.recipients.clear()", Verdict.TEMPFAIL),
+    ],
+)
+def test_a_message_that_is_not_accepted_is_not_changed(start: Start, kind: str, outcome: str, verdict: Verdict) -> None:
+    filter_ = start(program(f'message.headers.append("X", "1")\nreturn {outcome}'), kind=kind)
+    with Client(filter_.address) as client:
+        client.connect()
+        client.helo()
+        answer = send(client)
+    assert (answer.verdict, answer.edits) == (verdict, ())
+
+
+@KINDS
+def test_a_refused_recipient_is_not_in_the_message(start: Start, kind: str) -> None:
+    more = methods("""
+        def mail(self, envelope):
+            note("mail", str(envelope.sender), envelope.sender.params)
+            return CONTINUE
+
+        def recipient(self, recipient, envelope):
+            note("recipient", str(recipient), recipient.params, [str(one) for one in envelope.recipients])
+            if recipient.local == "broken":
+                raise RuntimeError
+            try:
+                envelope.sender = "x@example.org"
+            except pymilter.MilterError as error:
+                note("refused", "message()" in str(error))
+            return Reject(550, "5.1.1", "nobody") if recipient.local == "nobody" else CONTINUE
+    """)
+    filter_ = start(program(SHOWS, more=more), kind=kind)
+    with Client(filter_.address) as client:
+        client.connect()
+        client.helo()
+        client.mail("<a@example.org>", "SIZE=9")
+        assert client.rcpt("<nobody@example.org>").code == 550
+        assert client.rcpt("<b@example.org>", "NOTIFY=NEVER").verdict is Verdict.CONTINUE
+        assert client.rcpt("<broken@example.org>").verdict is Verdict.TEMPFAIL
+        client.data()
+        client.header("X", " 1")
+        client.eoh()
+        assert client.eom().verdict is Verdict.CONTINUE
+    assert len(filter_.seen("recipient")) == 3
+    assert filter_.seen("mail") == [("mail", "a@example.org", ("SIZE=9",))]
+    assert filter_.seen("recipient")[1] == ("recipient", "b@example.org", ("NOTIFY=NEVER",), ["b@example.org"])
+    assert {values[1] for values in filter_.seen("refused")} == {True}
+    assert filter_.seen("message")[0][3] == ["b@example.org"]
+
+
+@KINDS
+def test_only_what_is_overridden_is_waited_for(start: Start, kind: str) -> None:
+    filter_ = start(program("return CONTINUE"), kind=kind)
+    with Client(filter_.address) as client:
+        answers = [client.connect(), client.helo(), client.mail("<a@example.org>"), client.rcpt("<b@example.org>")]
+        answers += [client.data(), client.header("X", " 1"), client.eoh(), client.body(b"x\r\n")]
+        assert {answer.verdict for answer in answers} <= {Verdict.NO_REPLY, Verdict.NOT_SENT}
+        assert client.eom().verdict is Verdict.CONTINUE
+
+
+@KINDS
+def test_a_header_above_its_limit_is_refused_and_never_accepted(start: Start, kind: str) -> None:
+    filter_ = start(program("note('message')\nreturn CONTINUE", ", header_limit=1000"), kind=kind)
+    with Client(filter_.address) as client:
+        client.connect()
+        client.helo()
+        fits = b"X: " + b"x" * 990 + b"\r\n\r\nbody\r\n"
+        assert send(client, fits).verdict is Verdict.CONTINUE
+        large = b"X: " + b"x" * 900 + b"\r\nY: " + b"y" * 200 + b"\r\nZ: 1\r\n\r\nbody\r\n"
+        answer = send(client, large)
+        assert (answer.code, answer.enhanced) == (552, "5.3.4")
+        assert send(client, fits).verdict is Verdict.CONTINUE
+    assert len(filter_.seen("message")) == 2
+    assert "the header has more than 1000 bytes, the answer is 552 5.3.4" in filter_.stderr
+
+
+@KINDS
+def test_a_body_above_its_limit_is_refused(start: Start, kind: str) -> None:
+    keywords = ', limit=1000, exceeded=Reject(552, "5.2.3", "no")'
+    filter_ = start(program("note('message')\nreturn CONTINUE", keywords), kind=kind)
+    with Client(filter_.address) as client:
+        client.connect()
+        client.helo()
+        assert send(client, b"X: 1\r\n\r\n" + b"x" * 1001).code == 552
+        assert send(client, b"X: 1\r\n\r\n" + b"x" * 1000).verdict is Verdict.CONTINUE
+    assert len(filter_.seen("message")) == 1
+
+
+@KINDS
+def test_a_large_body_is_a_view_of_a_file(start: Start, kind: str) -> None:
+    source = """
+        from hashlib import sha256
+        view = message.body_view
+        is_same = sha256(view).hexdigest() == sha256(message.body).hexdigest()
+        note("body", len(view), view.obj.__class__.__name__, is_same)
+        message.body += b"end"
+        return CONTINUE
+    """
+    filter_ = start(program(source, ", in_memory=100_000"), kind=kind)
+    body = bytes(range(32, 127)) * 3000
+    result = send_message(filter_.address, b"X: 1\r\n\r\n" + body + b"\r\n")
+    edited = b"".join(edit.data for edit in result.edits if isinstance(edit, ReplaceBody))
+    assert edited == body + b"\r\nend\r\n"
+    assert filter_.seen("body") == [("body", len(body) + 2, "BodyView", True)]
+
+
+@KINDS
+def test_parts_that_are_left_out_are_not_sent(start: Start, kind: str) -> None:
+    source = """
+        for read in (lambda: list(message.headers), lambda: message.body, lambda: message.as_bytes(),
+                     lambda: message.email, lambda: "X" in message.headers):
+            try:
+                read()
+            except pymilter.MilterError as error:
+                note("cannot", str(error)[:30])
+        message.headers.append("X", "1")
+        message.headers.prepend("Y", "1")
+        message.body = b"new"
+        return CONTINUE
+    """
+    filter_ = start(program(source, ", headers=False, body=False"), kind=kind)
+    with Client(filter_.address) as client:
+        client.connect()
+        client.helo()
+        answer = send(client)
+    assert answer.edits == (AddHeader("Y", " 1"), AddHeader("X", " 1"), ReplaceBody(b"new\r\n"))
+    assert len(filter_.seen("cannot")) == 5
+
+
+@KINDS
+def test_an_edit_that_was_not_granted_is_refused_where_it_is_made(start: Start, kind: str) -> None:
+    source = """
+        for edit in (lambda: message.headers.append("X", "1"), lambda: message.headers["From"].delete(),
+                     lambda: message.recipients.add("c@example.org"), lambda: message.quarantine("why"),
+                     lambda: setattr(message, "sender", "x@example.org"), lambda: setattr(message, "body", b"")):
+            try:
+                edit()
+            except pymilter.DisabledAction as error:
+                note("refused")
+        return CONTINUE
+    """
+    filter_ = start(program(source), kind=kind)
+    with Client(filter_.address, actions=Action.SETSYMLIST) as client:
+        client.connect()
+        client.helo()
+        assert send(client).verdict is Verdict.CONTINUE
+    assert len(filter_.seen("refused")) == 6
+
+
+@KINDS
+def test_a_message_that_is_kept_cannot_be_changed_later(start: Start, kind: str) -> None:
+    source = """
+        if hasattr(self, "kept"):
+            for edit in (lambda: self.kept.headers.append("X", "1"), lambda: setattr(self.kept, "body", b""),
+                         lambda: self.kept.progress(), lambda: self.kept.recipients.add("x@example.org")):
+                try:
+                    edit()
+                except pymilter.MilterError as error:
+                    note("over", "is over" in str(error))
+            note("read", self.kept.as_bytes())
+        self.kept = message
+        return CONTINUE
+    """
+    filter_ = start(program(source), kind=kind)
+    with Client(filter_.address) as client:
+        client.connect()
+        client.helo()
+        send(client)
+        assert send(client, b"Y: 2\r\n\r\n").edits == ()
+    assert filter_.seen("over") == [("over", True)] * 4
+    assert filter_.seen("read") == [("read", BOTH)]
+
+
+CHAIN = """
+class A(MessageFilter, limit=100):
+    def message(self, message):
+        note("A", [field.name for field in message.headers])
+        message.headers.append("X-A", "1")
+        return {a}
+
+class B(MessageFilter, header_limit=500):
+    def recipient(self, recipient, envelope):
+        return Reject(550) if recipient.local == "nobody" else CONTINUE
+
+    def message(self, message):
+        note("B", [field.name for field in message.headers])
+        message.headers.append("X-B", "1")
+        return {b}
+
+Filter = chain(A, B)
+"""
+
+
+@KINDS
+@pytest.mark.parametrize(
+    ("a", "b", "verdict", "edits", "called"),
+    [
+        ("CONTINUE", "CONTINUE", Verdict.CONTINUE, 2, "AB"),
+        ("ACCEPT", "CONTINUE", Verdict.CONTINUE, 2, "AB"),
+        ("ACCEPT", "ACCEPT", Verdict.ACCEPT, 2, "AB"),
+        ("REJECT", "CONTINUE", Verdict.REJECT, 0, "A"),
+        ("None", "REJECT", Verdict.REJECT, 0, "AB"),
+        ("1 / 0", "CONTINUE", Verdict.TEMPFAIL, 0, "A"),
+        ("False", "CONTINUE", Verdict.TEMPFAIL, 0, "A"),
+    ],
+)
+def test_a_chain_asks_one_after_another(
+    start: Start, kind: str, a: str, b: str, verdict: Verdict, edits: int, called: str
+) -> None:
+    filter_ = start(CHAIN.format(a=a, b=b), kind=kind)
+    with Client(filter_.address) as client:
+        client.connect()
+        client.helo()
+        for _ in range(2):
+            answer = send(client)
+            assert (answer.verdict, len(answer.edits)) == (verdict, edits)
+        client.mail("<a@example.org>")
+        assert client.rcpt("<nobody@example.org>").code == 550
+    assert "".join(name for name, _ in filter_.seen("A", "B")) == called * 2
+    assert [names for name, names in filter_.seen("B")] == [["From", "Subject", "X-A"]] * (2 * ("B" in called))
+
+
+@KINDS
+def test_a_function_is_a_filter(start: Start, kind: str) -> None:
+    source = """
+        @message_filter(body=False)
+        def Filter(message):
+            message.headers.append("X", "1")
+            return ACCEPT
+    """
+    filter_ = start(source, kind=kind)
+    result = send_message(filter_.address, BOTH)
+    assert result.edits == (AddHeader("X", " 1"),)
+
+
+def test_many_messages_leave_no_connection_behind(start: Start) -> None:
+    filter_ = start(program(SHOWS))
+    for _ in range(20):
+        send_message(filter_.address, BOTH)
+    filter_.stop()
+    assert filter_.connections() == (20, 20)
