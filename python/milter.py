@@ -5,120 +5,23 @@ other text as str; they answer with a status, or with None for CONTINUE.
 """
 
 import operator
-import socket
 from collections.abc import Callable
 from typing import Final
 
-from pymilter import _core
-from pymilter._address import parse_address
+from pymilter import _constants, _core
 from pymilter._base import Base
-from pymilter._constants import (
-    ACCEPT,
-    ADDHDRS,
-    ADDRCPT,
-    ADDRCPT_PAR,
-    ALL_OPTS,
-    CHGBODY,
-    CHGFROM,
-    CHGHDRS,
-    CONTINUE,
-    DELRCPT,
-    DISCARD,
-    M_CONNECT,
-    M_DATA,
-    M_ENVFROM,
-    M_ENVRCPT,
-    M_EOH,
-    M_EOM,
-    M_HELO,
-    MODBODY,
-    NOREPLY,
-    P_HDR_LEADSPC,
-    P_NOBODY,
-    P_NOCONNECT,
-    P_NODATA,
-    P_NOEOH,
-    P_NOHDRS,
-    P_NOHELO,
-    P_NOMAIL,
-    P_NORCPT,
-    P_NOUNKNOWN,
-    P_NR_BODY,
-    P_NR_CONN,
-    P_NR_DATA,
-    P_NR_EOH,
-    P_NR_HDR,
-    P_NR_HELO,
-    P_NR_MAIL,
-    P_NR_RCPT,
-    P_NR_UNKN,
-    P_RCPT_REJ,
-    P_SKIP,
-    QUARANTINE,
-    REJECT,
-    SETSYMLIST,
-    SKIP,
-    TEMPFAIL,
-    Action,
-)
+from pymilter._constants import *  # noqa: F403
+from pymilter._constants import Action, Status
+from pymilter._constants import __all__ as __all__  # where mypy reads the names that the * below stands for
 from pymilter._core import Context
-from pymilter._loop import RunningLoop
-from pymilter._plan import Plans, classic_plan_of
-from pymilter._report import report
-from pymilter._run import BACKLOG, stop
-from pymilter._sockets import open_listener
+from pymilter._low_level import Callback, Program
+from pymilter._run import stop
 from pymilter.errors import MilterError
 
-__all__ = [
-    "ACCEPT",
-    "ADDHDRS",
-    "ADDRCPT",
-    "ADDRCPT_PAR",
-    "ALL_OPTS",
-    "CHGBODY",
-    "CHGFROM",
-    "CHGHDRS",
-    "CONTINUE",
+__all__ = [  # noqa: F811
     "CURR_ACTS",
-    "DELRCPT",
-    "DISCARD",
     "FAILURE",
-    "MODBODY",
-    "M_CONNECT",
-    "M_DATA",
-    "M_ENVFROM",
-    "M_ENVRCPT",
-    "M_EOH",
-    "M_EOM",
-    "M_HELO",
-    "NOREPLY",
-    "P_HDR_LEADSPC",
-    "P_NOBODY",
-    "P_NOCONNECT",
-    "P_NODATA",
-    "P_NOEOH",
-    "P_NOHDRS",
-    "P_NOHELO",
-    "P_NOMAIL",
-    "P_NORCPT",
-    "P_NOUNKNOWN",
-    "P_NR_BODY",
-    "P_NR_CONN",
-    "P_NR_DATA",
-    "P_NR_EOH",
-    "P_NR_HDR",
-    "P_NR_HELO",
-    "P_NR_MAIL",
-    "P_NR_RCPT",
-    "P_NR_UNKN",
-    "P_RCPT_REJ",
-    "P_SKIP",
-    "QUARANTINE",
-    "REJECT",
-    "SETSYMLIST",
-    "SKIP",
     "SUCCESS",
-    "TEMPFAIL",
     "V1_ACTS",
     "V2_ACTS",
     "VERSION",
@@ -148,82 +51,20 @@ __all__ = [
     "settimeout",
     "stop",
 ]
+__all__ += _constants.__all__
 
 SUCCESS: Final = 0
 FAILURE: Final = -1
 _MAJOR, _MINOR, _PATCH = _core.version()
 VERSION: Final = _MAJOR << 24 | _MINOR << 8 | _PATCH
-V1_ACTS: Final = ADDHDRS | CHGBODY | ADDRCPT | DELRCPT
-V2_ACTS: Final = V1_ACTS | CHGHDRS | QUARANTINE
-CURR_ACTS: Final = V2_ACTS | CHGFROM | ADDRCPT_PAR | SETSYMLIST
+V1_ACTS: Final = Action.ADDHDRS | Action.CHGBODY | Action.ADDRCPT | Action.DELRCPT
+V2_ACTS: Final = V1_ACTS | Action.CHGHDRS | Action.QUARANTINE
+CURR_ACTS: Final = V2_ACTS | Action.CHGFROM | Action.ADDRCPT_PAR | Action.SETSYMLIST
 
 error = MilterError
 """Raised when libmilter refuses what was asked."""
 
-Callback = Callable[..., int | None]
-
-
-class _Program:
-    """What the functions of this module have set, until main() hands it to libmilter."""
-
-    def __init__(self) -> None:
-        self.callbacks: dict[str, Callback | None] = {}
-        self.policy: int = TEMPFAIL
-        self.timeout: int | None = None
-        self.backlog = BACKLOG
-        self.name: str | None = None
-        self.connection: str | None = None
-        self.factory: Callable[[], Base] | None = None
-        self.listener: socket.socket | None = None
-        self.filter: _core.Filter | None = None
-
-    def set_callback(self, step: str, callback: Callback | None) -> Callback | None:
-        if callback is not None and not callable(callback):
-            raise TypeError(f"the callback for {step} must be callable or None, not {type(callback).__name__}")
-        if self.filter is not None:
-            self.filter.set_function(step, callback)
-        earlier = self.callbacks.get(step)
-        self.callbacks[step] = callback
-        return earlier
-
-    def open(self, rmsock: bool) -> socket.socket:
-        if self.connection is None:
-            raise error("there is no socket to open: call setconn() first")
-        try:
-            listener = open_listener(parse_address(self.connection), backlog=self.backlog, remove_stale=rmsock)
-        except (OSError, ValueError) as reason:
-            raise error(str(reason)) from reason
-        if self.listener is not None:
-            self.listener.close()
-        self.listener = listener
-        return listener
-
-    def run(self, rmsock: bool = False) -> None:
-        if self.filter is not None:
-            raise error("main() can run only once in a process: start another process for another run")
-        if self.name is None:
-            raise error("there is no filter to run: call register() first")
-        core_filter = _core.make_filter(name=self.name, exception_policy=self.policy, report=report)
-        core_filter.set_actions(CURR_ACTS)
-        for step, callback in self.callbacks.items():
-            core_filter.set_function(step, callback)
-        if self.factory is not None:
-            core_filter.use_methods(self.factory, Plans(classic_plan_of))
-        loop = RunningLoop(core_filter)
-        with loop.starting(signals=True), self.listener or self.open(rmsock) as listener:
-            core_filter.register(timeout=self.timeout)
-            self.filter = core_filter
-            loop.start(listener)
-        self.listener = None
-        try:
-            loop.wait()
-        except KeyboardInterrupt:
-            pass  # SIGINT ends main() as SIGTERM does
-        finally:
-            loop.finish()
-
-
-_program = _Program()
+_program = Program()
 
 
 def set_connect_callback(callback: Callback | None, /) -> Callback | None:
@@ -284,7 +125,7 @@ def set_flags(flags: int, /) -> None:
 def set_exception_policy(status: int, /) -> None:
     """What is answered when a callback fails: TEMPFAIL (at first), REJECT, ACCEPT or CONTINUE. Raises `error`."""
     policy = operator.index(status)
-    if policy not in (TEMPFAIL, REJECT, ACCEPT, CONTINUE):
+    if policy not in (Status.TEMPFAIL, Status.REJECT, Status.ACCEPT, Status.CONTINUE):
         raise error(f"exception policy is {policy}: allowed are TEMPFAIL, REJECT, ACCEPT and CONTINUE")
     if _program.filter is not None:
         _program.filter.set_exception_policy(policy)

@@ -24,6 +24,7 @@ CORE_IMPORTERS: Final = (
     "_library",
     "_logging",
     "_loop",
+    "_low_level",
     "_plan",
     "_run",
     "_shares",

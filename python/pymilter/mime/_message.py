@@ -34,6 +34,7 @@ class MimeMessage(ClassicNames):
     """
 
     headerchange: HeaderChange | None
+    modified: bool
     removed: str | None = None
     """What the part was called, if a warning was put in its place; otherwise None."""
 

@@ -1,0 +1,77 @@
+"""What the functions of `milter` set one by one, and how it is handed to libmilter."""
+
+import socket
+from collections.abc import Callable
+
+from pymilter import _core
+from pymilter._address import parse_address
+from pymilter._base import Base
+from pymilter._constants import TEMPFAIL, Action
+from pymilter._loop import RunningLoop
+from pymilter._plan import Plans, classic_plan_of
+from pymilter._report import report
+from pymilter._run import BACKLOG
+from pymilter._sockets import open_listener
+from pymilter.errors import MilterError
+
+Callback = Callable[..., int | None]
+
+
+class Program:
+    """What the functions of this module have set, until main() hands it to libmilter."""
+
+    def __init__(self) -> None:
+        self.callbacks: dict[str, Callback | None] = {}
+        self.policy: int = TEMPFAIL
+        self.timeout: int | None = None
+        self.backlog = BACKLOG
+        self.name: str | None = None
+        self.connection: str | None = None
+        self.factory: Callable[[], Base] | None = None
+        self.listener: socket.socket | None = None
+        self.filter: _core.Filter | None = None
+
+    def set_callback(self, step: str, callback: Callback | None) -> Callback | None:
+        if callback is not None and not callable(callback):
+            raise TypeError(f"the callback for {step} must be callable or None, not {type(callback).__name__}")
+        if self.filter is not None:
+            self.filter.set_function(step, callback)
+        earlier = self.callbacks.get(step)
+        self.callbacks[step] = callback
+        return earlier
+
+    def open(self, rmsock: bool) -> socket.socket:
+        if self.connection is None:
+            raise MilterError("there is no socket to open: call setconn() first")
+        try:
+            listener = open_listener(parse_address(self.connection), backlog=self.backlog, remove_stale=rmsock)
+        except (OSError, ValueError) as reason:
+            raise MilterError(str(reason)) from reason
+        if self.listener is not None:
+            self.listener.close()
+        self.listener = listener
+        return listener
+
+    def run(self, rmsock: bool = False) -> None:
+        if self.filter is not None:
+            raise MilterError("main() can run only once in a process: start another process for another run")
+        if self.name is None:
+            raise MilterError("there is no filter to run: call register() first")
+        core_filter = _core.make_filter(name=self.name, exception_policy=self.policy, report=report)
+        core_filter.set_actions(sum(Action))
+        for step, callback in self.callbacks.items():
+            core_filter.set_function(step, callback)
+        if self.factory is not None:
+            core_filter.use_methods(self.factory, Plans(classic_plan_of))
+        loop = RunningLoop(core_filter)
+        with loop.starting(signals=True), self.listener or self.open(rmsock) as listener:
+            core_filter.register(timeout=self.timeout)
+            self.filter = core_filter
+            loop.start(listener)
+        self.listener = None
+        try:
+            loop.wait()
+        except KeyboardInterrupt:
+            pass  # SIGINT ends main() as SIGTERM does
+        finally:
+            loop.finish()
