@@ -1,5 +1,6 @@
 """What a filter may ask of the context in a test: requests are checked as with an MTA, and kept to be looked at."""
 
+import itertools
 import time
 from collections.abc import Iterable
 from io import BytesIO
@@ -11,6 +12,9 @@ from pymilter._checks import check_address, check_header, check_line, check_para
 
 from ._testmacros import is_sent
 from ._testmessage import TestMessage, change_header
+
+_CONNECTION_STEPS = (None, "negotiate", "connect", "hello", "close")
+_numbers = itertools.count(1)
 
 
 def encoded(text: str | bytes) -> bytes:
@@ -47,6 +51,9 @@ class TestRequests:
         self._activity = time.time()
         self._reply: tuple[str | None, ...] | None = None
         self._sender: str | None = None
+        self._id = next(_numbers)
+        self._protocol = 0
+        self._peer: str | None = None
         self._begin_message()
 
     def _begin_message(self) -> None:
@@ -61,6 +68,33 @@ class TestRequests:
         self._quarantine: str | None = None
         self._head = b""
         self._chunks: list[bytes] = []
+
+    @property
+    def id(self) -> int:
+        """The number of this context, counted from 1 in this process."""
+        return self._id
+
+    @property
+    def actions(self) -> int:
+        """The actions agreed in negotiation (SMFIF_*), as an int."""
+        return self._actions
+
+    @property
+    def protocol(self) -> int:
+        """The protocol options agreed in negotiation (SMFIP_*), as an int."""
+        return self._protocol
+
+    @property
+    def peer(self) -> str | None:
+        """The SMTP client as `_connect` named it: "name[ip]", "ip", "unix:path" or its name alone; None before."""
+        return self._peer
+
+    @property
+    def queue_id(self) -> str | None:
+        """The macro `i`, in a handler that is called for a message; None elsewhere, and if the test has not set it."""
+        if self._stage in _CONNECTION_STEPS or (self._stage == "unknown" and not self._has_begun):
+            return None
+        return self.getsymval("i")
 
     def getpriv(self) -> Any:
         """The object under test."""

@@ -25,7 +25,7 @@ from pymilter._handlers import Handlers
 from pymilter._negotiate import MUTE_BITS, SKIP_BITS
 
 from ._testmessage import TestMessage
-from ._testrequests import TestRequests, encoded
+from ._testrequests import TestRequests, decoded, encoded
 
 MESSAGE_STEPS: Final = ("envfrom", "envrcpt", "data", "header", "eoh", "body", "eom")
 CHUNK: Final = 65535
@@ -58,7 +58,6 @@ class TestCtx(TestRequests):
         super().__init__()
         self._is_open = False
         self._opts = list(self.default_opts)
-        self._protocol = 0
         self._verdict: int = CONTINUE
 
     def _call(self, step: str, method: str, *args: Any) -> int:
@@ -103,7 +102,7 @@ class TestCtx(TestRequests):
         offered = self.default_opts
         opts = list(offered)
         self._symlist = [None] * len(Stage)
-        self._verdict, self._is_open = CONTINUE, True
+        self._verdict, self._is_open, self._peer = CONTINUE, True, None
         status = self._enter("negotiate", self._negotiate_with, opts)
         if status == Milter.ALL_OPTS:
             opts[:] = [offered[0], Protocol.SKIP, 0, 0]
@@ -124,6 +123,7 @@ class TestCtx(TestRequests):
         """
         family, hostaddr = _client(ip)
         status = self._negotiate()
+        self._peer = _peer_text(decoded(host), hostaddr)
         if status == CONTINUE:
             status = self._call("connect", "connect", self._text("connect", host), family, hostaddr)
         if status == CONTINUE:
@@ -172,7 +172,9 @@ class TestCtx(TestRequests):
     def _eom(self) -> int:
         """The end of the message; from here on `_body` is there."""
         self._write_body()
-        return self._call("eom", "eom")
+        status = self._call("eom", "eom")
+        self._has_begun = False
+        return status
 
     def _abort(self) -> None:
         """Give the message up, and end the connection."""
@@ -227,3 +229,12 @@ def _client(ip: str | None) -> tuple[int, Any]:
     if ":" in ip:
         return AF_INET6, (ip, CLIENT_PORT, 0, 0)
     raise ValueError(f"ip is {ip!r}: allowed are an IPv4 or IPv6 address, a path that begins with a slash, and None")
+
+
+def _peer_text(host: str, hostaddr: Any) -> str | None:
+    """The client in one short text, as `Context.peer` has it. A host that is "unknown" or in brackets has no name."""
+    if isinstance(hostaddr, str):
+        return f"unix:{hostaddr}"
+    name = "" if host == "unknown" or host.startswith("[") else host
+    ip = hostaddr[0] if hostaddr else ""
+    return (f"{name}[{ip}]" if name and ip else name or ip) or None

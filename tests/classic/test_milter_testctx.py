@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
 import os
 import socket
@@ -378,6 +379,111 @@ def test_a_step_sees_those_macros_on_the_wire() -> None:
             client.play(MESSAGE.partition(b"\n")[2])
         process.stop()
         assert process.stdout == "['j', '{auth_authen}', '{x}'] ['j', 'i', '{auth_authen}', '{x}']\n"
+
+
+class Telling(Base):
+    """Notes at each step what the connection is called."""
+
+    def __init__(self) -> None:
+        self.told: list[Any] = []
+
+    def _tell(self, step: str) -> None:
+        self.told.append((step, self.peer, self.queue_id, self.context.peer, self.context.queue_id))
+
+    def connect(self, hostname: str, family: int, hostaddr: Any, /) -> None:
+        self._tell("connect")
+
+    def hello(self, hostname: str, /) -> None:
+        self._tell("hello")
+
+    def unknown(self, command: str, /) -> None:
+        self._tell("unknown")
+
+    def begin_message(self) -> None:
+        self._tell("begin_message")
+
+    def envfrom(self, mailfrom: str, /, *params: str) -> None:
+        self._tell("envfrom")
+
+    def eom(self) -> None:
+        self._tell("eom")
+
+    def close(self) -> None:
+        self._tell("close")
+
+
+CLIENTS = [
+    ("mail.example.org", "192.0.2.1", "mail.example.org[192.0.2.1]"),
+    ("mail.example.org", "2001:db8::1", "mail.example.org[2001:db8::1]"),
+    ("[192.0.2.1]", "192.0.2.1", "192.0.2.1"),
+    ("unknown", "192.0.2.1", "192.0.2.1"),
+    ("localhost", "/run/client.sock", "unix:/run/client.sock"),
+    ("mail.example.org", None, "mail.example.org"),
+    ("unknown", None, None),
+]
+
+
+def _told(peer: str | None, queue_id: str | None) -> list[Any]:
+    steps = ["connect", "hello", "unknown", "begin_message", "envfrom", "unknown", "eom", "unknown", "close"]
+    of_message = range(3, 7)
+    return [(step, *(peer, queue_id if place in of_message else None) * 2) for place, step in enumerate(steps)]
+
+
+@pytest.mark.parametrize(("host", "ip", "peer"), CLIENTS)
+def test_the_client_and_the_queue_id_are_those_of_the_test(host: str, ip: str | None, peer: str | None) -> None:
+    Milter.factory = Telling
+    ctx = TestCtx()
+    ctx._setsymval("i", "4D2A")
+    ctx._connect(host, ip=ip)
+    ctx._unknown("XYZZY")
+    ctx._envfrom("<a@example.org>")
+    ctx._unknown("XYZZY")
+    ctx._eom()
+    ctx._unknown("XYZZY")
+    told = ctx.getpriv().told
+    ctx._close()
+    assert told == _told(peer, "4D2A")
+
+
+@pytest.mark.parametrize(("host", "ip", "peer"), CLIENTS)
+def test_the_client_and_the_queue_id_are_those_that_libmilter_gives(
+    host: str, ip: str | None, peer: str | None
+) -> None:
+    """What the test before expects."""
+    source = textwrap.dedent(inspect.getsource(Telling))
+    program = (
+        "import sys\nfrom typing import Any\nimport Milter\nfrom pymilter import Base\n"
+        f"{source}        print(self.told, flush=True)\n"
+        "Milter.factory = Telling\nMilter.runmilter('telling', sys.argv[1])\n"
+    )
+    with (
+        temporary_socket() as address,
+        FilterProcess([sys.executable, "-c", program, address], address) as process,
+    ):
+        with Client(address, macros={"i": "4D2A"}) as client:
+            client.connect(host, ip)
+            client.helo()
+            client.unknown("XYZZY")
+            client.mail("<a@example.org>")
+            client.unknown("XYZZY")
+            client.rcpt("<b@example.org>")
+            client.data()
+            client.eoh()
+            client.eom()
+            client.unknown("XYZZY")
+        process.stop()
+        assert ast.literal_eval(process.stdout) == _told(peer, "4D2A")
+
+
+def test_a_context_has_a_number_and_what_was_agreed() -> None:
+    Milter.factory = Recording
+    first, second = TestCtx(), TestCtx()
+    assert second.id == first.id + 1
+    assert (first.peer, first.queue_id) == (None, None)
+    first._connect()
+    handlers = first.getpriv()
+    assert (first.actions, first.protocol) == (handlers._actions, handlers._protocol)
+    assert first.actions == Milter.CURR_ACTS
 
 
 def test_results_of_test_base_may_be_set_even_before_it_is_made() -> None:
