@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import socket
 from collections.abc import Callable, Iterator
 from typing import assert_type
@@ -18,6 +19,7 @@ from pymilter import (
     TEMPFAIL,
     Action,
     Base,
+    Context,
     Hostaddr,
     Outcome,
     Protocol,
@@ -29,10 +31,23 @@ from pymilter import (
     TempFail,
     decode,
     enable_protocols,
+    mime,
     nocallback,
     noreply,
     rejected_recipients,
     symlist,
+)
+from pymilter.testing import (
+    AddHeader,
+    ChangeFrom,
+    Client,
+    Delivered,
+    Edit,
+    Envelope,
+    Mta,
+    Result,
+    apply_edits,
+    send_message,
 )
 
 
@@ -225,6 +240,25 @@ class Edits(Base):
         return super().negotiate(opts)
 
 
+class Told(Base):
+    """What the connection tells, and the place where a message begins."""
+
+    def begin_message(self) -> None:
+        self.parts: list[str] = []
+
+    def connect(self, hostname: str, family: int, hostaddr: Hostaddr) -> None:
+        assert_type(self.peer, str | None)
+        assert_type(self.queue_id, str | None)
+        assert_type(self.context, Context)
+        assert_type(self.context.id, int)
+        assert_type(self.context.peer, str | None)
+        assert_type(self.context.queue_id, str | None)
+
+    def eom(self) -> Outcome:
+        self.context.addheader("X-Queue", self.queue_id or "none")
+        return CONTINUE
+
+
 def computed(code: int) -> Reply:
     """A code that is known only at run time is checked there."""
     return Reject(code, "5.7.1", "no") if code >= 500 else TempFail(code)
@@ -251,16 +285,58 @@ def factory() -> Configured:
     return Configured(3)
 
 
+def started() -> int:
+    """The result of a hook is not looked at."""
+    return 3
+
+
+def reloaded() -> None:
+    """Reads the settings again."""
+
+
 def serve() -> Iterator[str]:
     """… a class, a lambda, or anything that makes a Base."""
     pymilter.run(SameNames, "inet:8890@127.0.0.1")
     pymilter.run(factory, "unix:/run/gate.sock", timeout=600, exception_policy=ACCEPT)
     pymilter.run(lambda: Configured(4), "local:/run/gate.sock", name="gate", backlog=20)
+    pymilter.run(SameNames, "inet:8890@127.0.0.1", on_start=started, on_stop=lambda: None, on_reload=reloaded)
+    pymilter.run(SameNames, "inet:8890@127.0.0.1", workers=2, max_messages=10_000, max_rss=200_000_000)
     made: Callable[[], Base] = OtherNames
     with Server(made, "inet:0@127.0.0.1") as server:
         yield server.address
         server.request_stop()
         pymilter.stop()
+
+
+def judged(address: str, message: bytes) -> Delivered:
+    """What becomes of a filter's edits: played by a client, or worked out."""
+    assert_type(send_message(address, message, mta="sendmail"), Result)
+    with Client(address) as client:
+        assert_type(client.play(message, mta="postfix").headers, tuple[tuple[str, str], ...])
+        assert_type(client.queue_id, str)
+    envelope = Envelope("<a@example.org>", ("<b@example.net>",))
+    edits: list[Edit] = [AddHeader("X-One", "1"), ChangeFrom("<>", None)]
+    mta: Mta = "sendmail"
+    delivered = apply_edits(message, envelope, edits, mta=mta, leading_space=True)
+    assert_type(delivered.envelope, Envelope)
+    assert_type(delivered.message, bytes)
+    assert_type(delivered.body, bytes)
+    return delivered
+
+
+def cleaned(data: bytes) -> bytes:
+    """A message that is changed part by part."""
+    message = mime.message_from_file(io.BytesIO(data))
+    assert_type(message, mime.MimeMessage)
+    assert_type(message.append_text("a footer"), int)
+    assert_type(message.append_text("a footer", html="<p>a footer</p>"), int)
+    first: mime.MimeMessage = message.get_payload(0)
+    assert_type(mime.check_html(first), int)
+    assert_type(mime.check_html(first, "/saved", strict=True), int)
+    message.drop(first)
+    message.replace_with_text(message, "nothing is left")
+    assert_type(message.modified, bool)
+    return message.as_bytes()
 
 
 # The classic constants are the members of the enums.

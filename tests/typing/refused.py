@@ -20,9 +20,11 @@ from pymilter import (
     Status,
     TempFail,
     decode,
+    mime,
     noreply,
     symlist,
 )
+from pymilter.testing import AddHeader, Client, Envelope, apply_edits, send_message
 
 
 class WrongArguments(Base):
@@ -174,6 +176,53 @@ def wrong_factories(argument: str) -> None:
     Server(WrongEdits, 8890)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     Server(WrongEdits, argument, exception_policy="ACCEPT")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     Server(WrongEdits, argument, time_out=3)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+
+
+class WrongConnection(Base):
+    """What the connection tells, and a hook that gives no verdict."""
+
+    def begin_message(self) -> Outcome:  # type: ignore[override]  # pyright: ignore[reportIncompatibleMethodOverride]
+        return CONTINUE
+
+    def eom(self) -> Outcome:
+        self.begin_message("sender")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+        self.ip: str = self.peer  # type: ignore[assignment]  # pyright: ignore[reportAttributeAccessIssue]
+        self.name: str = self.queue_id  # type: ignore[assignment]  # pyright: ignore[reportAttributeAccessIssue]
+        self.number: int = self.queue_id  # type: ignore[assignment]  # pyright: ignore[reportAttributeAccessIssue]
+        self.queue_id()  # type: ignore[misc, operator]  # pyright: ignore[reportCallIssue, reportOptionalCall]
+        self.context.queue_id = "none"  # type: ignore[misc]  # pyright: ignore[reportAttributeAccessIssue]
+        self.context.add_header("X-One", "1")  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType]
+        return self.context  # type: ignore[return-value]  # pyright: ignore[reportReturnType]
+
+
+def wrong_hooks() -> None:
+    pymilter.run(WrongEdits, "inet:8890@127.0.0.1", on_start=3)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    pymilter.run(WrongEdits, "inet:8890@127.0.0.1", on_stop="stop")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    pymilter.run(WrongEdits, "inet:8890@127.0.0.1", on_reload=lambda number: number)  # type: ignore[arg-type, misc]  # pyright: ignore[reportArgumentType, reportUnknownLambdaType]
+    pymilter.run(WrongEdits, "inet:8890@127.0.0.1", max_messages="10000")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    pymilter.run(WrongEdits, "inet:8890@127.0.0.1", max_rss=2e8)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+
+def wrong_tests(address: str, message: bytes, envelope: Envelope) -> None:
+    send_message(address, message, mta="exim")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    Client(address).play(message, mta=None)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    apply_edits(message, envelope, [AddHeader("X-One")])  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    apply_edits(message, envelope, ["X-One: 1"])  # type: ignore[list-item]  # pyright: ignore[reportArgumentType]
+    apply_edits(message, envelope, [], mta="qmail")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    apply_edits(message, envelope, [], "sendmail")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    apply_edits(message, "<a@example.org>", [])  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+
+def wrong_changes(message: mime.MimeMessage) -> None:
+    message.append_text(b"a footer")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    message.append_text("a footer", True)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    message.drop(0)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    message.drop()  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    message.replace_with_text("nothing is left")  # type: ignore[arg-type, call-arg]  # pyright: ignore[reportCallIssue]
+    message.replace_with_text(message, None)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    mime.check_html(message, None, True)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    mime.check_html(message, strict="yes")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    mime.check_html(b"<p>")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 
 
 protocol: Protocol = Action.ADDHDRS  # type: ignore[assignment]  # pyright: ignore[reportAssignmentType]
