@@ -1,7 +1,7 @@
 /* The bare C filter: the floor that every binding is measured against.
  *
  * c_filter MODE SOCKET [--noreply] [--cures] [--headers N] [--recipients N] [--size N] [--body FILE] [--replacement FILE]
- * MODE: nothing | all | body | gather | edits | compute | boundary. The Python filters beside it do the same in the same modes.
+ * MODE: nothing | all | body | gather | message | edits | compute | boundary. The Python filters beside it do the same in the same modes.
  * --noreply  negotiates NR_* for every step that gives no verdict
  * --cures    what libmilter leaves undone on TCP: TCP_NODELAY from the listener on, TCP_QUICKACK set again in each callback
  * --body     compares the gathered body with this file in whole; else its length is checked
@@ -22,6 +22,8 @@ struct state {
     size_t headers, recipients, size;
     unsigned char *body;
     size_t room;
+    char *text; /* envelope and header, one string after another */
+    size_t text_size, text_room;
 };
 
 static int no_reply, cures;
@@ -120,6 +122,39 @@ static sfsistat on_header_only(SMFICTX *ctx, char *name, char *value)
     return go_on(ctx);
 }
 
+static void keep(struct state *state, const char *text)
+{
+    size_t size = strlen(text) + 1;
+    if (state->text_size + size > state->text_room) {
+        state->text_room = (state->text_size + size) * 2;
+        state->text = realloc(state->text, state->text_room);
+        if (state->text == NULL)
+            abort();
+    }
+    memcpy(state->text + state->text_size, text, size);
+    state->text_size += size;
+}
+
+static sfsistat on_envfrom_keep(SMFICTX *ctx, char **arguments)
+{
+    for (; *arguments != NULL; arguments++)
+        keep(state_of(ctx), *arguments);
+    return go_on(ctx);
+}
+
+static sfsistat on_envrcpt_keep(SMFICTX *ctx, char **arguments)
+{
+    state_of(ctx)->recipients++;
+    return on_envfrom_keep(ctx, arguments);
+}
+
+static sfsistat on_header_keep(SMFICTX *ctx, char *name, char *value)
+{
+    keep(state_of(ctx), name);
+    keep(state_of(ctx), value);
+    return on_header(ctx, name, value);
+}
+
 static sfsistat on_body(SMFICTX *ctx, unsigned char *chunk, size_t size)
 {
     (void)chunk;
@@ -159,7 +194,7 @@ static sfsistat on_eom(SMFICTX *ctx)
 {
     struct state *state = state_of(ctx);
     int right = at_eom(ctx, state);
-    state->headers = state->recipients = state->size = 0;
+    state->headers = state->recipients = state->size = state->text_size = 0;
     go_on(ctx);
     return right ? SMFIS_ACCEPT : SMFIS_TEMPFAIL;
 }
@@ -169,6 +204,7 @@ static sfsistat on_close(SMFICTX *ctx)
     struct state *state = smfi_getpriv(ctx);
     if (state != NULL) {
         free(state->body);
+        free(state->text);
         free(state);
         smfi_setpriv(ctx, NULL);
     }
@@ -195,6 +231,12 @@ static int check_body(SMFICTX *ctx, struct state *state)
     state->body = NULL;
     state->room = 0;
     return right;
+}
+
+static int check_message(SMFICTX *ctx, struct state *state)
+{
+    int right = state->headers == want_headers && state->recipients == want_recipients;
+    return check_body(ctx, state) && right;
 }
 
 static int edit(SMFICTX *ctx, struct state *state)
@@ -280,6 +322,14 @@ static int set_mode(const char *mode)
     } else if (strcmp(mode, "gather") == 0) {
         description.xxfi_body = on_body_gather;
         at_eom = check_body;
+    } else if (strcmp(mode, "message") == 0) {
+        description.xxfi_connect = on_connect;
+        description.xxfi_helo = on_helo;
+        description.xxfi_envfrom = on_envfrom_keep;
+        description.xxfi_envrcpt = on_envrcpt_keep;
+        description.xxfi_header = on_header_keep;
+        description.xxfi_body = on_body_gather;
+        at_eom = check_message;
     } else if (strcmp(mode, "edits") == 0) {
         description.xxfi_flags = SMFIF_ADDHDRS | SMFIF_CHGBODY;
         at_eom = edit;

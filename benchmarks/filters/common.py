@@ -5,7 +5,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-MODES = ("nothing", "all", "body", "gather", "edits", "compute", "boundary")
+MODES = ("nothing", "all", "body", "gather", "message", "edits", "compute", "boundary")
 ADDED = (("X-Bench-One", "first value"), ("X-Bench-Two", "second value"))
 
 
@@ -17,6 +17,7 @@ class Options:
     address: str
     noreply: bool
     view: bool
+    whole: bool
     workers: int
     work: int
     headers: int
@@ -35,6 +36,10 @@ class Options:
         """Whether a gathered body is the one that was sent: in whole when it is known, else by its length."""
         return body == self.body if self.body is not None else len(body) == self.size
 
+    def is_message(self, headers: int, recipients: int, body: bytes) -> bool:
+        """Whether a gathered message has what was sent."""
+        return (headers, recipients) == (self.headers, self.recipients) and self.is_body(body)
+
 
 def read_options() -> Options:
     parser = argparse.ArgumentParser()
@@ -42,6 +47,7 @@ def read_options() -> Options:
     parser.add_argument("address")
     parser.add_argument("--noreply", action="store_true")
     parser.add_argument("--view", action="store_true", help="gather: a memoryview and no bytes (our pymilter only)")
+    parser.add_argument("--whole", action="store_true", help="message: a MessageFilter (our pymilter only)")
     parser.add_argument("--workers", type=int, default=0, help="processes (our pymilter only)")
     parser.add_argument("--work", type=int, default=100, help="compute: µs a handler works")
     parser.add_argument("--headers", type=int, default=0)
@@ -55,6 +61,7 @@ def read_options() -> Options:
         address=read.address,
         noreply=read.noreply,
         view=read.view,
+        whole=read.whole,
         workers=read.workers,
         work=read.work,
         headers=read.headers,

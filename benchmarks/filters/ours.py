@@ -1,6 +1,7 @@
 """The benchmark filter on this project's pymilter: handlers that answer, and the same with `-> None`."""
 
 import logging
+from io import BytesIO
 
 import pymilter
 from pymilter import ACCEPT, CONTINUE, TEMPFAIL, Base, Hostaddr, Outcome
@@ -133,6 +134,35 @@ class GatherView(Base):
         return ACCEPT if self.right else TEMPFAIL
 
 
+class GatherMessage(Base):
+    """A whole message put together by hand, as a program does that has events only."""
+
+    def connect(self, hostname: str, family: int, hostaddr: Hostaddr) -> None:
+        self.client = hostname, hostaddr
+
+    def hello(self, hostname: str) -> None:
+        self.helo = hostname
+
+    def envfrom(self, mailfrom: str, *params: str) -> None:
+        self.sender = mailfrom
+        self.recipients: list[str] = []
+        self.headers: list[tuple[str, str]] = []
+        self.content = BytesIO()
+
+    def envrcpt(self, to: str, *params: str) -> None:
+        self.recipients.append(to)
+
+    def header(self, name: str, value: str) -> None:
+        self.headers.append((name, value))
+
+    def body(self, chunk: bytes) -> None:
+        self.content.write(chunk)
+
+    def eom(self) -> Outcome:
+        right = OPTIONS.is_message(len(self.headers), len(self.recipients), self.content.getvalue())
+        return ACCEPT if right else TEMPFAIL
+
+
 class Edits(Base):
     def eom(self) -> Outcome:
         for name, value in ADDED:
@@ -177,16 +207,29 @@ FILTERS: dict[str, tuple[type[Base], type[Base]]] = {
     "all": (All, AllNone),
     "body": (Body, BodyNone),
     "gather": (GatherView, GatherView) if OPTIONS.view else (Gather, Gather),
+    "message": (GatherMessage, GatherMessage),
     "edits": (Edits, Edits),
     "compute": (Compute, Compute),
     "boundary": (Boundary, BoundaryNone),
 }
 
 
+def whole() -> type[Base]:
+    """The filter that gets whole messages; the others do not load what it needs."""
+
+    @pymilter.message_filter
+    def check(message: pymilter.Message) -> Outcome:
+        right = OPTIONS.is_message(len(message.headers), len(message.recipients), message.body)
+        return ACCEPT if right else TEMPFAIL
+
+    return check
+
+
 def main() -> None:
     if OPTIONS.workers:
         logging.basicConfig(level=logging.INFO)  # the harness waits for "N workers serve"
-    pymilter.run(FILTERS[OPTIONS.mode][OPTIONS.noreply], OPTIONS.address, workers=OPTIONS.workers)
+    chosen = whole() if OPTIONS.whole else FILTERS[OPTIONS.mode][OPTIONS.noreply]
+    pymilter.run(chosen, OPTIONS.address, workers=OPTIONS.workers)
 
 
 if __name__ == "__main__":

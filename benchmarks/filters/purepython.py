@@ -36,6 +36,8 @@ class State:
     recipients: int = 0
     size: int = 0
     chunks: list[bytes] = field(default_factory=list)
+    fields: list[tuple[str, str]] = field(default_factory=list)
+    paths: list[str] = field(default_factory=list)
 
 
 state = State()
@@ -122,6 +124,14 @@ async def on_body_chunk_gather_noreply(cmd: BodyChunk) -> None:
     state.chunks.append(cmd.data_raw)
 
 
+async def on_rcpt_to_gather_noreply(cmd: RcptTo) -> None:
+    state.paths.append(cmd.address)
+
+
+async def on_header_gather_noreply(cmd: Header) -> None:
+    state.fields.append((cmd.name, cmd.text))
+
+
 async def on_mail_from_compute(cmd: MailFrom) -> Continue:
     compute(OPTIONS.work)
     return Continue()
@@ -156,6 +166,13 @@ async def eom_gather(cmd: EndOfMessage) -> Any:
     body = b"".join(state.chunks)
     state.chunks = []
     return verdict(OPTIONS.is_body(body))
+
+
+async def eom_message(cmd: EndOfMessage) -> Any:
+    body = b"".join(state.chunks)
+    right = OPTIONS.is_message(len(state.fields), len(state.paths), body)
+    state.chunks, state.fields, state.paths = [], [], []
+    return verdict(right)
 
 
 async def eom_edits(cmd: EndOfMessage) -> Any:
@@ -209,6 +226,18 @@ HOOKS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
         {"hook_on_body_chunk": on_body_chunk_gather, "hook_on_end_of_message": eom_gather},
         {"hook_on_body_chunk": on_body_chunk_gather_noreply, "hook_on_end_of_message": eom_gather},
     ),
+    "message": (
+        {
+            "hook_on_connect": on_connect_noreply,
+            "hook_on_helo": on_helo_noreply,
+            "hook_on_mail_from": on_mail_from_noreply,
+            "hook_on_rcpt_to": on_rcpt_to_gather_noreply,
+            "hook_on_header": on_header_gather_noreply,
+            "hook_on_body_chunk": on_body_chunk_gather_noreply,
+            "hook_on_end_of_message": eom_message,
+        },
+    )
+    * 2,
     "edits": ({"hook_on_end_of_message": eom_edits, "can_add_headers": True, "can_change_body": True},) * 2,
     "compute": (
         {

@@ -2,6 +2,7 @@
 # mypy: ignore-errors
 
 from collections.abc import Callable
+from io import BytesIO
 from typing import Any
 
 import Milter
@@ -97,6 +98,45 @@ class Gather(Milter.Base):
         return Milter.ACCEPT if OPTIONS.is_body(body) else Milter.TEMPFAIL
 
 
+class GatherMessage(Milter.Base):
+    @step
+    def connect(self, hostname: str, family: int, hostaddr: Any) -> int:
+        self.client = hostname, hostaddr
+        return Milter.CONTINUE
+
+    @step
+    def hello(self, hostname: str) -> int:
+        self.helo = hostname
+        return Milter.CONTINUE
+
+    @step
+    def envfrom(self, mailfrom: str, *params: str) -> int:
+        self.sender = mailfrom
+        self.recipients: list[str] = []
+        self.headers: list[tuple[str, str]] = []
+        self.content = BytesIO()
+        return Milter.CONTINUE
+
+    @step
+    def envrcpt(self, to: str, *params: str) -> int:
+        self.recipients.append(to)
+        return Milter.CONTINUE
+
+    @step
+    def header(self, name: str, value: str) -> int:
+        self.headers.append((name, value))
+        return Milter.CONTINUE
+
+    @step
+    def body(self, chunk: bytes) -> int:
+        self.content.write(chunk)
+        return Milter.CONTINUE
+
+    def eom(self) -> int:
+        right = OPTIONS.is_message(len(self.headers), len(self.recipients), self.content.getvalue())
+        return Milter.ACCEPT if right else Milter.TEMPFAIL
+
+
 class Edits(Milter.Base):
     def eom(self) -> int:
         for name, value in ADDED:
@@ -135,6 +175,7 @@ FILTERS = {
     "all": All,
     "body": Body,
     "gather": Gather,
+    "message": GatherMessage,
     "edits": Edits,
     "compute": Compute,
     "boundary": Boundary,

@@ -134,6 +134,21 @@ LOADS = {
             warm_up=3,
             each=True,
         ),
+        *(
+            Load(
+                f"message{name}",
+                f"a whole message, {title}, put together (others: lists and BytesIO)",
+                "message",
+                ("c-noreply", "c-noreply-cures", "old", "old-noreply", "pure-noreply", "ours-none", "ours-message"),
+                body=size,
+                warm_up=warm_up,
+            )
+            for name, title, size, warm_up in (
+                ("", "20 headers, 10 KB", 10240, 20),
+                ("5", "20 headers, 5 MB", 5_000_000, 3),
+                ("50", "20 headers, 50 MB", 50_000_000, 1),
+            )
+        ),
         Load(
             "edits",
             "eom: 2 headers added, 1 MB body replaced",

@@ -107,6 +107,7 @@ SIDES = {
             )
             for count in (1, 2)
         ),
+        Side("ours-message", "pymilter (this), MessageFilter", _ours, noreply=True, arguments=("--whole",)),
         Side("ours-view", "pymilter (this), @gather(view=True)", _ours, noreply=True, arguments=("--view",)),
     )
 }

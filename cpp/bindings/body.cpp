@@ -25,6 +25,8 @@ void bind_body(py::module_ &module) {
         .def("recipients", &Received::recipients,
              "For each recipient whether it was accepted, and its address as it stood in RCPT with its parameters.")
         .def("header", &Received::header, "For each field its name and its value, each ended by NUL.")
+        .def("recipient_count", &Received::recipient_count, "How many recipients there are.")
+        .def("field_count", &Received::field_count, "How many header fields there are.")
         .def("body", &Received::body, "The body: bytes, or a memoryview of a file. Empty until the message is there.");
     const py::class_<Whole> whole(module, "Whole", made_in_cpp_only(), "How messages are gathered as a whole.");
     module.def(

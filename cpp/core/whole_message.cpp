@@ -49,6 +49,7 @@ bool WholeMessage::add_field(const char *name, const char *value, std::size_t mo
         return false;
     }
     m_header.append(name, name_size).append(value, value_size);
+    ++m_fields;
     return true;
 }
 
@@ -67,11 +68,22 @@ std::string WholeMessage::header() const {
     return m_header;
 }
 
+std::size_t WholeMessage::recipient_count() const {
+    const Lock lock(m_mutex);
+    return m_recipients.size();
+}
+
+std::size_t WholeMessage::field_count() const {
+    const Lock lock(m_mutex);
+    return m_fields;
+}
+
 void WholeMessage::clear() noexcept {
     const Lock lock(m_mutex);
     m_sender.clear();
     m_recipients.clear();
     m_header.clear();
+    m_fields = 0;
 }
 
 }  // namespace pymilter

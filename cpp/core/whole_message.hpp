@@ -33,6 +33,8 @@ public:
     std::vector<Recipient> recipients() const;
     // For each field its name and its value, each ended by NUL.
     std::string header() const;
+    std::size_t recipient_count() const;
+    std::size_t field_count() const;
 
     // Begins anew, for another message.
     void clear() noexcept;
@@ -42,6 +44,7 @@ private:
     Path m_sender;
     std::vector<Recipient> m_recipients;
     std::string m_header;
+    std::size_t m_fields = 0;
 };
 
 }  // namespace pymilter

@@ -20,6 +20,8 @@ public:
     py::object recipients() const;
     // For each field its name and its value, each ended by NUL.
     py::bytes header() const { return py::bytes(m_message->header()); }
+    std::size_t recipient_count() const { return m_message->recipient_count(); }
+    std::size_t field_count() const { return m_message->field_count(); }
     py::object body() const { return m_body ? m_body : py::bytes(); }
 
 private:

@@ -157,6 +157,10 @@ class Received(metaclass=_pybind11_type):
         """For each recipient whether it was accepted, and its address as it stood in RCPT with its parameters."""
     def header(self) -> bytes:
         """For each field its name and its value, each ended by NUL."""
+    def recipient_count(self) -> int:
+        """How many recipients there are."""
+    def field_count(self) -> int:
+        """How many header fields there are."""
     def body(self) -> Any:
         """The body: bytes, or a memoryview of a file. Empty until the message is there."""
 

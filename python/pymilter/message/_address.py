@@ -29,7 +29,7 @@ class Address:
         Raises:
             ValueError: this is no address, it has no domain, or a parameter is not one word.
         """
-        self._address = _without_route(address)
+        self._address = without_brackets(address)
         self._params = (params,) if isinstance(params, str) else tuple(params)
         _check(self)
 
@@ -124,15 +124,18 @@ class Recipient(Address):
 def received(kind: type[Address], address: str, params: Iterable[str], *, is_accepted: bool = True) -> Address:
     """The address that an MTA gave. It is not checked: whatever an MTA let through is shown."""
     made = kind.__new__(kind)
-    made._address = _without_route(address)
+    made._address = without_brackets(address)
     made._params = tuple(params)
     if isinstance(made, Recipient):
         made._accepted = is_accepted
     return made
 
 
-def _without_route(address: str) -> str:
+def without_brackets(address: str) -> str:
+    """The address without angle brackets around it, and without a source route."""
     text = address[1:-1] if address[:1] == "<" and address[-1:] == ">" else address
+    if text[:1] != "@":
+        return text
     route = _ROUTE.match(text)
     return text[route.end() :] if route else text
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+if TYPE_CHECKING:
+    from pymilter import Context
 
 UNVERIFIED: Final = ("", "unknown")
 
@@ -62,22 +65,34 @@ class Connection:
         """
         self._peer = peer or Peer()
         self._helo = helo
+        self._context: Context | None = None
         self._macro = macros if callable(macros) else _lookup(macros or {})
         self.values: dict[str, Any] = {}
         """Room for what a filter wants to keep from one message of the connection to the next."""
 
-    def _note_origin(self, hostname: str | None, hostaddr: object, helo: str | None) -> None:
-        self._peer = peer_of(hostname, hostaddr)
-        self._helo = helo
+    @classmethod
+    def _of(cls, context: Context) -> Connection:
+        """The connection of a handle of libmilter's."""
+        made = cls(macros=context.getsymval)
+        made._context = context
+        return made
+
+    def _look(self) -> None:
+        # HELO may come again, as it does after STARTTLS.
+        if self._context is not None:
+            hostname, hostaddr, self._helo = self._context.origin()
+            self._peer = peer_of(hostname, hostaddr)
 
     @property
     def peer(self) -> Peer:
         """The SMTP client."""
+        self._look()
         return self._peer
 
     @property
     def helo(self) -> str | None:
         """The name that the client gave in HELO or EHLO; None if it gave none."""
+        self._look()
         return self._helo
 
     @property
@@ -124,7 +139,7 @@ class Connection:
         return self._macro(name)
 
     def __repr__(self) -> str:
-        return f"<Connection from {self._peer}>"
+        return f"<Connection from {self.peer}>"
 
 
 def peer_of(hostname: str | None, hostaddr: object) -> Peer:

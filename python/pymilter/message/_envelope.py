@@ -5,28 +5,32 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from pymilter._constants import Action
-from pymilter.message._address import Address, Recipient, received
+from pymilter.message._address import Address, Recipient, received, without_brackets
 from pymilter.message._grant import Grant
 from pymilter.message._source import Source
 
 
 class Recipients:
-    """The recipients of a message, as a set that keeps its order. Address and str are taken alike."""
+    """The recipients of a message, as a set that keeps its order. Address and str are taken alike.
 
-    def __init__(self, recipients: Iterable[Recipient], grant: Grant) -> None:
+    Addresses are compared without regard to case: Postfix takes two that differ only in that for one.
+    """
+
+    _originals: list[Recipient] | None = None  # made when a recipient is looked at
+    _recipients: list[Recipient]
+
+    def __init__(self, source: Source, grant: Grant) -> None:
+        self._source = source
         self._grant = grant
-        self._originals = tuple(recipients)
-        # Keyed by the address, so that a client that names one twice does not get two entries.
-        self._recipients = {one._key: one for one in self._originals}
 
     def __iter__(self) -> Iterator[Recipient]:
-        return iter(tuple(self._recipients.values()))
+        return iter(tuple(self._present()))
 
     def __len__(self) -> int:
-        return len(self._recipients)
+        return self._source.recipient_count() if self._originals is None else len(self._recipients)
 
     def __contains__(self, address: object) -> bool:
-        return isinstance(address, str | Address) and _key_of(address) in self._recipients
+        return isinstance(address, str | Address) and bool(_found(self._present(), address))
 
     def add(self, address: str | Recipient, params: Iterable[str] = ()) -> Recipient:
         """Add a recipient; one that is there already stays as it is, since some MTAs would deliver to it twice.
@@ -42,7 +46,14 @@ class Recipients:
         """
         made = address if isinstance(address, Recipient) else Recipient(address, params)
         self._grant.check(Action.ADDRCPT_PAR if made.params else Action.ADDRCPT)
-        return self._recipients.setdefault(made._key, made)
+        for present in _found(self._present(), made):
+            return present
+        # Who was removed before comes back as he was: some MTAs add nobody whom they have removed.
+        for original in _found(self._originals or [], made):
+            if original.address == made.address and made.params in ((), original.params):
+                made = original
+        self._recipients.append(made)
+        return made
 
     def remove(self, address: str | Address) -> None:
         """Remove a recipient.
@@ -53,10 +64,10 @@ class Recipients:
             MilterError: the message is over.
         """
         self._grant.check(Action.DELRCPT)
-        key = _key_of(address)
-        if key not in self._recipients:
+        found = _found(self._present(), address)
+        if not found:
             raise KeyError(str(address))
-        del self._recipients[key]
+        self._recipients = [one for one in self._recipients if one not in found]
 
     def discard(self, address: str | Address) -> None:
         """Remove a recipient if the message is for it. Raises what `remove` raises, but no KeyError."""
@@ -66,7 +77,13 @@ class Recipients:
     def clear(self) -> None:
         """Remove all recipients. Add others then: a message without any is refused. Raises what `remove` raises."""
         self._grant.check(Action.DELRCPT)
-        self._recipients.clear()
+        self._present().clear()
+
+    def _present(self) -> list[Recipient]:
+        if self._originals is None:
+            self._originals = list(_recipients_of(self._source))
+            self._recipients = self._originals.copy()
+        return self._recipients
 
     def __repr__(self) -> str:
         return f"<Recipients: {', '.join(map(str, self))}>"
@@ -75,11 +92,12 @@ class Recipients:
 class Envelope:
     """Sender and recipients of a message."""
 
+    _sender: Address | None = None  # both are made when they are looked at
+    _recipients: Recipients | None = None
+
     def __init__(self, source: Source, grant: Grant) -> None:
         self._source = source
         self._grant = grant
-        self._sender: Address | None = None
-        self._recipients: Recipients | None = None
 
     def _original_sender(self) -> Address:
         address, *params = self._source.sender() or ("",)
@@ -110,7 +128,7 @@ class Envelope:
     def recipients(self) -> Recipients:
         """The recipients that the MTA has accepted, and those that filters added."""
         if self._recipients is None:
-            self._recipients = Recipients(_recipients_of(self._source), self._grant)
+            self._recipients = Recipients(self._source, self._grant)
         return self._recipients
 
     @property
@@ -129,9 +147,7 @@ def _recipients_of(source: Source) -> Iterator[Recipient]:
         yield made
 
 
-def _key_of(address: str | Address) -> tuple[str, str]:
-    if isinstance(address, str):
-        text = address[1:-1] if address[:1] == "<" and address[-1:] == ">" else address
-        local, at, domain = text.rpartition("@")
-        return (local, domain.lower()) if at else (text, "")
-    return address._key
+def _found(recipients: list[Recipient], address: str | Address) -> list[Recipient]:
+    text = address if isinstance(address, str) else address.address
+    wanted = without_brackets(text).lower()
+    return [one for one in recipients if one.address.lower() == wanted]

@@ -23,12 +23,13 @@ class Field:
 
     __slots__ = ("_grant", "_is_deleted", "_name", "_original", "_raw")
 
-    def __init__(self, grant: Grant, name: str, raw: bytes, *, is_original: bool) -> None:
+    def __init__(self, grant: Grant, name: str, raw: str, original: str | None = None) -> None:
+        # `raw` is what follows the colon, with folds as LF and white space; `original` the same as it came.
         self._grant = grant
-        self._is_deleted = False
         self._name = name
         self._raw = raw
-        self._original = raw if is_original else None
+        self._original = original
+        self._is_deleted = False
 
     @property
     def name(self) -> str:
@@ -38,7 +39,7 @@ class Field:
     @property
     def raw(self) -> bytes:
         """All bytes after the colon, with each fold as CRLF and white space, without the line end."""
-        return self._raw.replace(b"\n", b"\r\n")
+        return self._raw.replace("\n", "\r\n").encode("utf-8", "surrogateescape")
 
     @property
     def value(self) -> str:
@@ -52,7 +53,7 @@ class Field:
             DisabledAction: on assignment, if the MTA does not let filters change header fields.
             MilterError: on assignment, if the field was deleted or the message is over.
         """
-        return _FOLD.sub("", self._raw.decode("utf-8", "surrogateescape")).strip(" \t")
+        return _unfolded(self._raw)
 
     @value.setter
     def value(self, value: str) -> None:
@@ -83,10 +84,12 @@ class Field:
         self._check()
         self._is_deleted = True
         self._grant.deletions += 1
+        self._grant.header_changed = True
 
-    def _set(self, raw: bytes) -> None:
+    def _set(self, raw: str) -> None:
         self._check()
         self._raw = raw
+        self._grant.header_changed = True
 
     def _check(self) -> None:
         if self._is_deleted:
@@ -97,35 +100,39 @@ class Field:
         return f"<Field {self._name}: {self.value}>"
 
 
-def raw_value(name: str, value: str) -> bytes:
-    """The bytes after the colon for a value; ValueError as `Field.value` says."""
+def raw_value(name: str, value: str) -> str:
+    """What follows the colon for a value; ValueError as `Field.value` says."""
     if not isinstance(value, str):
         raise TypeError(f"the value of {name} is a {type(value).__name__}: it must be a str")
     made = check_header(name.encode("utf-8", "surrogateescape"), value.encode("utf-8", "surrogateescape"))
-    raw = b" " + made.strip(b" \t")
-    if len(name) + 1 + len(raw) > MOST_BYTES:
-        raise ValueError(f"the field {name} would have {len(raw)} bytes: {MOST_BYTES} are allowed, Postfix cuts more")
-    lines = (name.encode() + b":" + raw).split(b"\n")
-    longest = max(map(len, lines))
+    field = name.encode() + b": " + made.strip(b" \t")
+    if len(field) > MOST_BYTES:
+        raise ValueError(f"the field {name} would have {len(field)} bytes: {MOST_BYTES} are allowed, Postfix cuts more")
+    longest = max(map(len, field.split(b"\n")))
     if longest > MOST_IN_LINE:
         raise ValueError(
             f"the field {name} would have a line of {longest} bytes: {MOST_IN_LINE} are allowed (RFC 5322), "
             "so fold it: CRLF and a space"
         )
-    return raw
+    return field[len(name) + 1 :].decode("utf-8", "surrogateescape")
 
 
-def checked_raw(name: str, raw: bytes) -> bytes:
-    """The bytes after the colon as another library wrote them; unfolded if a fold could not be sent."""
+def checked_raw(name: str, raw: str) -> str:
+    """What follows the colon as another library wrote it; unfolded if a fold could not be sent."""
     try:
-        checked = check_header(name.encode("utf-8", "surrogateescape"), raw)
+        checked = check_header(name.encode("utf-8", "surrogateescape"), raw.encode("utf-8", "surrogateescape"))
     except ValueError:
-        return raw_value(name, _FOLD.sub("", raw.decode("utf-8", "surrogateescape")))
-    return checked if checked.startswith((b" ", b"\t")) else b" " + checked
+        return raw_value(name, _unfolded(raw))
+    text = checked.decode("utf-8", "surrogateescape")
+    return text if text.startswith((" ", "\t")) else f" {text}"
 
 
-def raw_text(name: str, text: str) -> bytes:
-    """The bytes after the colon for a text, encoded (RFC 2047) and folded."""
+def raw_text(name: str, text: str) -> str:
+    """What follows the colon for a text, encoded (RFC 2047) and folded."""
     from pymilter.message._encode import encoded
 
     return raw_value(name, encoded(name, text))
+
+
+def _unfolded(raw: str) -> str:
+    return _FOLD.sub("", raw).strip(" \t")

@@ -144,8 +144,7 @@ class MessageFilter(Base):
     def connection(self) -> Connection:
         """The SMTP connection, as far as it is known by now. Raises MilterError for an object that has none."""
         if self._connection is None:
-            self._connection = Connection(macros=self._ctx.getsymval)
-        self._connection._note_origin(*self._ctx.origin())
+            self._connection = Connection._of(self._ctx)
         return self._connection
 
     # ------------------------------------------------------------------------------------ called by dispatch
@@ -167,19 +166,19 @@ class MessageFilter(Base):
     @final
     def eom(self) -> Outcome:
         """The end of the message: `message` is called with all of it."""
-        message = Message(
-            self._ctx.received(),
-            self.connection,
-            actions=self._actions,
-            leading_space=bool(self._protocol & Protocol.HDR_LEADSPC),
-            has_headers=self._gathering.headers,
-            has_body=self._gathering.body,
-        )
-        message._progress = self._ctx.progress  # not self.progress: self may keep the message
+        context = self._ctx
+        gathering = self._gathering
+        message = Message(context.received(), self.connection, self._actions)
+        message._ask_for_time = context.progress  # not self.progress: self may keep the message
+        if not self._protocol & HDR_LEADSPC:
+            message._leading_space = False
+        if not (gathering.headers and gathering.body):
+            message._has_headers, message._has_body = gathering.headers, gathering.body
         try:
             outcome = self.message(message)
-            if outcome is None or is_status(outcome, CONTINUE) or is_status(outcome, ACCEPT):
-                send(message.edits, self._ctx)
+            passes = outcome is None or is_status(outcome, CONTINUE) or is_status(outcome, ACCEPT)
+            if passes and message._is_touched():
+                send(message.edits, context)
         finally:
             message._grant.end()
         return outcome

@@ -9,18 +9,22 @@ from pymilter.errors import DisabledAction, MilterError
 class Grant:
     """What the MTA lets a filter do to one message, and for how long."""
 
-    __slots__ = ("actions", "deletions", "reason")
+    reason: str | None = None  # why nothing can be changed; None while it can
+    is_used = False  # something was changed
+    header_changed = False
+    deletions = 0  # of header fields: their list is made anew then
 
     def __init__(self, actions: int, reason: str | None = None) -> None:
         self.actions = actions
-        self.reason = reason  # why nothing can be changed; None while it can
-        self.deletions = 0  # of header fields: their lists are then made anew
+        if reason is not None:
+            self.reason = reason
 
     def check(self, action: Action) -> None:
         """Raise MilterError if the message cannot be changed, and DisabledAction if the MTA does not allow this."""
         self.check_time()
         if not self.actions & action:
             raise DisabledAction(f"the MTA does not let this filter do that: {action.name} was not agreed")
+        self.is_used = True
 
     def check_time(self) -> None:
         """Raise MilterError if the message cannot be changed."""

@@ -57,10 +57,9 @@ def header_edits(
         yield from _insertions(present, leading_space)
 
 
-def on_wire(raw: bytes, leading_space: bool) -> str:
-    """The bytes after the colon as they go to the MTA. Never empty, which would delete the field."""
-    value = raw if leading_space else raw.removeprefix(b" ")
-    return (value or b" ").decode("utf-8", "surrogateescape")
+def on_wire(raw: str, leading_space: bool) -> str:
+    """What follows the colon as it goes to the MTA. Never empty, which would delete the field."""
+    return (raw if leading_space else raw.removeprefix(" ")) or " "
 
 
 def _insertions(present: Sequence[Field], leading_space: bool) -> Iterator[Edit]:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
+from itertools import repeat
 from typing import Final
 
 from pymilter._constants import Action
 from pymilter.errors import MilterError
 from pymilter.message._field import Field, raw_value
 from pymilter.message._grant import Grant
+from pymilter.message._source import Source, fields_of
 
 _NOWHERE: Final = "this field is not in the header: it was deleted, or belongs to another message"
 
@@ -16,12 +18,16 @@ _NOWHERE: Final = "this field is not in the header: it was deleted, or belongs t
 class Headers:
     """The header fields of a message in their order. Names are compared without regard to case."""
 
-    def __init__(self, fields: Iterable[tuple[str, bytes]], grant: Grant, *, is_complete: bool = True) -> None:
+    _originals: list[Field] | None = None  # made when a field is looked at
+    _fields: list[Field]
+    _deletions = 0
+
+    def __init__(self, source: Source, grant: Grant, *, has_space: bool = True, is_complete: bool = True) -> None:
+        # `has_space`: values come with what stands after the colon.
+        self._source = source
         self._grant = grant
+        self._has_space = has_space
         self._is_complete = is_complete
-        self._originals = [Field(grant, name, raw, is_original=True) for name, raw in fields]
-        self._fields = list(self._originals)
-        self._deletions = 0
 
     # ------------------------------------------------------------------------------------ to read
 
@@ -29,6 +35,8 @@ class Headers:
         return iter(tuple(self._known()))
 
     def __len__(self) -> int:
+        if self._originals is None and self._is_complete:
+            return self._source.field_count()
         return len(self._known())
 
     def __contains__(self, name: object) -> bool:
@@ -107,16 +115,23 @@ class Headers:
         return self._present()
 
     def _present(self) -> list[Field]:
+        if self._originals is None:
+            names, raws = fields_of(self._source)
+            if not self._has_space:
+                raws = [f" {raw}" for raw in raws]
+            self._originals = list(map(Field, repeat(self._grant), names, raws, raws))
+            self._fields = self._originals.copy()
         # Made anew only at a look after a deletion, so that deleting many takes no quadratic time.
         if self._deletions != self._grant.deletions:
             self._fields = [field for field in self._fields if not field._is_deleted]
             self._deletions = self._grant.deletions
         return self._fields
 
-    def _insert(self, place: int | None, name: str, raw: bytes) -> Field:
+    def _insert(self, place: int | None, name: str, raw: str) -> Field:
         self._grant.check(Action.ADDHDRS)
-        made = Field(self._grant, name, raw, is_original=False)
+        made = Field(self._grant, name, raw)
         fields = self._present()
+        self._grant.header_changed = True
         fields.insert(len(fields) if place is None else place, made)
         return made
 

@@ -32,7 +32,7 @@ class Mail:
         written = Parsed(self.message.as_bytes(), "", ())
         names = set(self._changed)
         self._changed.clear()
-        fields = list(fields_of(written))
+        fields = list(zip(*fields_of(written), strict=True))
         for name in names:
             _match(headers, name, [field for field in fields if field[0].lower() == name])
         body = written.body()
@@ -45,7 +45,7 @@ class Mail:
             raise MilterError("an email of this message was changed after message.body was assigned: take email anew")
 
 
-def _match(headers: Headers, name: str, wanted: list[tuple[str, bytes]]) -> None:
+def _match(headers: Headers, name: str, wanted: list[tuple[str, str]]) -> None:
     """Let the fields of one name be those of `wanted`, with no change to those at both ends that are alike."""
     present = headers.all(name)
     while present and wanted and present[0]._raw == wanted[0][1]:

@@ -15,7 +15,7 @@ from pymilter.message._envelope import Envelope, Recipients
 from pymilter.message._grant import Grant
 from pymilter.message._headers import Headers
 from pymilter.message._mail import Mail
-from pymilter.message._source import Parsed, Source, fields_of, with_line_ends
+from pymilter.message._source import Parsed, Source, with_line_ends
 from pymilter.message._writer import edits_of
 
 if TYPE_CHECKING:
@@ -34,29 +34,22 @@ class Message:
     What the MTA does not let filters change raises DisabledAction where it is changed.
     """
 
-    def __init__(
-        self,
-        source: Source,
-        connection: Connection,
-        *,
-        actions: int,
-        leading_space: bool,
-        has_headers: bool = True,
-        has_body: bool = True,
-    ) -> None:
+    # Made when they are looked at, or assigned.
+    _envelope: Envelope | None = None
+    _headers: Headers | None = None
+    _new_body: bytes | None = None
+    _mail: Mail | None = None
+    _old_mails: tuple[Mail, ...] = ()
+    _quarantine: str | None = None
+    _has_headers = True
+    _has_body = True
+    _leading_space = True
+    _ask_for_time: Callable[[], None] | None = None
+
+    def __init__(self, source: Source, connection: Connection, actions: int) -> None:
         self._source = source
         self._connection = connection
         self._grant = Grant(actions)
-        self._leading_space = leading_space
-        self._has_headers = has_headers
-        self._has_body = has_body
-        self._envelope: Envelope | None = None
-        self._headers: Headers | None = None
-        self._new_body: bytes | None = None
-        self._mail: Mail | None = None
-        self._old_mails: list[Mail] = []
-        self._quarantine: str | None = None
-        self._progress: Callable[[], None] | None = None
 
     @classmethod
     def parse(
@@ -80,9 +73,7 @@ class Message:
         Raises:
             TypeError: `data` is not bytes, or `recipients` is one str.
         """
-        return cls(
-            Parsed(data, sender, recipients), connection or Connection(), actions=int(actions), leading_space=True
-        )
+        return cls(Parsed(data, sender, recipients), connection or Connection(), int(actions))
 
     # ------------------------------------------------------------------------------------ what came
 
@@ -127,10 +118,9 @@ class Message:
     def headers(self) -> Headers:
         """The header fields in their order."""
         if self._headers is None:
-            fields = fields_of(self._source)
-            if not self._leading_space:
-                fields = ((name, b" " + raw) for name, raw in fields)
-            self._headers = Headers(fields, self._grant, is_complete=self._has_headers)
+            self._headers = Headers(
+                self._source, self._grant, has_space=self._leading_space, is_complete=self._has_headers
+            )
         return self._headers
 
     @property
@@ -144,7 +134,8 @@ class Message:
             DisabledAction: on assignment, if the MTA does not let filters change the body.
             MilterError: on assignment, if the message is over.
         """
-        return bytes(self.body_view)
+        self._take_changes_of_email()
+        return bytes(self._present_body())  # no copy if they are bytes
 
     @body.setter
     def body(self, body: bytes | bytearray | memoryview) -> None:
@@ -153,7 +144,7 @@ class Message:
             raise TypeError(f"body is a {type(body).__name__}: it must be bytes")
         self._take_changes_of_email()
         if self._mail is not None:
-            self._old_mails.append(self._mail)
+            self._old_mails += (self._mail,)
             self._mail = None
         self._new_body = with_line_ends(bytes(body))
 
@@ -202,8 +193,8 @@ class Message:
             MilterError: the message is over.
         """
         self._grant.check_time()
-        if self._progress is not None:
-            self._progress()
+        if self._ask_for_time is not None:
+            self._ask_for_time()
 
     @property
     def edits(self) -> list[Edit]:
@@ -217,15 +208,13 @@ class Message:
 
     # ------------------------------------------------------------------------------------ within the package
 
-    def _bytes(self) -> bytes:
-        return b"".join([*self._header_lines(), b"\r\n", self._present_body()])
+    def _is_touched(self) -> bool:
+        return self._grant.is_used or self._mail is not None
 
-    def _header_lines(self) -> Iterable[bytes]:
-        for field in self.headers._known():
-            yield field._name.encode("utf-8", "surrogateescape")
-            yield b":"
-            yield field.raw
-            yield b"\r\n"
+    def _bytes(self) -> bytes:
+        lines = [f"{field._name}:{field._raw}\n" for field in self.headers._known()]
+        header = "".join([*lines, "\n"]).replace("\n", "\r\n")
+        return b"".join([header.encode("utf-8", "surrogateescape"), self._present_body()])
 
     def _take_changes_of_email(self) -> None:
         for mail in self._old_mails:

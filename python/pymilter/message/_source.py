@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final, Protocol
 
 _LINE_END: Final = re.compile(rb"\r?\n")
@@ -22,6 +22,12 @@ class Source(Protocol):
 
     def header(self) -> bytes:
         """For each field its name and what follows the colon, folds as LF and white space, each ended by NUL."""
+
+    def recipient_count(self) -> int:
+        """How many recipients there are."""
+
+    def field_count(self) -> int:
+        """How many header fields there are."""
 
     def body(self) -> bytes | memoryview:
         """The body; a view if it is in a file."""
@@ -58,15 +64,20 @@ class Parsed:
             parts += [name.rstrip(b" \t"), value.partition(b"\0")[0]]
         return b"".join(part + b"\0" for part in parts)
 
+    def recipient_count(self) -> int:
+        return len(self._recipients)
+
+    def field_count(self) -> int:
+        return self.header().count(b"\0") // 2
+
     def body(self) -> bytes | memoryview:
         return self._body
 
 
-def fields_of(source: Source) -> Iterator[tuple[str, bytes]]:
-    """For each header field its name and what follows the colon."""
-    parts = source.header().split(b"\0")
-    for name, raw in zip(parts[::2], parts[1::2], strict=False):
-        yield name.decode("utf-8", "surrogateescape"), raw
+def fields_of(source: Source) -> tuple[list[str], list[str]]:
+    """The names of the header fields, and for each what follows its colon; bytes that are not UTF-8 are surrogates."""
+    parts = source.header().decode("utf-8", "surrogateescape").split("\0")
+    return parts[:-1:2], parts[1::2]
 
 
 def with_line_ends(body: bytes) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from operator import is_
 from typing import TYPE_CHECKING
 
 from pymilter.errors import MilterError
@@ -34,10 +35,11 @@ def edits_of(message: Message) -> Iterator[Edit]:
     """
     if message._envelope is not None:
         yield from _envelope_edits(message._envelope)
-    if (headers := message._headers) is not None:
+    if (headers := message._headers) is not None and message._grant.header_changed:
+        present = headers._present()
         yield from header_edits(
-            headers._originals,
-            headers._present(),
+            headers._originals or [],
+            present,
             mta=message.connection.mta,
             leading_space=message._leading_space,
         )
@@ -78,17 +80,20 @@ def _envelope_edits(envelope: Envelope) -> Iterator[Edit]:
         original = envelope._original_sender()
         if sender.address != original.address or sender.params not in ((), original.params):
             yield ChangeFrom(in_brackets(sender), _joined(sender.params))
-    if (recipients := envelope._recipients) is None:
+    if (recipients := envelope._recipients) is None or recipients._originals is None:
         return
-    present, originals = recipients._recipients, recipients._originals
-    if originals and not present:
+    present, originals = recipients._present(), recipients._originals or []
+    if len(present) == len(originals) and all(map(is_, present, originals)):
+        return
+    if not present:
         raise MilterError("no recipient is left, so that the MTA would drop the message: return DISCARD for that")
-    kept = {key for one in originals if present.get(key := one._key) is one}
-    for key, one in {one._key: one for one in originals}.items():
-        if key not in kept:
-            yield DeleteRecipient(in_brackets(one))
-    for key, one in present.items():
-        if key not in kept:
+    kept = {id(one) for one in present}
+    removed = dict.fromkeys(in_brackets(one) for one in originals if id(one) not in kept)
+    yield from map(DeleteRecipient, removed)
+    came = {id(one) for one in originals}
+    for one in present:
+        # An MTA that has removed an address has removed each recipient of that name.
+        if id(one) not in came or in_brackets(one) in removed:
             yield AddRecipient(in_brackets(one), _joined(one.params))
 
 
