@@ -15,7 +15,8 @@ import pytest
 
 import pymilter.testing
 from pymilter.testing import Client, FilterProcess, FilterTimeout, send_message, temporary_socket
-from support.cfilter.rogue import packet, read_command, rogue
+from support.cfilter.rogue import read_command, rogue
+from support.packets import packet
 
 Probe = Callable[..., FilterProcess]
 ROOT = Path(__file__).parents[2]

@@ -24,7 +24,8 @@ from pymilter.testing import (
     free_port,
     temporary_socket,
 )
-from support.cfilter.rogue import AGREE, packet, read_command, read_packet, rogue, until_closed
+from support.cfilter.rogue import AGREE, read_command, rogue, until_closed
+from support.packets import packet, read_packet
 
 Probe = Callable[..., FilterProcess]
 SHORT = 1.0

@@ -29,7 +29,8 @@ from pymilter.testing import (
     send_message,
 )
 from support.cfilter.probe import body_line, log
-from support.cfilter.rogue import packet, read_command, rogue
+from support.cfilter.rogue import read_command, rogue
+from support.packets import packet
 
 Probe = Callable[..., FilterProcess]
 

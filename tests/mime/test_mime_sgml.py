@@ -103,15 +103,31 @@ CASES: list[tuple[str, list[tuple[Any, ...]]]] = [
     ("<p a=>", [("tag", "p", [("a", "")])]),
     ('<p a = "b" >', [("tag", "p", [("a", "b")])]),
     ('<P A="b\nc">', [("tag", "p", [("a", "b\nc")])]),
+    ('<a href="&#65;&lt;">', [("tag", "a", [("href", "A<")])]),
+    ("&#300;", [("charref", "300")]),
+    ("<?php x?>", [("pi", "php x?")]),
     ("", []),
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize(("text", "expected"), CASES)
-def test_events(text: str, expected: list[tuple[Any, ...]]) -> None:
+def test_each_kind_of_token_has_its_event(text: str, expected: list[tuple[Any, ...]]) -> None:
     assert events(text) == expected
     assert events(text, 1) == expected
     assert events(text, 3) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("<br/>/", [("do_br", []), ("data", "/")]),  # 1.0.5: text, or an element up to the next "/"
+        ('<a href="x>y">', [("tag", "a", [("href", "x>y")])]),  # 1.0.5: then the text 'y">'
+        ("<o:p>", [("tag", "o:p", [])]),  # 1.0.5: "o"
+        ("<>", [("data", "<>")]),  # 1.0.5: a tag "???", or the one before
+    ],
+)
+def test_html_is_read_as_browsers_do(text: str, expected: list[tuple[Any, ...]]) -> None:
+    assert events(text) == expected
 
 
 def test_rest_of_a_tag_that_never_ends_is_text() -> None:
@@ -119,7 +135,7 @@ def test_rest_of_a_tag_that_never_ends_is_text() -> None:
     assert events("<p <b") == [("data", "<p <b")]
 
 
-def test_position_and_source() -> None:
+def test_a_tag_knows_its_place_and_its_source() -> None:
     found: list[tuple[tuple[int, int], str, str | None]] = []
 
     class Positions(mime.SGMLParser):
@@ -132,7 +148,7 @@ def test_position_and_source() -> None:
     assert found == [((2, 2), "p", "<P X=1>"), ((3, 0), "q", "<q\n/>"), ((4, 3), "r", "<r>")]
 
 
-def test_literal_and_no_more_tags() -> None:
+def test_setliteral_and_setnomoretags_make_markup_text() -> None:
     class Literal(Recorder):
         def start_xmp(self, attrs: Attributes) -> None:
             self.setliteral()
@@ -146,12 +162,13 @@ def test_literal_and_no_more_tags() -> None:
     assert parser.events == [("data", "<p>&amp;"), ("/tag", "xmp"), ("tag", "p", []), ("data", "<p>&amp;</plaintext>")]
 
 
-def test_error() -> None:
+def test_error_raises_for_subclasses() -> None:
     with pytest.raises(mime.SGMLParseError, match="why"):
         mime.SGMLParser().error("why")
+    assert issubclass(mime.SGMLParseError, RuntimeError)
 
 
-def test_reset() -> None:
+def test_reset_forgets_what_was_fed() -> None:
     parser = Recorder()
     parser.feed("<b><p")
     parser.reset()

@@ -12,12 +12,14 @@ import subprocess
 import tempfile
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Self
+
+from support import require
 
 # Below every system's range for outgoing connections, one of which could else take a port between the look and the use.
 _PORTS = range(20_000, 32_000)
@@ -72,7 +74,8 @@ class Mta(ABC):
     It listens on ``127.0.0.1:port``, asks the filters at ``milters`` (addresses as libmilter writes them, such as
     ``inet:8890@127.0.0.1`` or ``unix:/run/gate``) in their order, and relays everything to ``127.0.0.1:relay_port``.
     A filter that cannot be reached makes it answer with a temporary failure; with ``goes_on`` it goes on without the
-    filter, also if the filter leaves a command unanswered for ``patience`` seconds.
+    filter, also if the filter leaves a command unanswered for ``patience`` seconds. ``settings`` are further lines of
+    its configuration, which win over ours.
     """
 
     name: str
@@ -80,7 +83,17 @@ class Mta(ABC):
     stop_deadline = 10.0
     patience = 15
 
-    def __init__(self, milters: Sequence[str], relay_port: int, *, goes_on: bool = False) -> None:
+    def __init__(
+        self,
+        milters: Sequence[str],
+        relay_port: int,
+        settings: Mapping[str, str] | None = None,
+        *,
+        goes_on: bool = False,
+    ) -> None:
+        require.root(self.name)
+        self._find_programs()
+        self.settings = dict(settings or {})
         self.milters = tuple(milters)
         self.goes_on = goes_on
         self.relay_port = relay_port
@@ -104,6 +117,10 @@ class Mta(ABC):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._leave()
+
+    @abstractmethod
+    def _find_programs(self) -> None:
+        """Find what it needs on this machine, or skip the test."""
 
     @abstractmethod
     def _configure(self) -> None:

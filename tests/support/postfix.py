@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 from support import require
@@ -43,26 +43,14 @@ def postfix_address(milter: str) -> str:
 
 
 class Postfix(Mta):
-    """A private Postfix; ``settings`` are further lines of its main.cf, which win over ours."""
+    """A private Postfix; ``settings`` are lines of its main.cf."""
 
     name = "postfix"
 
-    def __init__(
-        self,
-        milters: Sequence[str],
-        relay_port: int,
-        settings: Mapping[str, str] | None = None,
-        *,
-        goes_on: bool = False,
-    ) -> None:
-        super().__init__(milters, relay_port, goes_on=goes_on)
-        require.root("Postfix")
+    def _find_programs(self) -> None:
         self._postfix = require.command("postfix", "postfix")
         self._postqueue = require.command("postqueue", "postfix")
         self._master = self._daemon_directory() / "master"
-        patience = dict.fromkeys(("milter_command_timeout", "milter_content_timeout"), f"{self.patience}s")
-        without = {"milter_default_action": "accept", **patience} if goes_on else {}
-        self._extra = without | dict(settings or {})
 
     def _configure(self) -> None:
         config, queue, data = (self.folder / name for name in ("etc", "queue", "data"))
@@ -95,7 +83,8 @@ class Postfix(Mta):
             "smtpd_milters": ", ".join(map(postfix_address, self.milters)),
             "milter_default_action": "tempfail",
             "smtpd_client_connection_count_limit": "0",
-            **self._extra,
+            **(self._without_filters() if self.goes_on else {}),
+            **self.settings,
         }
         (config / "main.cf").write_text("".join(f"{name} = {value}\n" for name, value in settings.items()))
         (config / "master.cf").write_text(_SERVICES.format(port=self.port))
@@ -118,6 +107,11 @@ class Postfix(Mta):
     def waiting(self) -> list[str]:
         """Return the queue ids in every queue but hold."""
         return [message.queue_id for message in self._queue(lambda queue: queue != "hold")]
+
+    def _without_filters(self) -> dict[str, str]:
+        """Return the settings with which it goes on without a filter that is gone or silent."""
+        patience = dict.fromkeys(("milter_command_timeout", "milter_content_timeout"), f"{self.patience}s")
+        return {"milter_default_action": "accept", **patience}
 
     def _daemon_directory(self) -> Path:
         return Path(self._run([require.command("postconf", "postfix"), "-d", "-h", "daemon_directory"]).strip())

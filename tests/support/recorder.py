@@ -5,13 +5,13 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
-import struct
 import threading
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
 from pymilter.testing._address import Address
+from support.packets import packet, read_packet
 
 
 @dataclass(frozen=True)
@@ -61,13 +61,13 @@ class Recorder:
             packets, self._packets = self._packets, []
         told: list[Told] = []
         macros: dict[str, list[tuple[str, str]]] = {}
-        for packet in packets:
-            if packet[:1] == b"D":
-                parts = [part.decode("utf-8", "surrogateescape") for part in packet[2:].split(b"\0")[:-1]]
-                macros[packet[1:2].decode()] = list(zip(parts[::2], parts[1::2], strict=True))
+        for data in packets:
+            if data[:1] == b"D":
+                parts = [part.decode("utf-8", "surrogateescape") for part in data[2:].split(b"\0")[:-1]]
+                macros[data[1:2].decode()] = list(zip(parts[::2], parts[1::2], strict=True))
                 continue
-            command = packet[:1].decode()
-            told.append(Told(command, packet[1:], tuple(macros.pop(command, ()))))
+            command = data[:1].decode()
+            told.append(Told(command, data[1:], tuple(macros.pop(command, ()))))
         return told
 
     def _accept(self) -> None:
@@ -90,31 +90,16 @@ class Recorder:
                 back = threading.Thread(target=_copy, args=(target, peer))
                 back.start()
                 with contextlib.suppress(OSError):
-                    while packet := _packet(peer):
+                    while sent := read_packet(peer):
                         with self._changed:
-                            self._packets.append(packet[4:])
-                        target.sendall(packet)
+                            self._packets.append(sent)
+                        target.sendall(packet(sent[:1], sent[1:]))
                     target.shutdown(socket.SHUT_WR)
                 back.join()
         finally:
             with self._changed:
                 self._open -= 1
                 self._changed.notify_all()
-
-
-def _packet(sock: socket.socket) -> bytes:
-    head = _exactly(sock, 4)
-    return head + _exactly(sock, struct.unpack("!I", head)[0]) if head else b""
-
-
-def _exactly(sock: socket.socket, size: int) -> bytes:
-    data = b""
-    while len(data) < size:
-        part = sock.recv(size - len(data))
-        if not part:
-            return b""
-        data += part
-    return data
 
 
 def _copy(source: socket.socket, target: socket.socket) -> None:

@@ -9,7 +9,6 @@ import shutil
 import socket
 import subprocess
 import tempfile
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from support import require
@@ -56,24 +55,14 @@ MAILER(`smtp')dnl
 
 
 class Sendmail(Mta):
-    """A private Sendmail; ``settings`` are further ``define`` lines of its m4 source, which win over ours."""
+    """A private Sendmail; ``settings`` are ``define`` lines of its m4 source."""
 
     name = "sendmail"
     start_deadline = 90.0  # see _own_hosts
 
-    def __init__(
-        self,
-        milters: Sequence[str],
-        relay_port: int,
-        settings: Mapping[str, str] | None = None,
-        *,
-        goes_on: bool = False,
-    ) -> None:
-        super().__init__(milters, relay_port, goes_on=goes_on)
-        require.root("Sendmail")
+    def _find_programs(self) -> None:
         self._m4 = require.command("m4", "m4")
         self._root = unpacked()
-        self._extra = dict(settings or {})
 
     def _configure(self) -> None:
         self._queue = self.folder / "queue"
@@ -102,7 +91,7 @@ class Sendmail(Mta):
                 relay_port=self.relay_port,
                 port=self.port,
                 filters="\n".join(filters),
-                extra="\n".join(f"define(`{name}', `{value}')dnl" for name, value in self._extra.items()),
+                extra="\n".join(f"define(`{name}', `{value}')dnl" for name, value in self.settings.items()),
             )
         )
         share = self._root / "usr/share/sendmail/cf"

@@ -9,7 +9,7 @@ from ._decode import decode_transfer, encode_transfer, is_uuencode
 from ._html_charsets import codecs_to_read, decode, encode, is_wide
 from ._html_strict import strict_html
 from ._message import MimeMessage
-from ._scripts import RAW_ELEMENTS, WARNING, replace_spans, script_spans
+from ._scripts import RAW_ENDS, WARNING, replace_spans, script_spans
 from ._sgml import SGMLParser
 from ._tags import Attributes
 
@@ -90,9 +90,7 @@ class HTMLScriptFilter(SGMLFilter):
     modified: bool
     ignoring: int
 
-    raw_text: ClassVar[dict[str, re.Pattern[str]]] = {
-        tag: re.compile(rf"</{tag}(?=[\t\n\r\f />])", re.IGNORECASE | re.ASCII) for tag in RAW_ELEMENTS
-    }
+    raw_text: ClassVar[dict[str, re.Pattern[str]]] = RAW_ENDS
 
     def __init__(self, out: Writable) -> None:
         super().__init__(out)

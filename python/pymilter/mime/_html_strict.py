@@ -14,7 +14,7 @@ from html.entities import html5
 from typing import ClassVar
 
 from ._html_charsets import codecs_to_show, decode
-from ._scripts import RAW_ELEMENTS, WARNING, replace_spans, script_spans
+from ._scripts import RAW_ENDS, WARNING, replace_spans, script_spans
 from ._tags import Attributes
 from ._tokens import TokenParser
 
@@ -58,8 +58,8 @@ def strict_html(data: bytes, charset: str | None) -> bytes:
 
 class _Writer(TokenParser):
     raw_text: ClassVar[dict[str, re.Pattern[str]]] = {
-        tag: re.compile(rf"</{tag}(?=[\t\n\r\f />])", re.IGNORECASE | re.ASCII)
-        for tag in RAW_ELEMENTS
+        tag: end
+        for tag, end in RAW_ENDS.items()
         if tag != "noscript"  # scripts do not run: what is shown in their place is shown
     }
 

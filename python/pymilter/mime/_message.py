@@ -48,8 +48,7 @@ class MimeMessage(ClassicNames):
     def __setitem__(self, name: str, value: Any) -> None:
         """Add a header at the end. A newline in the value starts a folded line; ValueError for a name that is none."""
         _check_name(name)
-        if not isinstance(value, Header):
-            value = _ENDING_FIELD.sub(r"\1 ", str(value).rstrip("\r\n"))
+        value = _in_one_field(value)
         super().__setitem__(name, value)
         self._changed(name, str(value))
 
@@ -62,8 +61,7 @@ class MimeMessage(ClassicNames):
         """Give the first header of that name another value, in its place. Raises KeyError when there is none."""
         if _name not in self:
             raise KeyError(_name)
-        if not isinstance(_value, Header):
-            _value = _ENDING_FIELD.sub(r"\1 ", str(_value).rstrip("\r\n"))
+        _value = _in_one_field(_value)
         self._changed(_name, None)
         super().replace_header(_name, _value)
         self._changed(_name, str(_value))
@@ -189,6 +187,11 @@ def message_from_binary_file(fp: IO[bytes], *args: Any, **kws: Any) -> Any:
     if isinstance(cls, type) and issubclass(cls, SourceMessage):
         return cls.from_bytes(fp.read())
     return email.message_from_binary_file(fp, *args, **kws)
+
+
+def _in_one_field(value: Any) -> Any:
+    """Return a header's value with each of its line ends made a fold, so that none ends the header."""
+    return value if isinstance(value, Header) else _ENDING_FIELD.sub(r"\1 ", str(value).rstrip("\r\n"))
 
 
 def _check_name(name: str) -> None:

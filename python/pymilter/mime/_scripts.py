@@ -16,7 +16,7 @@ import heapq
 import re
 from collections.abc import Iterator
 
-from ._tags import ATTRIBUTES, TAG_NAME
+from ._tags import ATTRIBUTES, COMMENT_END, TAG_NAME
 
 _FLAGS = re.IGNORECASE | re.ASCII  # a long s is no s
 
@@ -32,9 +32,9 @@ _IN_SCRIPT = re.compile(r"<!--(?:-*>)?|-->|<(/?)script(?=[\t\n\r\f />])", _FLAGS
 
 #: Elements whose content is text for some readers, and markup for others.
 RAW_ELEMENTS = ("style", "title", "textarea", "xmp", "iframe", "noembed", "noframes", "noscript")
-_RAW_ENDS = {tag: re.compile(rf"</{tag}(?=[\t\n\r\f />])", _FLAGS) for tag in RAW_ELEMENTS}
+#: What ends each of them.
+RAW_ENDS = {tag: re.compile(rf"</{tag}(?=[\t\n\r\f />])", _FLAGS) for tag in RAW_ELEMENTS}
 _EMPTY_COMMENT = re.compile("<!---?>")
-_COMMENT_END = re.compile("--!?>")
 _CONDITIONAL = re.compile(r"<!(?:--)?\s*\[\s*if\b", _FLAGS)
 _CONDITION_END = re.compile(r"<!\[\s*endif[^>]{0,99}", _FLAGS)
 _BACKTICKS = re.compile(r"=[\t\n\r\f ]*`")  # quotes, to Internet Explorer
@@ -165,14 +165,14 @@ class _Reading:
         tag = ATTRIBUTES.match(self._text, name.end())
         if not tag or _BACKTICKS.search(self._text, name.end(), tag.end()):
             return self._part(start)
-        raw_end = _RAW_ENDS.get(name.group().lower()[1:])
+        raw_end = RAW_ENDS.get(name.group().lower()[1:])
         if raw_end:
             self._meet_at(self._next(raw_end, tag.end())[0])
         return -1, tag.end()
 
     def _comment(self, start: int, script: int) -> Span:
         empty = _EMPTY_COMMENT.match(self._text, start)
-        end = empty.end() if empty else self._next(_COMMENT_END, start + 4)[1]
+        end = empty.end() if empty else self._next(COMMENT_END, start + 4)[1]
         if end < 0:
             return self._part(start)
         if not _CONDITIONAL.match(self._text, start):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from ._decode import decode_transfer
+from ._tnef import TNEF_SIGNATURE
 
 #: So much of an encoded body is decoded: enough for an ISO image, which is marked at 32 KiB.
 _HEAD = 60_000
@@ -23,7 +24,6 @@ _SIGNS: tuple[tuple[bytes, str], ...] = (
 )  # fmt: skip
 _ISO = 32769
 _ZIP = (b"PK\x03\x04", b"PK\x05\x06", b"PK00PK\x03\x04")
-_TNEF = b"\x78\x9f\x3e\x22"
 #: The MIME Sniffing standard (WHATWG), 7.1: what begins so is HTML.
 _HTML = re.compile(
     rb"[\t\n\x0c\r ]*+<(?:!DOCTYPE HTML|HTML|HEAD|SCRIPT|IFRAME|H1|DIV|FONT|TABLE|A|STYLE|TITLE|B|BODY|BR|P|META|SVG|"
@@ -59,7 +59,7 @@ def is_zip(head: bytes) -> bool:
 
 def is_tnef(head: bytes) -> bool:
     """Tell whether it is a winmail.dat."""
-    return head.startswith(_TNEF)
+    return head.startswith(TNEF_SIGNATURE)
 
 
 def is_html(head: bytes) -> bool:

@@ -1,4 +1,4 @@
-"""How a tag of HTML is written, as browsers read it: its name, its attributes, and where it ends."""
+"""How tags and comments of HTML are written, as browsers read them."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ _ATTRIBUTE = re.compile(
     r"""[\t\n\r\f /]*+([^\t\n\r\f />][^\t\n\r\f />=]*+)"""
     r"""(?:[\t\n\r\f ]*+=[\t\n\r\f ]*+("[^"]*+"|'[^']*+'|[^\t\n\r\f >"'][^\t\n\r\f >]*+|))?"""
 )
+COMMENT_END = re.compile("--!?>")
 
 Attributes = list[tuple[str, str]]
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from ._limits import UnreadableError
 
-_SIGNATURE = b"\x78\x9f\x3e\x22"
+TNEF_SIGNATURE = b"\x78\x9f\x3e\x22"
 _ATTACHMENT = 2  # the level of an attribute that belongs to an attachment; 1 is the message's
 _RENDER_DATA, _TITLE, _DATA, _PROPERTIES = 0x9002, 0x8010, 0x800F, 0x9005
 _MESSAGE_PROPERTIES = 0x9003
@@ -28,7 +28,7 @@ File = tuple[str, str, bytes]
 
 def tnef_files(data: bytes) -> Iterator[File]:
     """Yield name, content type and content of what a mail client may show or save. Raises UnreadableError."""
-    if not data.startswith(_SIGNATURE):
+    if not data.startswith(TNEF_SIGNATURE):
         return
     names: dict[str, None] = {}
     contents: list[bytes] = []
@@ -58,7 +58,7 @@ def tnef_files(data: bytes) -> Iterator[File]:
 def _files(names: dict[str, None], contents: list[bytes]) -> Iterator[File]:
     """Yield each content under each name: which one counts, clients do not agree."""
     for content in contents or ([b""] if names else []):
-        kind = "application/ms-tnef" if content.startswith(_SIGNATURE) else "application/octet-stream"
+        kind = "application/ms-tnef" if content.startswith(TNEF_SIGNATURE) else "application/octet-stream"
         for name in names or {"": None}:
             yield name, kind, content
 

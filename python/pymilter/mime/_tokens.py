@@ -10,11 +10,10 @@ from __future__ import annotations
 import re
 from typing import ClassVar
 
-from ._tags import ATTRIBUTES, TAG_NAME, Attributes, read_attributes
+from ._tags import ATTRIBUTES, COMMENT_END, TAG_NAME, Attributes, read_attributes
 from ._token_handlers import TokenHandlers
 
 _INTERESTING = re.compile("[&<]")
-_COMMENT_END = re.compile("--!?>")
 _LITERAL_END = re.compile("</[a-zA-Z]")
 
 
@@ -197,7 +196,7 @@ class TokenParser(TokenHandlers):
         for empty in ("<!-->", "<!--->"):
             if self.rawdata.startswith(empty, i):
                 return self._comment(i, i + 4, i + len(empty), report)
-        match = _COMMENT_END.search(self.rawdata, i + 4)
+        match = COMMENT_END.search(self.rawdata, i + 4)
         return self._comment(i, match.start(), match.end(), report) if match else -1
 
     def _comment(self, i: int, stop: int, k: int, report: int) -> int:

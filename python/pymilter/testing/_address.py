@@ -8,22 +8,18 @@ import shutil
 import socket
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
+from pymilter._address import Address as FilterAddress
 from pymilter._address import parse_address
 
 from ._errors import FilterTimeout, FilterUnreachable
 
 
-@dataclass(frozen=True, slots=True)
-class Address:
-    """Where a filter listens. `port` and `host` for inet and inet6, `path` for unix."""
+class Address(FilterAddress):
+    """Where a filter listens, as the filter reads it, and a way to connect to it."""
 
-    family: socket.AddressFamily
-    path: str = ""
-    host: str = ""
-    port: int = 0
+    __slots__ = ()
 
     @classmethod
     def parse(cls, text: str | os.PathLike[str]) -> Address:
@@ -43,11 +39,6 @@ class Address:
             raise ValueError(f"socket is {os.fspath(text)!r}: a port from 1 to 65535 is needed")
         loopback = "::1" if where.family == socket.AF_INET6 else "127.0.0.1"
         return cls(where.family, host=where.host or loopback, port=where.port)
-
-    def __str__(self) -> str:
-        if self.family == socket.AF_UNIX:
-            return f"unix:{self.path}"
-        return f"{'inet6' if self.family == socket.AF_INET6 else 'inet'}:{self.port}@{self.host}"
 
     def connect(self, timeout: float) -> socket.socket:
         """A connected socket. Nagle's algorithm stays on, as in an MTA.

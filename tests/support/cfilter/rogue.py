@@ -9,19 +9,9 @@ import threading
 from collections.abc import Callable, Iterator
 
 from pymilter.testing import temporary_socket
+from support.packets import packet, read_packet
 
 AGREE = struct.pack("!III", 6, 0x1FF, 0)
-
-
-def packet(code: bytes, payload: bytes = b"") -> bytes:
-    """A packet as a filter sends it."""
-    return struct.pack("!I", len(payload) + 1) + code + payload
-
-
-def read_packet(conn: socket.socket) -> bytes:
-    """The next packet from the client, command byte and payload, or nothing at the end of the stream."""
-    head = _exactly(conn, 4)
-    return _exactly(conn, struct.unpack("!I", head)[0]) if head else b""
 
 
 def read_command(conn: socket.socket) -> bytes:
@@ -71,13 +61,3 @@ def until_closed(conn: socket.socket) -> None:
     with contextlib.suppress(ConnectionResetError):
         while conn.recv(65536):
             pass
-
-
-def _exactly(conn: socket.socket, size: int) -> bytes:
-    data = b""
-    while len(data) < size:
-        part = conn.recv(size - len(data))
-        if not part:
-            return b""
-        data += part
-    return data
