@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, ClassVar, Final, NamedTuple, final
+from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple, final
 
 from pymilter._base import Base
 from pymilter._constants import ACCEPT, CONTINUE, Protocol, Stage, Status
@@ -22,7 +22,7 @@ HEADER_TOO_LARGE: Final = Reject(552, "5.3.4", "Message header too large for the
 
 NOT_YET: Final = "the envelope can be changed in message() only, once the whole message is there"
 
-FINAL: Final = ("negotiate", "envfrom", "envrcpt", "header", "eoh", "body", "eom")
+FINAL: Final = ("envfrom", "envrcpt", "header", "eoh", "body", "eom")
 """Methods of `Base` that a MessageFilter has for itself."""
 MACROS: Final[dict[int, tuple[str, ...]]] = {
     Stage.CONNECT: ("j", "v", "_", "{daemon_name}", "{daemon_addr}"),
@@ -114,10 +114,12 @@ class MessageFilter(Base):
                     f"{cls.__qualname__}.{name} would never be called: a MessageFilter gets the whole message in "
                     "message(), the sender in mail() and each recipient in recipient()"
                 )
-        if cls.mail is not MessageFilter.mail:
-            cls.envfrom = MessageFilter._envfrom  # type: ignore[assignment, method-assign]
-        if cls.recipient is not MessageFilter.recipient:
-            cls.envrcpt = MessageFilter._envrcpt  # type: ignore[assignment, method-assign]
+        for name, event, handler in (
+            ("mail", "envfrom", MessageFilter._envfrom),
+            ("recipient", "envrcpt", MessageFilter._envrcpt),
+        ):
+            if getattr(cls, name) is not getattr(MessageFilter, name):
+                setattr(cls, event, handler)
 
     # ------------------------------------------------------------------------------------ to override
 
@@ -146,6 +148,20 @@ class MessageFilter(Base):
         if self._connection is None:
             self._connection = Connection._of(self._ctx)
         return self._connection
+
+    if TYPE_CHECKING:
+        # Gathered in C++: Python does not see these events, and a class that overrides them is refused.
+
+        @final
+        def envfrom(self, mailfrom: str, /) -> Outcome: ...
+        @final
+        def envrcpt(self, to: str, /) -> Outcome: ...
+        @final
+        def header(self, name: str, value: str, /) -> Outcome: ...
+        @final
+        def eoh(self) -> Outcome: ...
+        @final
+        def body(self, chunk: bytes, /) -> Outcome: ...
 
     # ------------------------------------------------------------------------------------ called by dispatch
 
