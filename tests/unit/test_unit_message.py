@@ -1,0 +1,491 @@
+"""A filter's `message` without a process: `Message.parse` in, `edits` and `as_bytes()` out; what is refused where."""
+
+from __future__ import annotations
+
+import gc
+import tracemalloc
+import types
+import weakref
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from pymilter import Action, DisabledAction, MilterError
+from pymilter.message import Address, Connection, Field, Message, MessageFilter, Peer, Recipient, chain, message_filter
+from pymilter.testing import (
+    AddHeader,
+    AddRecipient,
+    ChangeFrom,
+    ChangeHeader,
+    DeleteRecipient,
+    Edit,
+    Envelope,
+    InsertHeader,
+    Mta,
+    Quarantine,
+    ReplaceBody,
+    apply_edits,
+)
+from support.message_edits import play, random_case
+
+DATA = (
+    b"From: a@example.org\r\nSubject: =?utf-8?q?h=C3=A9?= you\r\nX-Fold: one\r\n two\r\nx-fold:three \r\nX-None:\r\n"
+    b"X-Raw: \xff\r\n\r\nbody\r\n"
+)
+
+
+def parse(data: bytes = DATA, mta: str = "Postfix 3.7.11", **options: Any) -> Message:
+    connection = Connection(macros={"v": mta, "{auth_authen}": "anna", "i": "4XYZ"})
+    recipients = ["<b@example.net>", "c@Example.net"]
+    return Message.parse(data, sender="<a@example.org>", recipients=recipients, connection=connection, **options)
+
+
+# ------------------------------------------------------------------------------------ reading
+
+
+def test_a_message_is_read() -> None:
+    message = parse()
+    assert [field.name for field in message.headers] == ["From", "Subject", "X-Fold", "x-fold", "X-None", "X-Raw"]
+    assert [field.value for field in message.headers.all("X-FOLD")] == ["one two", "three"]
+    assert message.headers["x-fold"].raw == b" one\r\n two"
+    assert message.headers["Subject"].text == "h\xe9 you"
+    assert message.headers["X-None"].value == ""
+    assert message.headers["X-Raw"].value == "\udcff"
+    assert "X-RAW" in message.headers
+    assert "X-Ra" not in message.headers
+    assert message.headers.get("X-Ra") is None
+    with pytest.raises(KeyError):
+        message.headers["X-Ra"]
+    assert (len(message.headers), message.body, bytes(message.body_view)) == (6, b"body\r\n", b"body\r\n")
+    assert (str(message.sender), [str(one) for one in message.recipients]) == (
+        "a@example.org",
+        ["b@example.net", "c@Example.net"],
+    )
+    assert (message.queue_id, message.connection.login, message.macro("auth_authen")) == ("4XYZ", "anna", "anna")
+    assert message.as_bytes() == DATA
+    assert message.edits == []
+
+
+@pytest.mark.parametrize("data", [DATA, b"", b"\r\n", b"\r\nx\r\n", b"X:1\r\n\r\n", b"X: 1\r\n y\r\n\t\r\n\r\n\0\r\n"])
+def test_what_is_not_changed_is_the_same(data: bytes) -> None:
+    message = parse(data)
+    list(message.headers)
+    assert message.as_bytes() == (data if data else b"\r\n")
+    assert message.email is message.email
+    assert message.edits == []
+    assert parse(data.replace(b"\r\n", b"\n")).as_bytes() == message.as_bytes()
+
+
+def test_names_that_differ_in_case_are_one_name() -> None:
+    message = parse(b"".join(b"%s: %d\r\n" % (name, at) for at, name in enumerate([b"X", b"x", b"Y", b"X"])) + b"\r\n")
+    assert [field.value for field in message.headers.all("x")] == ["0", "1", "3"]
+    del message.headers["x"]
+    assert message.as_bytes() == b"Y: 2\r\n\r\n"
+    # From the last to the first: the numbers of those that are left do not change.
+    assert message.edits == [ChangeHeader(3, "X", ""), ChangeHeader(2, "x", ""), ChangeHeader(1, "X", "")]
+
+
+# ------------------------------------------------------------------------------------ the header
+
+
+@pytest.mark.parametrize(
+    ("change", "edits"),
+    [
+        (lambda h: h.append("X", "1"), [AddHeader("X", " 1")]),
+        (lambda h: h.prepend("X", "1"), [InsertHeader(0, "X", " 1")]),
+        (
+            lambda h: [h.prepend("X", "1"), h.prepend("Y", "2")],
+            [InsertHeader(0, "Y", " 2"), InsertHeader(1, "X", " 1")],
+        ),
+        (lambda h: h.insert_before(h["X-None"], "X", "1"), [InsertHeader(5, "X", " 1")]),
+        (lambda h: h.insert_after(h["From"], "X", "1"), [InsertHeader(2, "X", " 1")]),
+        (lambda h: h.replace("X-Fold", "1"), [ChangeHeader(2, "x-fold", ""), ChangeHeader(1, "X-Fold", " 1")]),
+        (lambda h: h.replace("X", "1"), [AddHeader("X", " 1")]),
+        (lambda h: setattr(h["From"], "value", ""), [ChangeHeader(1, "From", " ")]),
+        (lambda h: setattr(h["From"], "value", "a@example.org"), []),
+        (lambda h: setattr(h["From"], "value", "x\r\n\ty"), [ChangeHeader(1, "From", " x\n\ty")]),
+        (lambda h: setattr(h["Subject"], "text", "pl\xe4n"), [ChangeHeader(1, "Subject", " =?utf-8?q?pl=C3=A4n?=")]),
+        (lambda h: h.append("X", "1").delete(), []),
+        (lambda h: setattr(h.append("X", "1"), "value", "2"), [AddHeader("X", " 2")]),
+        (lambda h: h.__delitem__("nobody"), []),
+    ],
+)
+def test_header_changes_become_the_fewest_edits(change: Callable[[Any], object], edits: list[Edit]) -> None:
+    message = parse()
+    change(message.headers)
+    assert message.edits == edits
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "why"),
+    [
+        ("X\r\nEvil", "1", "header name contains"),
+        ("X:", "1", "header name contains"),
+        ("", "1", "header name is empty"),
+        ("X", "a\r\nEvil: 1", "it would begin a new header"),
+        ("X", "a\0b", "NUL"),
+        ("X", "a\rb", "CR"),
+        ("X", "a\r\n \r\n b", "nothing but blanks"),
+        ("X", "x" * 1000, "998 are allowed"),
+        ("X", "x" * 900 + "\r\n " + ("y" * 900 + "\r\n ") * 70 + "z", "60000 are allowed"),
+    ],
+)
+def test_what_could_not_be_sent_is_refused_at_the_line_of_the_edit(name: str, value: str, why: str) -> None:
+    message = parse()
+    for change in (message.headers.append, message.headers.prepend, message.headers.replace):
+        with pytest.raises(ValueError, match=why):
+            change(name, value)
+    if name == "X":
+        with pytest.raises(ValueError, match=why):
+            message.headers["From"].value = value
+    assert message.edits == []
+    with pytest.raises(TypeError, match="must be a str"):
+        message.headers.append("X", b"1")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("Subject", "plain"),
+        ("Subject", "Gr\xfc\xdfe " * 30),
+        ("Subject", "a long line of words " * 10),
+        ("Subject", "x" * 500 + "\xe9"),
+        ("Subject", "emoji \U0001f600 and \u200d"),
+        ("To", "G\xfcnter \xd6rtel <g@example.org>, plain <p@example.org>, q@example.org"),
+    ],
+)
+def test_a_text_is_encoded_folded_and_read_again(name: str, text: str) -> None:
+    message = parse(b"Subject: x\r\nTo: y\r\n\r\n")
+    message.headers[name].text = text
+    field = message.headers[name]
+    assert field.raw.isascii()
+    assert max(map(len, field.raw.split(b"\r\n"))) < 600
+    assert field.text.split() == text.split()
+    if name == "To":
+        assert field.raw.count(b"@") == 3  # the addresses themselves are not encoded
+    assert parse(message.as_bytes()).headers[name].text == field.text
+
+
+def test_a_field_that_was_deleted_is_over() -> None:
+    message, other = parse(), parse()
+    field = message.headers["From"]
+    field.delete()
+    for change in (field.delete, lambda: setattr(field, "value", "x"), lambda: setattr(field, "text", "x")):
+        with pytest.raises(MilterError, match="was deleted"):
+            change()
+    for place in (field, other.headers["From"]):
+        with pytest.raises(ValueError, match="not in the header"):
+            message.headers.insert_before(place, "X", "1")
+    assert field.value == "a@example.org"
+
+
+def test_fields_may_be_deleted_while_they_are_gone_through() -> None:
+    message = parse(b"X: 1\r\n" * 1000 + b"\r\n")
+    for field in message.headers:
+        field.delete()
+    assert len(message.headers) == 0
+    assert message.as_bytes() == b"\r\n"
+    assert message.edits[0] == ChangeHeader(1000, "X", "")
+
+
+# ------------------------------------------------------------------------------------ the envelope
+
+
+def test_recipients_are_a_set() -> None:
+    message = parse()
+    to = message.recipients
+    assert "B@EXAMPLE.net" in to
+    assert "<b@example.net>" in to
+    assert Recipient("b@example.net") in to
+    assert "x@example.net" not in to
+    to.add("b@example.net")
+    to.add("C@example.NET")
+    assert message.edits == []
+    to.add("x@example.net", ["NOTIFY=NEVER"])
+    to.remove("B@example.net")
+    to.discard("nobody@example.net")
+    with pytest.raises(KeyError):
+        to.remove("nobody@example.net")
+    assert message.edits == [DeleteRecipient("<b@example.net>"), AddRecipient("<x@example.net>", "NOTIFY=NEVER")]
+    to.add("b@example.net")
+    to.remove("x@example.net")
+    assert message.edits == []
+    to.remove("b@example.net")
+    to.add("b@example.net", ["NOTIFY=NEVER"])
+    assert message.edits == [DeleteRecipient("<b@example.net>"), AddRecipient("<b@example.net>", "NOTIFY=NEVER")]
+
+
+def test_a_message_without_recipients_is_not_sent_away_in_silence() -> None:
+    message = parse()
+    message.recipients.clear()
+    with pytest.raises(MilterError, match="return DISCARD"):
+        _ = message.edits
+    message.recipients.add("new@example.net")
+    assert message.edits[-1] == AddRecipient("<new@example.net>")
+
+
+@pytest.mark.parametrize(
+    ("sender", "edits"),
+    [
+        ("b@example.org", [ChangeFrom("<b@example.org>")]),
+        ("<>", [ChangeFrom("<>")]),
+        ("", [ChangeFrom("<>")]),
+        (Address("a@example.org", ["RET=HDRS", "ENVID=1"]), [ChangeFrom("<a@example.org>", "RET=HDRS ENVID=1")]),
+        ("<a@example.org>", []),
+    ],
+)
+def test_the_sender_is_assigned(sender: str | Address, edits: list[Edit]) -> None:
+    message = parse()
+    message.sender = sender
+    assert message.edits == edits
+
+
+@pytest.mark.parametrize(
+    ("text", "local", "domain", "ascii_domain"),
+    [
+        ("a@Example.org", "a", "Example.org", "example.org"),
+        ("<a@example.org>", "a", "example.org", "example.org"),
+        ("<@r1,@r2:a@example.org>", "a", "example.org", "example.org"),
+        ('"a b\\"c"@example.org', 'a b"c', "example.org", "example.org"),
+        ('"a@b"@example.org', "a@b", "example.org", "example.org"),
+        ("g\xfcnter@b\xfccher.example", "g\xfcnter", "b\xfccher.example", "xn--bcher-kva.example"),
+        ("", "", "", ""),
+    ],
+)
+def test_an_address_is_taken_apart(text: str, local: str, domain: str, ascii_domain: str) -> None:
+    address = Address(text)
+    assert (address.local, address.domain, address.ascii_domain) == (local, domain, ascii_domain)
+    assert address == Address(str(address))
+    assert hash(address) == hash(Address(str(address).replace(domain, domain.upper()) if domain.isascii() else text))
+
+
+@pytest.mark.parametrize(
+    "text", ["bob", "a@b,c@d", "<a@b>,<c@d>", "a@b\r\nDATA", "a b@example.org", "a@b>", '"a@example.org', "a\0@b"]
+)
+def test_what_is_no_address_is_refused(text: str) -> None:
+    message = parse()
+    with pytest.raises(ValueError, match="address"):
+        message.recipients.add(text)
+    with pytest.raises(ValueError, match="address"):
+        message.sender = text
+    with pytest.raises(ValueError, match="address is empty"):
+        message.recipients.add("")
+    with pytest.raises(ValueError, match="parameter"):
+        message.recipients.add("x@example.org", ["NOTIFY=NEVER ORCPT=x"])
+    assert message.edits == []
+
+
+def test_whatever_an_mta_let_through_is_shown() -> None:
+    message = Message.parse(b"\r\n", sender="a b", recipients=["<postmaster>", "<\udcff@x>"])
+    assert [one.address for one in message.recipients] == ["postmaster", "\udcff@x"]
+    assert message.sender.address == "a b"
+    message.recipients.remove("postmaster")
+    assert message.edits == [DeleteRecipient("<postmaster>")]
+
+
+def test_smtputf8_is_told() -> None:
+    assert not parse().envelope.smtputf8
+
+
+# ------------------------------------------------------------------------------------ the body
+
+
+@pytest.mark.parametrize(
+    ("body", "sent"),
+    [
+        (b"x", b"x\r\n"),
+        (b"x\ny\r\n", b"x\r\ny\r\n"),
+        (b"", b""),
+        (bytearray(b"a\rb\0"), b"a\rb\0\r\n"),
+        (memoryview(b"\n"), b"\r\n"),
+    ],
+)
+def test_a_body_reads_as_it_is_sent(body: Any, sent: bytes) -> None:
+    message = parse()
+    message.body = body
+    assert message.body == sent
+    assert message.as_bytes().endswith(b"\r\n\r\n" + sent)
+    assert message.edits == [ReplaceBody(sent)]
+    message.body = b"body\n"
+    assert message.edits == []
+    with pytest.raises(TypeError, match="must be bytes"):
+        message.body = "text"  # type: ignore[assignment]
+
+
+def test_changes_of_the_email_are_changes_of_the_message() -> None:
+    message = parse(b"Subject: x\r\nContent-Type: text/plain; charset=us-ascii\r\nX: 1\r\nX: 2\r\n\r\nhi\r\n")
+    email = message.email
+    email.append_text("\xe9\n")
+    del email["X"]
+    email["X-New"] = "new"
+    email.replace_header("Subject", "y")
+    message.headers.append("X-Other", "1")
+    names = [field.name for field in message.headers]
+    assert b"hi\r\n" in message.as_bytes()
+    assert message.as_bytes() != email.as_bytes()  # which knows nothing of X-Other
+    assert message.headers["Subject"].value == "y"
+    assert "utf-8" in message.headers["Content-Type"].value
+    assert "X" not in message.headers
+    assert message.headers["X-New"].value == "new"
+    assert message.email is email
+    assert "X-Other" in names
+    kinds = {type(edit) for edit in message.edits}
+    assert kinds == {ChangeHeader, AddHeader, ReplaceBody}
+    once = message.as_bytes()
+    assert message.as_bytes() == once
+
+
+def test_an_email_that_was_replaced_is_not_changed_in_silence() -> None:
+    message = parse()
+    email = message.email
+    message.body = b"new"
+    assert message.email is not email
+    assert message.email.get_payload() == "new\n"
+    email["X"] = "1"
+    with pytest.raises(MilterError, match="take email anew"):
+        _ = message.edits
+
+
+# ------------------------------------------------------------------------------------ what is not granted, and when
+
+
+@pytest.mark.parametrize(
+    ("action", "change"),
+    [
+        (Action.ADDHDRS, lambda m: m.headers.append("X", "1")),
+        (Action.ADDHDRS, lambda m: m.headers.prepend("X", "1")),
+        (Action.ADDHDRS, lambda m: m.headers.insert_after(m.headers["From"], "X", "1")),
+        (Action.CHGHDRS, lambda m: m.headers["From"].delete()),
+        (Action.CHGHDRS, lambda m: setattr(m.headers["From"], "value", "x")),
+        (Action.CHGHDRS, lambda m: m.headers.__delitem__("From")),
+        (Action.ADDRCPT, lambda m: m.recipients.add("x@example.org")),
+        (Action.ADDRCPT_PAR, lambda m: m.recipients.add("x@example.org", ["NOTIFY=NEVER"])),
+        (Action.DELRCPT, lambda m: m.recipients.remove("b@example.net")),
+        (Action.DELRCPT, lambda m: m.recipients.clear()),
+        (Action.CHGFROM, lambda m: setattr(m, "sender", "x@example.org")),
+        (Action.CHGBODY, lambda m: setattr(m, "body", b"")),
+        (Action.QUARANTINE, lambda m: m.quarantine("why")),
+    ],
+)
+def test_each_change_needs_its_action(action: Action, change: Callable[[Message], object]) -> None:
+    message = parse(actions=~action & 0x1FF)
+    with pytest.raises(DisabledAction, match=str(action.name)):
+        change(message)
+    assert message.edits == []
+    change(parse(actions=action))
+
+
+def test_quarantine_needs_a_reason() -> None:
+    message = parse()
+    with pytest.raises(ValueError, match="reason"):
+        message.quarantine("")
+    with pytest.raises(ValueError, match="reason"):
+        message.quarantine("two\nlines")
+    message.quarantine("why")
+    assert message.edits == [Quarantine("why")]
+
+
+# ------------------------------------------------------------------------------------ classes
+
+
+@pytest.mark.parametrize("name", ["header", "eoh", "body", "eom", "envfrom", "envrcpt"])
+def test_events_that_would_never_be_called_are_refused_when_the_class_is_made(name: str) -> None:
+    with pytest.raises(TypeError, match=f"{name} would never be called"):
+        type("Filter", (MessageFilter,), {name: lambda self: None})
+
+
+@pytest.mark.parametrize(
+    ("keywords", "error"),
+    [
+        ({"limit": 0}, ValueError),
+        ({"limit": "5M"}, ValueError),
+        ({"header_limit": -1}, ValueError),
+        ({"in_memory": -1}, ValueError),
+        ({"exceeded": 4}, TypeError),
+        ({"macros": ["a b"]}, ValueError),
+        ({"lmit": 5}, TypeError),
+    ],
+)
+def test_class_keywords_are_checked(keywords: dict[str, Any], error: type[Exception]) -> None:
+    with pytest.raises(error):
+        types.new_class("Filter", (MessageFilter,), keywords)
+
+
+def test_keywords_are_inherited() -> None:
+    class A(MessageFilter, limit=10, body=False):
+        pass
+
+    class B(A, header_limit=20):
+        pass
+
+    assert (B._gathering.limit, B._gathering.header_limit, B._gathering.body) == (10, 20, False)
+
+
+def test_a_chain_is_made_of_classes() -> None:
+    for wrong in ((), (MessageFilter(),), (int,)):
+        with pytest.raises(TypeError, match="chain got"):
+            chain(*wrong)
+
+
+def test_a_filter_is_tested_without_a_process() -> None:
+    @message_filter
+    def gate(message: Message) -> None:
+        message.headers.append("X-Gate", "open")
+
+    message = parse()
+    assert gate().message(message) is None
+    assert message.edits == [AddHeader("X-Gate", " open")]
+    connection = Connection(Peer("192.0.2.1", 25, "mail.example.org"), "helo", {"{tls_version}": "TLSv1.3"})
+    assert (str(connection.peer), connection.peer.is_verified) == ("mail.example.org[192.0.2.1]", True)
+    assert connection.tls is not None
+    assert (connection.tls.version, connection.tls.bits) == ("TLSv1.3", None)
+
+
+# ------------------------------------------------------------------------------------ models, memory
+
+
+@pytest.mark.parametrize("mta", ["postfix", "sendmail"])
+def test_the_edits_make_the_message_on_each_server(mta: Mta) -> None:
+    version = {"postfix": "Postfix 3.7.11", "sendmail": "8.17.1.9/Debian"}[mta]
+    wrong = []
+    for number in range(1000):
+        case = random_case(f"unit-{number}", f"t{number}")
+        connection = Connection(macros={"v": version})
+        message = Message.parse(case.message, sender=case.sender, recipients=case.recipients, connection=connection)
+        play(message, case.steps)
+        envelope = Envelope(f"<{case.sender}>", tuple(f"<{one}>" for one in case.recipients))
+        made = apply_edits(case.message, envelope, message.edits, mta=mta, leading_space=True)
+        recipients = [f"<{one.address}>" for one in message.recipients]
+        if (made.message, sorted(made.envelope.recipients)) != (message.as_bytes(), sorted(recipients)):
+            wrong.append(case.seed)
+    assert wrong == []
+
+
+def test_a_message_is_freed_with_its_last_reference() -> None:
+    message = parse()
+    field: Field = message.headers["From"]
+    message.email.append_text("x")
+    message.recipients.add("x@example.org")
+    _ = message.edits
+    gc.collect()
+    gc.disable()
+    try:
+        gone = weakref.ref(message)
+        del message
+        assert gone() is None
+        assert field.value == "a@example.org"
+    finally:
+        gc.enable()
+
+
+def test_a_large_body_is_not_copied_to_be_read() -> None:
+    data = b"X: 1\r\n\r\n" + b"x" * 78 + b"\r\n"
+    message = parse(data)
+    tracemalloc.start()
+    try:
+        for _ in range(1000):
+            _ = message.body
+        assert tracemalloc.get_traced_memory()[1] < 100_000
+    finally:
+        tracemalloc.stop()
