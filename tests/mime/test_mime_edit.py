@@ -73,6 +73,15 @@ def test_text_in_a_nested_part_hides_nothing() -> None:
         assert again.get_payload(1).get_payload(0).get_payload(0).get_payload(decode=True).decode() == text
 
 
+def test_text_that_is_attached_to_a_nested_part_hides_nothing() -> None:
+    msg = read(multipart(multipart(leaf("text/plain", b"x"), boundary=b"IN"), leaf("a/b")))
+    msg.get_payload(0).attach(read(leaf("text/plain", b"y")))
+    msg.get_payload(0).get_payload(1).set_payload("--B\n")
+    again = read(msg.as_bytes())
+    assert [part.get_content_type() for part in again.walk()] == [part.get_content_type() for part in msg.walk()]
+    assert again.get_payload(0).get_payload(1).get_payload(decode=True).rstrip() == b"--B"
+
+
 def test_attached_message_with_the_same_boundary_hides_nothing() -> None:
     raw = multipart(leaf("text/plain", b"x"), leaf("a/b"))
     msg = read(raw)

@@ -30,6 +30,12 @@ def test_what_windows_does_not_take_into_the_name(name: str) -> None:
     assert mime.check_ext(name) == name
 
 
+@pytest.mark.parametrize("ending", ["\uff0e\uff45\uff58\uff45", ".e\u200bxe"])
+def test_the_end_of_a_long_name_counts(ending: str) -> None:
+    name = "x" * 300 + ending
+    assert mime.check_ext(name) == name
+
+
 def test_no_name() -> None:
     assert mime.check_ext("") == ""
     assert mime.check_ext(None) is None
