@@ -1,4 +1,4 @@
-"""TestCtx: a context that plays the MTA for the unit tests of a program, without libmilter and without a socket."""
+"""TestCtx: a context that plays the MTA in a program's unit tests, with no socket and no running libmilter."""
 
 import re
 from collections.abc import Callable

@@ -1,13 +1,16 @@
-"""The MTA's side of the milter protocol, in pure Python, for tests and demonstrations of filters.
+"""The MTA's side of the milter protocol, for tests and demonstrations of filters.
 
     with temporary_socket() as address, FilterProcess([sys.executable, "gate.py", address], address):
         result = send_message(address, b"Subject: hello\\r\\n\\r\\ntext\\r\\n", "a@example.org", ["b@example.net"])
         assert result.verdict is Verdict.ACCEPT
         assert ("X-Gate", "open") in result.headers
 
-`Client` goes step by step instead; `python -m pymilter.testing MESSAGE.eml SOCKET` prints what a running filter does.
-What becomes of a filter's edits depends on the mail server: `mta="postfix"` or `mta="sendmail"`; `apply_edits` works
-that out without a socket.
+`Client` sends one step at a time. `python -m pymilter.testing MESSAGE.eml SOCKET` prints what a running filter does.
+The result of a filter's edits depends on the mail server, so calls take `mta="postfix"` or `mta="sendmail"`;
+`apply_edits` computes that result without a socket.
+
+The client is written in Python and does not use libmilter. Importing it still loads libmilter, because the package
+`pymilter` does.
 """
 
 from pymilter.message._edits import (
