@@ -18,7 +18,7 @@ from support.require import missing
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 PYTHON = ROOT / "python"
-NAMES = ("accepted.py", "refused.py")
+NAMES = ("accepted.py", "refused.py", "accepted_message.py", "refused_message.py")
 REFUSAL = re.compile(r"# type: ignore\[[^]]+\]  # pyright: ignore\[[^]]+\]$", re.MULTILINE)
 
 

@@ -91,9 +91,8 @@ class MessageFilter(Base):
         headers: bool | None = None,
         body: bool | None = None,
         macros: Iterable[str] | None = None,
-        **others: Any,
     ) -> None:
-        super().__init_subclass__(**others)
+        super().__init_subclass__()
         given: dict[str, Any] = {
             "limit": limit,
             "exceeded": exceeded,

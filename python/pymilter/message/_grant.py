@@ -10,12 +10,12 @@ class Grant:
     """What the MTA lets a filter do to one message, and for how long."""
 
     reason: str | None = None  # why nothing can be changed; None while it can
-    is_used = False  # something was changed
-    header_changed = False
-    deletions = 0  # of header fields: their list is made anew then
+    is_used: bool = False  # something was changed
+    header_changed: bool = False
+    deletions: int = 0  # of header fields: their list is made anew then
 
     def __init__(self, actions: int, reason: str | None = None) -> None:
-        self.actions = actions
+        self.actions: int = actions
         if reason is not None:
             self.reason = reason
 

@@ -20,7 +20,7 @@ class Headers:
 
     _originals: list[Field] | None = None  # made when a field is looked at
     _fields: list[Field]
-    _deletions = 0
+    _deletions: int = 0
 
     def __init__(self, source: Source, grant: Grant, *, has_space: bool = True, is_complete: bool = True) -> None:
         # `has_space`: values come with what stands after the colon.

@@ -41,9 +41,9 @@ class Message:
     _mail: Mail | None = None
     _old_mails: tuple[Mail, ...] = ()
     _quarantine: str | None = None
-    _has_headers = True
-    _has_body = True
-    _leading_space = True
+    _has_headers: bool = True
+    _has_body: bool = True
+    _leading_space: bool = True
     _ask_for_time: Callable[[], None] | None = None
 
     def __init__(self, source: Source, connection: Connection, actions: int) -> None:
