@@ -72,6 +72,12 @@ def test_sending(monkeypatch: pytest.MonkeyPatch, msg: Message | str | bytes) ->
     assert server.data == b"To: s@a.test\r\nSubject: hi\r\n\r\nbody\r\n..dot\r\n"
 
 
+def test_each_line_end_becomes_crlf(monkeypatch: pytest.MonkeyPatch) -> None:
+    with serving(monkeypatch) as server:
+        assert send("Subject: hi\n\na\rb\r\nc\n\rd\n") is None
+    assert server.data == b"Subject: hi\r\n\r\na\r\nb\r\nc\r\n\r\nd\r\n"
+
+
 def test_text_that_is_not_ascii(monkeypatch: pytest.MonkeyPatch) -> None:
     with serving(monkeypatch, EHLO="250-test\r\n250 8BITMIME") as server:
         assert send("Subject: x\n\nü\udcff\n") is None

@@ -17,6 +17,7 @@ from pymilter.testing import (
     DeleteRecipient,
     Family,
     FilterProcess,
+    FilterTimeout,
     InsertHeader,
     Protocol,
     Quarantine,
@@ -240,6 +241,16 @@ def test_skip_ends_the_body_and_only_the_body(probe: Probe) -> None:
             assert client.body(b"more").verdict is Verdict.NOT_SENT
             assert client.eom().verdict is Verdict.CONTINUE
     assert [line[:6] for line in log(process) if line.startswith("body")] == ["body 2", "body 2"]
+
+
+def test_skip_ends_with_its_message(probe: Probe) -> None:
+    process = probe("-P", hex(Protocol.SKIP), "-r", "body=skip")
+    with Client(process.address, timeout=2) as client:
+        _until_eom(client)
+        assert client.body(b"ab").verdict is Verdict.SKIP
+        client.abort()
+        with pytest.raises(FilterTimeout):  # it is sent, and libmilter drops it here
+            client.body(b"cd")
 
 
 def test_two_messages_and_an_rset_on_one_connection(probe: Probe) -> None:

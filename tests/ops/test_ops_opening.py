@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
+import fcntl
 import os
 import socket
 import subprocess
@@ -112,6 +114,23 @@ sys.stdin.read()
     assert Path(f"{path}.lock").exists()
     discard_listener(opened(path))
     assert not Path(f"{path}.lock").exists()
+
+
+def test_a_lock_file_that_has_been_replaced_keeps_nobody_away(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its owner has removed it while we asked for it, and another opener has made a new one."""
+    monkeypatch.setattr("pymilter._lock.PATIENCE", 0.1)
+    flock, lock = fcntl.flock, Path(f"{path}.lock")
+    with contextlib.ExitStack() as held:
+
+        def flock_late(descriptor: int, operation: int) -> None:
+            monkeypatch.setattr(fcntl, "flock", flock)
+            lock.unlink()
+            flock(held.enter_context(lock.open("w")).fileno(), fcntl.LOCK_EX)
+            flock(descriptor, operation)
+
+        monkeypatch.setattr(fcntl, "flock", flock_late)
+        assert code_of(path) == errno.EADDRINUSE
+    discard_listener(opened(path))
 
 
 @pytest.mark.parametrize("kind", ["link", "folder", "pipe"])

@@ -181,6 +181,16 @@ def test_no_two_workers_have_one_slot(tmp_path: Path) -> None:
             crew.wait_for("listening on", 2 * times + times - 1)
 
 
+def test_each_reload_has_all_its_tries(tmp_path: Path) -> None:
+    with serving(tmp_path, before=FAST, workers=1) as crew:
+        crew.write("new", "is_worker() and sys.exit(7)")
+        for times in (1, 2):
+            crew.process.send_signal(signal.SIGHUP)
+            crew.wait_for("the reload failed", times)
+            assert len(crew.log("ended with status 7")) == 6 * times
+        assert crew.process.stop() == 0, crew.process.stderr
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_second_signal_kills_the_workers(tmp_path: Path, number: signal.Signals) -> None:
     with serving(tmp_path, workers=2, grace=600) as crew:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import queue
+import socket
 import threading
 
 import pytest
@@ -10,6 +12,7 @@ import pytest
 from pymilter._stats import Stats, total
 from pymilter._systemd import watchdog_seconds
 from pymilter._tally import Tally
+from pymilter._worker import ASK, RETIRE, STOP, Inheritance, Worker
 
 
 @pytest.mark.parametrize(
@@ -47,3 +50,18 @@ def test_a_worker_that_dies_while_it_is_asked_is_waited_for_no_longer(monkeypatc
         tally.end(worker)
         asking.join(30)
     assert answers == [total(())] * 2
+
+
+@pytest.mark.parametrize(("words", "is_replaced"), [(ASK + RETIRE, True), (ASK + STOP, False)])
+def test_a_worker_hears_all_that_has_come_at_once(words: bytes, is_replaced: bool) -> None:
+    there, here = socket.socketpair()
+    with there, there.makefile("r") as told:
+        worker = Worker(Inheritance(listener=-1, line=here.detach(), stderr=-1, number=1))
+        stops: queue.SimpleQueue[bool] = queue.SimpleQueue()
+        there.send(words)
+        with worker._line:
+            worker.watch(stops.put)
+            assert [told.readline().split()[0] for _ in range(2)] == ["serves", "counts"]
+            there.shutdown(socket.SHUT_WR)
+            assert stops.get(timeout=30) is is_replaced
+            assert stops.get(timeout=30) is False  # at the end of the line

@@ -102,7 +102,7 @@ def test_a_line_that_cannot_be_sent(lines: tuple[str, ...], message: str) -> Non
 
 
 @pytest.mark.parametrize(
-    "arguments", [("550",), (550, 571), (550, "5.7.1", 5), (550, "5.7.1", None), (550, "5.7.1", b"x"), (5.5,)]
+    "arguments", [("550",), (550, 571), (550, "5.7.1", 5), (550, "5.7.1", None), (550, "5.7.1", b"x"), (5.5,), (True,)]
 )
 def test_arguments_of_the_wrong_type(arguments: tuple[object, ...]) -> None:
     with pytest.raises(TypeError):

@@ -163,3 +163,20 @@ def test_formatters_of_the_program_get_a_short_traceback(start: Start) -> None:
         client.connect()
         assert message(client)["eom"].code == 451
     assert process.seen() == [("ValueError", "deep", True, "report")]
+
+
+def test_a_context_that_is_hidden_is_not_told(start: Start) -> None:
+    process = start("""
+        class Filter(Base):
+            def hello(self, hostname):
+                try:
+                    raise LookupError("the secret")
+                except LookupError:
+                    raise ValueError("the failure") from None
+    """)
+    with Client(process.address) as client:
+        client.connect()
+        assert client.helo().verdict is Verdict.TEMPFAIL
+    assert "ValueError: the failure" in process.stderr
+    assert "the secret" not in process.stderr.replace('raise LookupError("the secret")', "")
+    assert "another exception occurred" not in process.stderr
