@@ -21,12 +21,12 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t *data, std::size_t size
     for (std::size_t index = 0; index < pymilter::step_count; ++index) {
         const auto step = static_cast<pymilter::Step>(index);
         const auto &traits = pymilter::traits(step);
-        const bool is_left_out = (agreed.protocol & traits.skip) != 0;
-        expect(!is_left_out || (both.protocol & traits.skip) != 0);
-        expect(transport != Transport::plain_tcp || !agreed.is_mute(step));
+        const bool is_left_out = (agreed.protocol & traits.not_sent) != 0;
+        expect(!is_left_out || (both.protocol & traits.not_sent) != 0);
+        expect(transport != Transport::plain_tcp || !agreed.is_no_reply(step));
         if (step != pymilter::Step::data && step != pymilter::Step::eoh) {
-            expect(is_left_out == ((both.protocol & traits.skip) != 0));
-            expect(agreed.is_mute(step) == (transport != Transport::plain_tcp && both.is_mute(step)));
+            expect(is_left_out == ((both.protocol & traits.not_sent) != 0));
+            expect(agreed.is_no_reply(step) == (transport != Transport::plain_tcp && both.is_mute(step)));
         }
     }
     const auto is_sent = [&](std::uint32_t bit) { return (agreed.protocol & bit) == 0; };

@@ -127,8 +127,8 @@ def set_exception_policy(status: int, /) -> None:
     policy = operator.index(status)
     if policy not in (Status.TEMPFAIL, Status.REJECT, Status.ACCEPT, Status.CONTINUE):
         raise error(f"exception policy is {policy}: allowed are TEMPFAIL, REJECT, ACCEPT and CONTINUE")
-    if _program.filter is not None:
-        _program.filter.set_exception_policy(policy)
+    if _program.handlers is not None:
+        _program.handlers.set_exception_policy(policy)
     _program.policy = policy
 
 

@@ -16,12 +16,15 @@ inline py::custom_type_setup made_in_cpp_only() {
     });
 }
 
+void bind_library(py::module_ &module);
 void bind_constants(py::module_ &module);
+void bind_steps(py::module_ &module);
 void bind_replies(py::module_ &module);
 void bind_checks(py::module_ &module);
 void bind_body(py::module_ &module);
 void bind_context(py::module_ &module);
-void bind_filter(py::module_ &module);
+void bind_handlers(py::module_ &module);
+void bind_service(py::module_ &module);
 void bind_counters(py::module_ &module);
 
 }  // namespace pymilter

@@ -37,11 +37,14 @@ PYBIND11_MODULE(_core, module, pybind11::mod_gil_not_used()) {
         }
     });
     guard_base_class();
+    pymilter::bind_library(module);
     pymilter::bind_constants(module);
+    pymilter::bind_steps(module);
     pymilter::bind_replies(module);
     pymilter::bind_checks(module);
     pymilter::bind_body(module);
     pymilter::bind_context(module);
-    pymilter::bind_filter(module);
+    pymilter::bind_handlers(module);
+    pymilter::bind_service(module);
     pymilter::bind_counters(module);
 }

@@ -6,7 +6,7 @@
 #include <cstdint>
 
 #include "core/negotiation.hpp"
-#include "core/stage.hpp"
+#include "core/step.hpp"
 
 namespace pymilter {
 

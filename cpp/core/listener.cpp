@@ -185,7 +185,7 @@ bool Listener::adopt() noexcept {
     return is_done;
 }
 
-void Listener::refuse() {
+void Listener::stop_accepting() {
     std::array<int, 2> ends{};
     if (!open_socket_pair(ends)) {
         fail("cannot make a socket that stays silent");
@@ -226,7 +226,7 @@ int Listener::connections() const {
     return count;
 }
 
-void Listener::abandon() const noexcept {
+void Listener::disown_in_child() const noexcept {
     for (const int descriptor : open_descriptors()) {
         if (has_address_of(descriptor)) {
             ::close(descriptor);

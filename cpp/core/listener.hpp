@@ -22,7 +22,7 @@ public:
 
     // Takes no connection any more: from now on libmilter listens on a descriptor to which nobody can connect. A poll
     // that runs already must be interrupted. Throws std::system_error.
-    void refuse();
+    void stop_accepting();
 
     // For the two below: opens what takes the socket's place, and keeps the socket while it is away. Throws
     // std::system_error.
@@ -37,7 +37,7 @@ public:
 
     // In a process forked from this one: closes the listening socket and the connections that came through it, which
     // would else stay open when this process has closed them. Not for a thread that runs beside others.
-    void abandon() const noexcept;
+    void disown_in_child() const noexcept;
 
     // How many connections that came through it are open, those included that have said nothing yet.
     int connections() const;

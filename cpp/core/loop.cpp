@@ -75,31 +75,32 @@ void Loop::start() {
 
 void Loop::request_stop() noexcept { write_byte(m_write, byte_stop); }
 
-int Loop::wait(std::optional<std::chrono::milliseconds> limit) {
+LoopEvent Loop::wait(std::optional<std::chrono::milliseconds> limit) {
+    using Kind = LoopEvent::Kind;
     pollfd waiting{m_read, POLLIN, 0};
     const int ready = ::poll(&waiting, 1, limit ? static_cast<int>(limit->count()) : -1);
     if (ready < 0) {
-        return interrupted;
+        return {Kind::interrupted};
     }
     unsigned char byte = 0;
     if (ready == 0 || ::read(m_read, &byte, 1) != 1) {
-        return nothing;
+        return {Kind::nothing};
     }
     switch (byte) {
     case byte_stop:
-        return stop_requested;
+        return {Kind::stop_requested};
     case byte_end:
-        return ended;
+        return {Kind::ended};
     default:
-        // Python writes every signal that it has a handler for.
-        return is_watched(byte) ? ended + byte : nothing;
+        // Python writes the number of every signal that it has a handler for.
+        return is_watched(byte) ? LoopEvent{Kind::signal, byte} : LoopEvent{Kind::nothing};
     }
 }
 
 void Loop::renew_poll() noexcept { m_interruption->interrupt(m_thread.native_handle()); }
 
-void Loop::refuse(Listener &listener) {
-    listener.refuse();
+void Loop::stop_accepting(Listener &listener) {
+    listener.stop_accepting();
     // A poll that runs already still looks at the old socket.
     renew_poll();
 }

@@ -15,11 +15,22 @@
 
 namespace pymilter {
 
+// What a thread learns that waits for the loop.
+struct LoopEvent {
+    enum class Kind : int {
+        nothing,         // the time is up
+        interrupted,     // a signal came to this thread
+        signal,          // SIGTERM, SIGHUP or SIGINT came to the process
+        stop_requested,  // request_stop() was called
+        ended,           // smfi_main has returned
+    };
+
+    Kind kind = Kind::nothing;
+    int signal = 0;  // the number of the signal, if that is the kind
+};
+
 class Loop {
 public:
-    // What a waiting thread learns. Numbers above `ended` are those of signals, shifted by it.
-    enum Event : int { interrupted = -1, nothing = 0, stop_requested = 1, ended = 2 };
-
     Loop();
     ~Loop();
     Loop(const Loop &) = delete;
@@ -35,14 +46,14 @@ public:
     // From any thread, from a callback too: only asks. The waiting thread then calls finish().
     void request_stop() noexcept;
 
-    // Waits for the next event; without a limit when `limit` is empty. `interrupted`: a signal came to this thread.
-    int wait(std::optional<std::chrono::milliseconds> limit);
+    // Waits for the next event; without a limit if `limit` is empty.
+    LoopEvent wait(std::optional<std::chrono::milliseconds> limit);
 
     // Lets libmilter look again at what is behind the descriptor that it polls. From start() to finish().
     void renew_poll() noexcept;
 
     // Makes smfi_main accept no connection any more; those that are open go on.
-    void refuse(Listener &listener);
+    void stop_accepting(Listener &listener);
 
     // Makes smfi_main return, and waits for it; from any thread, more than once. Returns its result, MI_SUCCESS or
     // MI_FAILURE.
@@ -50,8 +61,6 @@ public:
 
     // Where signals are to be written to.
     int signal_descriptor() const { return m_write; }
-
-    static constexpr int signal_of(int event) { return event - ended; }
 
 private:
     int m_read = -1;

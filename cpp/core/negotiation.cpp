@@ -5,12 +5,12 @@ namespace pymilter {
 
 namespace {
 
-bool is_sent(std::uint32_t protocol, Step step) { return (protocol & traits(step).skip) == 0; }
+bool is_sent(std::uint32_t protocol, Step step) { return (protocol & traits(step).not_sent) == 0; }
 
 // Has a step sent that nobody handles, unanswered if the MTA offers that.
 void send_all_the_same(std::uint32_t &protocol, std::uint32_t offered, Step step) {
     if (!is_sent(protocol, step)) {
-        protocol = (protocol & ~traits(step).skip) | (traits(step).mute & offered);
+        protocol = (protocol & ~traits(step).not_sent) | (traits(step).no_reply & offered);
     }
 }
 
@@ -28,7 +28,7 @@ Options agree(Options wanted, Options offered, Transport transport) noexcept {
         send_all_the_same(protocol, offered.protocol, Step::eoh);
     }
     if (transport == Transport::plain_tcp) {
-        protocol &= ~all_mute_bits;
+        protocol &= ~all_no_reply_bits;
     }
     return {wanted.actions & offered.actions, protocol};
 }

@@ -3,7 +3,7 @@
 
 #include <cstdint>
 
-#include "core/stage.hpp"
+#include "core/step.hpp"
 
 namespace pymilter {
 
@@ -12,7 +12,7 @@ struct Options {
     std::uint32_t protocol = 0;  // SMFIP_*
 
     bool has_action(std::uint32_t action) const { return (actions & action) == action; }
-    bool is_mute(Step step) const { return (protocol & traits(step).mute) != 0; }
+    bool is_no_reply(Step step) const { return (protocol & traits(step).no_reply) != 0; }
     bool can_skip() const { return (protocol & SMFIP_SKIP) != 0; }
 };
 
@@ -23,6 +23,13 @@ enum class Transport {
     acknowledged_tcp,  // we tell the socket
     plain_tcp,         // we cannot: each step is answered
 };
+
+// The options of the protocol that a handler for `step` decides: its own, and for `unknown` those of DATA as well,
+// because libmilter accepts no header after an unknown command unless DATA is sent.
+constexpr std::uint32_t bits_decided_by(Step step) {
+    const std::uint32_t own = traits(step).not_sent | traits(step).no_reply;
+    return step == Step::unknown ? own | bits_decided_by(Step::data) : own;
+}
 
 // Asks for no more than is offered, because libmilter ends the session otherwise.
 Options agree(Options wanted, Options offered, Transport transport) noexcept;

@@ -65,8 +65,8 @@ constexpr std::array script{
     Cue{"Q"sv, Step::close},
 };
 
-constexpr std::uint32_t all_skip_bits = SMFIP_NOCONNECT | SMFIP_NOHELO | SMFIP_NOMAIL | SMFIP_NORCPT | SMFIP_NODATA |
-                                        SMFIP_NOUNKNOWN | SMFIP_NOHDRS | SMFIP_NOEOH | SMFIP_NOBODY;
+constexpr std::uint32_t all_not_sent_bits = SMFIP_NOCONNECT | SMFIP_NOHELO | SMFIP_NOMAIL | SMFIP_NORCPT |
+                                            SMFIP_NODATA | SMFIP_NOUNKNOWN | SMFIP_NOHDRS | SMFIP_NOEOH | SMFIP_NOBODY;
 
 std::atomic<bool> is_playing{false};
 std::atomic<bool> shows_state{false};
@@ -88,7 +88,7 @@ std::string dialogue() {
     std::string options = "O";
     add_number(options, SMFI_PROT_VERSION);
     add_number(options, SMFI_CURR_ACTS);
-    add_number(options, all_skip_bits);
+    add_number(options, all_not_sent_bits);
     std::string bytes;
     add_packet(bytes, options);
     for (const Cue &cue : script) {
@@ -175,7 +175,7 @@ Rehearsal::Result Rehearsal::play(int connection, const Loop &loop) {
 
 bool Rehearsal::is_on() noexcept { return is_playing.load(std::memory_order_relaxed); }
 
-Options Rehearsal::agreed() noexcept { return {0, all_skip_bits}; }
+Options Rehearsal::agreed() noexcept { return {0, all_not_sent_bits}; }
 
 sfsistat Rehearsal::note(const SMFICTX *context, Step step) noexcept {
     const std::lock_guard<std::mutex> lock(seen_mutex);

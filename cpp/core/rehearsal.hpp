@@ -13,7 +13,7 @@
 #include "core/libmilter.hpp"
 #include "core/loop.hpp"
 #include "core/negotiation.hpp"
-#include "core/stage.hpp"
+#include "core/step.hpp"
 
 namespace pymilter {
 

@@ -18,11 +18,11 @@ Answer failure_answer(int policy) {
 }  // namespace
 
 sfsistat nothing_to_say(const Connection &connection, Step step) {
-    return connection.options.is_mute(step) ? SMFIS_NOREPLY : SMFIS_CONTINUE;
+    return connection.options.is_no_reply(step) ? SMFIS_NOREPLY : SMFIS_CONTINUE;
 }
 
 sfsistat give(Connection &connection, Step step, const Answer &answer) {
-    if (connection.options.is_mute(step) || answer.status == SMFIS_CONTINUE) {
+    if (connection.options.is_no_reply(step) || answer.status == SMFIS_CONTINUE) {
         return nothing_to_say(connection, step);
     }
     if (answer.status == SMFIS_TEMPFAIL || answer.status == SMFIS_REJECT) {
@@ -32,7 +32,7 @@ sfsistat give(Connection &connection, Step step, const Answer &answer) {
 }
 
 sfsistat give_or_keep(Connection &connection, Step step, const Answer &answer) {
-    const bool is_answered = connection.is_negotiated && !connection.options.is_mute(step);
+    const bool is_answered = connection.is_negotiated && !connection.options.is_no_reply(step);
     if (answer.status != SMFIS_CONTINUE) {
         if (is_connection_step(step)) {
             connection.keep_connection_failure(answer);

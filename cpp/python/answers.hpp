@@ -2,7 +2,7 @@
 #pragma once
 
 #include "core/libmilter.hpp"
-#include "core/stage.hpp"
+#include "core/step.hpp"
 #include "python/connection.hpp"
 
 namespace pymilter {

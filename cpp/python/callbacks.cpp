@@ -91,9 +91,8 @@ sfsistat xxfi_close(SMFICTX *context) {
 
 }  // namespace
 
-smfiDesc describe_callbacks(char *name) noexcept {
+smfiDesc describe_callbacks() noexcept {
     smfiDesc description{};
-    description.xxfi_name = name;
     description.xxfi_version = SMFI_VERSION;
     description.xxfi_connect = xxfi_connect;
     description.xxfi_helo = xxfi_helo;

@@ -6,6 +6,6 @@
 namespace pymilter {
 
 // The description for smfi_register. All callbacks are there; what is wanted of them is negotiated per connection.
-smfiDesc describe_callbacks(char *name) noexcept;
+smfiDesc describe_callbacks() noexcept;
 
 }  // namespace pymilter

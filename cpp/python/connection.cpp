@@ -208,7 +208,7 @@ void Connection::note_helo(const char *name) {
     m_origin.helo = name == nullptr ? "" : name;
 }
 
-void Connection::abandon_all() noexcept { is_forked.store(true, std::memory_order_relaxed); }
+void Connection::disown_all_in_child() noexcept { is_forked.store(true, std::memory_order_relaxed); }
 
 void Connection::check_at(Step wanted, const char *what, MessageNumber message) const {
     check_usable(what, message);

@@ -16,8 +16,8 @@
 
 #include "core/negotiation.hpp"
 #include "core/peer_socket.hpp"
-#include "core/share.hpp"
-#include "core/stage.hpp"
+#include "core/balance.hpp"
+#include "core/step.hpp"
 #include "core/socket_address.hpp"
 #include "core/traffic.hpp"
 #include "core/whole_message.hpp"
@@ -53,7 +53,7 @@ public:
     Connection(const Connection &) = delete;
     Connection &operator=(const Connection &) = delete;
 
-    std::shared_ptr<Connection> share() const { return m_self; }
+    std::shared_ptr<Connection> handle_to_self() const { return m_self; }
     std::uint64_t id() const { return m_id; }
     // The SMTP client as peer_text() has it: as connect told, else from macros, while these can be read. Needs the GIL.
     std::string peer();
@@ -87,7 +87,7 @@ public:
     void edit(std::uint32_t action, const char *what, Call function, MessageNumber message);
     void replace_body(const Call &function, MessageNumber message);
     // In a forked process: the connections stay the parent's, and nothing is sent over them.
-    static void abandon_all() noexcept;
+    static void disown_all_in_child() noexcept;
     // Throws MilterError unless the step is `wanted`; `what` names the call.
     void check_at(Step wanted, const char *what, MessageNumber message) const;
     // The message that the calling thread works for: within a callback the one under way, in a thread that a handler
@@ -122,7 +122,7 @@ public:
     void reset_message() noexcept;
 
     Options options;                // agreed in negotiation
-    Share::Place place;             // among those that this process has taken, until close begins
+    Balance::Seat seat;             // among those that this process has taken, until close begins
     PeerSocket socket;              // over TCP only, and only where it could be found
     bool is_negotiated = false;     // false after a QUIT_NC: libmilter keeps to itself what was agreed before
     std::uint32_t plain_steps = 0;  // steps of this message that were seen to have no bytes hook of their own

@@ -10,7 +10,7 @@
 #include "python/answers.hpp"
 #include "python/arguments.hpp"
 #include "python/connection.hpp"
-#include "python/filter.hpp"
+#include "python/service.hpp"
 #include "python/gathering.hpp"
 #include "python/gil.hpp"
 #include "python/invoke.hpp"
@@ -22,35 +22,36 @@ namespace {
 
 // TEMPFAIL because the filter has stopped, or is about to, which is logged once: somebody will ask for the message. A
 // step that is not answered goes on to the next that is.
-sfsistat give_up(SMFICTX *context, const Filter &filter, Step step) {
+sfsistat give_up(SMFICTX *context, const Service &service, Step step) {
     Connection *const connection = Connection::find(context);
     if (connection == nullptr) {
         return SMFIS_TEMPFAIL;
     }
     if (!connection->is_given_up) {
         connection->is_given_up = true;
-        warn(filter, *connection, step, "the filter has stopped, the answer is TEMPFAIL");
+        warn(service, *connection, step, "the filter has stopped, the answer is TEMPFAIL");
     }
     connection->is_too_late = connection->is_too_late || (is_message_step(step) && !connection->has_message());
-    return connection->options.is_mute(step) ? SMFIS_NOREPLY : SMFIS_TEMPFAIL;
+    return connection->options.is_no_reply(step) ? SMFIS_NOREPLY : SMFIS_TEMPFAIL;
 }
 
 // The connection of a callback, or null where only TEMPFAIL can be answered.
-Connection *usable_connection(SMFICTX *context, Filter &filter) {
-    if (filter.is_stopped() || Gate::is_shut()) {
+Connection *usable_connection(SMFICTX *context, Service &service) {
+    if (service.is_stopped() || Gate::is_shut()) {
         return nullptr;
     }
     Connection *const connection = Connection::find(context);
-    return connection != nullptr ? connection : begin_connection_anew(filter, context);
+    return connection != nullptr ? connection : begin_connection_anew(service, context);
 }
 
 // A callback whose answer libmilter ignores: abort and close.
-void run_unanswered(Connection &connection, Filter &filter, Step step) {
+void run_unheard(Connection &connection, Service &service, Step step) {
     if (!connection.plan || !connection.plan->has(step) || !connection.receiver) {
         return;
     }
     connection.enter(step);
-    guarded(filter, step, [&] { call_handler(filter, connection, step, [](Arguments &, TextMode) {}); });
+    guarded(service.report(), step,
+            [&] { call_handler(service.handlers(), connection, step, [](Arguments &, TextMode) {}); });
     connection.leave();
 }
 
@@ -60,21 +61,21 @@ void leave_message(Connection &connection) {
     if (connection.has_message() && connection.knows_message() && connection.plan->has(Step::abort)) {
         const Attach attach(&connection);
         if (attach) {
-            run_unanswered(connection, *Filter::registered(), Step::abort);
+            run_unheard(connection, *Service::registered(), Step::abort);
         }
     }
     connection.reset_message();
 }
 
-// One callback that may answer, from beginning to end. `work(filter, connection)` answers where there is a handler.
+// One callback that may answer, from beginning to end. `work(service, connection)` answers where there is a handler.
 template <typename Work>
 sfsistat run(SMFICTX *context, Step step, Work &&work) {
-    Filter &filter = *Filter::registered();
-    Connection *const connection = usable_connection(context, filter);
+    Service &service = *Service::registered();
+    Connection *const connection = usable_connection(context, service);
     if (connection == nullptr) {
-        return give_up(context, filter, step);
+        return give_up(context, service, step);
     }
-    if (connection->options.is_mute(step)) {
+    if (connection->options.is_no_reply(step)) {
         connection->socket.acknowledge();
     }
     if (is_connection_step(step) || step == Step::envfrom) {
@@ -84,37 +85,37 @@ sfsistat run(SMFICTX *context, Step step, Work &&work) {
         return give(*connection, step, *failure);
     }
     if (is_message_step(step) && !connection->begin_envelope(step)) {
-        warn(filter, *connection, step, "it came without MAIL, the answer is TEMPFAIL");
+        warn(service, *connection, step, "it came without MAIL, the answer is TEMPFAIL");
         return fail(*connection, step, SMFIS_TEMPFAIL);
     }
     if (is_message_step(step) && !connection->has_message()) {
         const bool is_new = !connection->has_begun();
         if (!connection->begin_message()) {
-            return give_up(context, filter, step);
+            return give_up(context, service, step);
         }
-        if (is_new && !begin_message(filter, *connection, step)) {
-            return fail(*connection, step, filter.exception_policy());
+        if (is_new && !begin_message(service, *connection, step)) {
+            return fail(*connection, step, service.handlers().exception_policy());
         }
     }
-    return work(filter, *connection);
+    return work(service, *connection);
 }
 
-// `note(filter, connection)` gathers the step where whole messages are wanted; CONTINUE where that went well.
+// `note(service, connection)` gathers the step where whole messages are wanted; CONTINUE where that went well.
 template <typename Note, typename Fill>
 sfsistat run_step(SMFICTX *context, Step step, Note &&note, Fill &&fill) {
-    const sfsistat status = run(context, step, [&](const Filter &filter, Connection &connection) {
-        const sfsistat noted = connection.plan->whole ? note(filter, connection) : SMFIS_CONTINUE;
+    const sfsistat status = run(context, step, [&](const Service &service, Connection &connection) {
+        const sfsistat noted = connection.plan->whole ? note(service, connection) : SMFIS_CONTINUE;
         if (noted != SMFIS_CONTINUE) {
             return noted;
         }
-        return connection.plan->has(step) ? invoke_and_answer(filter, connection, step, fill)
+        return connection.plan->has(step) ? invoke_and_answer(service, connection, step, fill)
                                           : nothing_to_say(connection, step);
     });
     end_message_after(context, step, status);
     return status;
 }
 
-sfsistat note_nothing(const Filter &, const Connection &) { return SMFIS_CONTINUE; }
+sfsistat note_nothing(const Service &, const Connection &) { return SMFIS_CONTINUE; }
 
 void add_text(Arguments &arguments, const char *text, TextMode mode) {
     arguments.add(text == nullptr ? to_text("", 0, mode) : to_text(text, std::strlen(text), mode));
@@ -123,12 +124,12 @@ void add_text(Arguments &arguments, const char *text, TextMode mode) {
 }  // namespace
 
 sfsistat negotiate(SMFICTX *context, Options offered, Options &agreed) {
-    return begin_connection(*Filter::registered(), context, offered, agreed);
+    return begin_connection(*Service::registered(), context, offered, agreed);
 }
 
 sfsistat connect(SMFICTX *context, const char *hostname, const sockaddr *address) {
-    const auto note = [&](const Filter &filter, Connection &connection) {
-        return note_client(filter, connection, hostname, address);
+    const auto note = [&](const Service &service, Connection &connection) {
+        return note_client(service, connection, hostname, address);
     };
     return run_step(context, Step::connect, note, [&](Arguments &arguments, TextMode mode) {
         const SocketAddress peer = to_socket_address(address);
@@ -140,8 +141,8 @@ sfsistat connect(SMFICTX *context, const char *hostname, const sockaddr *address
 }
 
 sfsistat text(SMFICTX *context, Step step, const char *argument) {
-    const auto note = [&](const Filter &filter, Connection &connection) {
-        return step == Step::helo ? note_helo(filter, connection, argument) : SMFIS_CONTINUE;
+    const auto note = [&](const Service &service, Connection &connection) {
+        return step == Step::helo ? note_helo(service, connection, argument) : SMFIS_CONTINUE;
     };
     const auto fill = [&](Arguments &arguments, TextMode mode) { add_text(arguments, argument, mode); };
     return run_step(context, step, note, fill);
@@ -149,8 +150,9 @@ sfsistat text(SMFICTX *context, Step step, const char *argument) {
 
 sfsistat envelope(SMFICTX *context, Step step, char **list) {
     const bool is_recipient = step == Step::envrcpt;
-    const auto note = [&](const Filter &filter, Connection &connection) {
-        return is_recipient ? note_recipient(filter, connection, context, list) : note_sender(filter, connection, list);
+    const auto note = [&](const Service &service, Connection &connection) {
+        return is_recipient ? note_recipient(service, connection, context, list)
+                            : note_sender(service, connection, list);
     };
     const sfsistat status = run_step(context, step, note, [&](Arguments &arguments, TextMode mode) {
         for (char **argument = list; *argument != nullptr; ++argument) {
@@ -168,8 +170,8 @@ sfsistat plain(SMFICTX *context, Step step) {
 }
 
 sfsistat header(SMFICTX *context, const char *name, const char *value) {
-    const auto note = [&](const Filter &filter, Connection &connection) {
-        return note_field(filter, connection, name, value);
+    const auto note = [&](const Service &service, Connection &connection) {
+        return note_field(service, connection, name, value);
     };
     return run_step(context, Step::header, note, [&](Arguments &arguments, TextMode mode) {
         add_text(arguments, name, TextMode::surrogateescape);
@@ -179,15 +181,15 @@ sfsistat header(SMFICTX *context, const char *name, const char *value) {
 
 sfsistat body(SMFICTX *context, const unsigned char *chunk, std::size_t size) {
     Counters::add(counters.body_bytes, size);
-    const sfsistat status = run(context, Step::body, [&](const Filter &filter, Connection &connection) {
+    const sfsistat status = run(context, Step::body, [&](const Service &service, Connection &connection) {
         const bool is_wanted = connection.plan->has(Step::body) || connection.plan->whole;
         if (!is_wanted || connection.skips_body) {
             return nothing_to_say(connection, Step::body);
         }
         if (connection.plan->gather) {
-            return gather_chunk(filter, connection, chunk, size);
+            return gather_chunk(service, connection, chunk, size);
         }
-        return invoke_and_answer(filter, connection, Step::body, [&](Arguments &arguments, TextMode) {
+        return invoke_and_answer(service, connection, Step::body, [&](Arguments &arguments, TextMode) {
             arguments.add(to_text(reinterpret_cast<const char *>(chunk), size, TextMode::bytes));
         });
     });
@@ -196,12 +198,12 @@ sfsistat body(SMFICTX *context, const unsigned char *chunk, std::size_t size) {
 }
 
 sfsistat eom(SMFICTX *context) {
-    sfsistat status = run(context, Step::eom, [](const Filter &filter, Connection &connection) {
-        const sfsistat verdict = hand_over_rest(filter, connection);
+    sfsistat status = run(context, Step::eom, [](const Service &service, Connection &connection) {
+        const sfsistat verdict = hand_over_rest(service, connection);
         if (verdict != SMFIS_CONTINUE || !connection.plan->has(Step::eom)) {
             return verdict;
         }
-        return invoke_and_answer(filter, connection, Step::eom, [](Arguments &, TextMode) {});
+        return invoke_and_answer(service, connection, Step::eom, [](Arguments &, TextMode) {});
     });
     Connection *const connection = Connection::find(context);
     if (connection == nullptr) {
@@ -209,7 +211,7 @@ sfsistat eom(SMFICTX *context) {
     }
     if (status == SMFIS_CONTINUE || status == SMFIS_ACCEPT) {
         if (!connection->flush_edits()) {
-            warn(*Filter::registered(), *connection, Step::eom,
+            warn(*Service::registered(), *connection, Step::eom,
                  "an edit did not reach the MTA, the answer is TEMPFAIL");
             status = SMFIS_TEMPFAIL;
         }
@@ -238,18 +240,18 @@ sfsistat close(SMFICTX *context) {
         return SMFIS_CONTINUE;
     }
     leave_message(*connection);
-    connection->place.clear();
+    connection->seat.clear();
     const Attach attach(connection);
     if (attach) {
-        Filter &filter = *Filter::registered();
-        run_unanswered(*connection, filter, Step::close);
-        if (filter.tells_connections()) {
+        Service &service = *Service::registered();
+        run_unheard(*connection, service, Step::close);
+        if (service.report().logs_connections()) {
             connection->enter(Step::close);
-            filter.tell(LogLevel::debug, Step::close, "the connection is closed");
+            service.report().log_text(LogLevel::debug, Step::close, "the connection is closed");
             connection->leave();
         }
         Connection::close(context);
-        Attach::serve(nullptr);
+        Attach::set_connection(nullptr);
     }
     return SMFIS_CONTINUE;
 }

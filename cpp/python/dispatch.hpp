@@ -18,7 +18,7 @@
 
 #include "core/libmilter.hpp"
 #include "core/negotiation.hpp"
-#include "core/stage.hpp"
+#include "core/step.hpp"
 
 namespace pymilter::dispatch {
 

@@ -32,24 +32,24 @@ std::string in_words(const ReplyText &reply) {
 }
 
 // Gathering has failed: there is no memory, or no room on the disk.
-sfsistat fail_to_gather(const Filter &filter, Connection &connection, Step step, const std::exception &error) {
+sfsistat fail_to_gather(const Service &service, Connection &connection, Step step, const std::exception &error) {
     const std::string reason = error.what();
     if (const Attach attach(&connection); attach) {
         connection.enter(step);
-        guarded(filter, step, [&] { throw std::runtime_error(reason); });
+        guarded(service.report(), step, [&] { throw std::runtime_error(reason); });
         connection.leave();
     }
     connection.body.buffer.clear();
-    return fail(connection, step, filter.exception_policy());
+    return fail(connection, step, service.handlers().exception_policy());
 }
 
 template <typename Work>
-sfsistat note(const Filter &filter, Connection &connection, Step step, Work &&work) {
+sfsistat note(const Service &service, Connection &connection, Step step, Work &&work) {
     try {
         work();
         return SMFIS_CONTINUE;
     } catch (const std::exception &error) {
-        return fail_to_gather(filter, connection, step, error);
+        return fail_to_gather(service, connection, step, error);
     }
 }
 
@@ -65,21 +65,21 @@ bool is_refused_by_mta(const Connection &connection, SMFICTX *context) {
 
 }  // namespace
 
-sfsistat note_client(const Filter &filter, Connection &connection, const char *hostname, const sockaddr *address) {
-    return note(filter, connection, Step::connect,
+sfsistat note_client(const Service &service, Connection &connection, const char *hostname, const sockaddr *address) {
+    return note(service, connection, Step::connect,
                 [&] { connection.note_client(hostname, to_socket_address(address)); });
 }
 
-sfsistat note_helo(const Filter &filter, Connection &connection, const char *name) {
-    return note(filter, connection, Step::helo, [&] { connection.note_helo(name); });
+sfsistat note_helo(const Service &service, Connection &connection, const char *name) {
+    return note(service, connection, Step::helo, [&] { connection.note_helo(name); });
 }
 
-sfsistat note_sender(const Filter &filter, Connection &connection, char **list) {
-    return note(filter, connection, Step::envfrom, [&] { whole_message(connection)->set_sender(list); });
+sfsistat note_sender(const Service &service, Connection &connection, char **list) {
+    return note(service, connection, Step::envfrom, [&] { whole_message(connection)->set_sender(list); });
 }
 
-sfsistat note_recipient(const Filter &filter, Connection &connection, SMFICTX *context, char **list) {
-    return note(filter, connection, Step::envrcpt,
+sfsistat note_recipient(const Service &service, Connection &connection, SMFICTX *context, char **list) {
+    return note(service, connection, Step::envrcpt,
                 [&] { whole_message(connection)->add_recipient(list, !is_refused_by_mta(connection, context)); });
 }
 
@@ -89,16 +89,16 @@ void forget_recipient(Connection *connection) noexcept {
     }
 }
 
-sfsistat note_field(const Filter &filter, Connection &connection, const char *name, const char *value) {
+sfsistat note_field(const Service &service, Connection &connection, const char *name, const char *value) {
     const Whole &wanted = *connection.plan->whole;
     bool fits = true;
-    const sfsistat status = note(filter, connection, Step::header, [&] {
+    const sfsistat status = note(service, connection, Step::header, [&] {
         fits = whole_message(connection)->add_field(name, value, wanted.header_limit);
     });
     if (fits) {
         return status;
     }
-    warn(filter, connection, Step::header,
+    warn(service, connection, Step::header,
          "the header has more than " + std::to_string(wanted.header_limit) + " bytes, " +
              in_words(wanted.header_exceeded.text));
     return give_or_keep(connection, Step::header, wanted.header_exceeded);
@@ -115,34 +115,34 @@ Received take_message(Connection &connection) {
     return {whole_message(connection), std::move(body)};
 }
 
-sfsistat gather_chunk(const Filter &filter, Connection &connection, const unsigned char *chunk, std::size_t size) {
+sfsistat gather_chunk(const Service &service, Connection &connection, const unsigned char *chunk, std::size_t size) {
     const Gather &wanted = *connection.plan->gather;
     try {
         if (!connection.body.buffer.append(chunk, size, wanted.limits)) {
-            warn(filter, connection, Step::body,
+            warn(service, connection, Step::body,
                  "the body has more than " + std::to_string(wanted.limits.most) + " bytes, " +
                      in_words(wanted.exceeded.text));
             return give_or_keep(connection, Step::body, wanted.exceeded);
         }
     } catch (const std::exception &error) {
-        return fail_to_gather(filter, connection, Step::body, error);
+        return fail_to_gather(service, connection, Step::body, error);
     }
     if (wanted.piece == 0 || connection.body.buffer.size() < wanted.piece) {
         return nothing_to_say(connection, Step::body);
     }
-    return invoke_and_answer(filter, connection, Step::body, gathered(connection));
+    return invoke_and_answer(service, connection, Step::body, gathered(connection));
 }
 
-sfsistat hand_over_rest(const Filter &filter, Connection &connection) {
+sfsistat hand_over_rest(const Service &service, Connection &connection) {
     const Plan &plan = *connection.plan;
     const bool has_rest = plan.gather && plan.has(Step::body) && !connection.skips_body &&
                           (plan.gathers_whole() || connection.body.buffer.size() > 0);
     if (!has_rest) {
         return SMFIS_CONTINUE;
     }
-    const auto status = invoke(filter, connection, Step::body, !plan.is_mute(Step::body), gathered(connection));
+    const auto status = invoke(service, connection, Step::body, plan.is_no_reply(Step::body), gathered(connection));
     if (!status) {
-        return fail(connection, Step::eom, filter.exception_policy());
+        return fail(connection, Step::eom, service.handlers().exception_policy());
     }
     return is_verdict(*status) && *status != SMFIS_SKIP ? *status : SMFIS_CONTINUE;
 }

@@ -6,26 +6,26 @@
 
 #include "core/libmilter.hpp"
 #include "python/connection.hpp"
-#include "python/filter.hpp"
+#include "python/service.hpp"
 #include "python/received.hpp"
 
 namespace pymilter {
 
 // Appends a chunk, without the GIL; hands a piece over when it is large enough.
-sfsistat gather_chunk(const Filter &filter, Connection &connection, const unsigned char *chunk, std::size_t size);
+sfsistat gather_chunk(const Service &service, Connection &connection, const unsigned char *chunk, std::size_t size);
 
 // Note a step for a filter that gets messages whole. CONTINUE, or the answer where that has failed.
-sfsistat note_client(const Filter &filter, Connection &connection, const char *hostname, const sockaddr *address);
-sfsistat note_helo(const Filter &filter, Connection &connection, const char *name);
-sfsistat note_sender(const Filter &filter, Connection &connection, char **list);
-sfsistat note_recipient(const Filter &filter, Connection &connection, SMFICTX *context, char **list);
-sfsistat note_field(const Filter &filter, Connection &connection, const char *name, const char *value);
+sfsistat note_client(const Service &service, Connection &connection, const char *hostname, const sockaddr *address);
+sfsistat note_helo(const Service &service, Connection &connection, const char *name);
+sfsistat note_sender(const Service &service, Connection &connection, char **list);
+sfsistat note_recipient(const Service &service, Connection &connection, SMFICTX *context, char **list);
+sfsistat note_field(const Service &service, Connection &connection, const char *name, const char *value);
 // The filter has refused the last recipient. Nothing happens where none is noted.
 void forget_recipient(Connection *connection) noexcept;
 // The message so far; at eom with its body, for the first that asks. Needs the GIL; throws what Python raises.
 Received take_message(Connection &connection);
 
 // At eom: the whole body (an empty one too), or the last piece. Its verdict is the answer to eom.
-sfsistat hand_over_rest(const Filter &filter, Connection &connection);
+sfsistat hand_over_rest(const Service &service, Connection &connection);
 
 }  // namespace pymilter

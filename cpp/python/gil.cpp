@@ -106,7 +106,7 @@ bool Gate::shut(std::chrono::milliseconds limit) noexcept {
     return true;
 }
 
-void Gate::abandon() noexcept {
+void Gate::disown_in_child() noexcept {
     gate.store(shut_bit | (Attach::is_here() ? one_inside : 0));
     is_forked_within_callback.store(Attach::is_here());
 }
@@ -117,7 +117,7 @@ bool Attach::is_here() noexcept { return here.is_inside; }
 
 Connection *Attach::connection() noexcept { return here.connection; }
 
-void Attach::serve(Connection *connection) noexcept { here.connection = connection; }
+void Attach::set_connection(Connection *connection) noexcept { here.connection = connection; }
 
 void Attach::lend(const sigset_t &mask) noexcept {
     Thread &thread = here;

@@ -27,7 +27,7 @@ public:
     static bool shut(std::chrono::milliseconds limit) noexcept;
     static bool is_shut() noexcept;
     // In a forked process: shut, and nobody is inside but perhaps the thread that forked.
-    static void abandon() noexcept;
+    static void disown_in_child() noexcept;
     // In a process that was forked within a callback: it must not live on as a thread of libmilter's.
     static bool ends_with_callback() noexcept;
 
@@ -38,8 +38,8 @@ public:
 // RAII, for the length of one callback: through the gate and attached to Python. Tests false when the gate is shut.
 class Attach {
 public:
-    // For a callback of `connection`, which must live as long as this or be taken back by serve(nullptr). In a process
-    // that was forked within the callback, its end is that of the process.
+    // For a callback of `connection`, which must live as long as this or be taken back by set_connection(nullptr). In a
+    // process that was forked within the callback, its end is that of the process.
     explicit Attach(Connection *connection = nullptr) noexcept;
     ~Attach();
     Attach(const Attach &) = delete;
@@ -47,7 +47,7 @@ public:
     explicit operator bool() const { return m_thread != nullptr; }
 
     // Names the connection, where it is made only within the callback.
-    static void serve(Connection *connection) noexcept;
+    static void set_connection(Connection *connection) noexcept;
 
     // Whether the calling thread is in a callback.
     static bool is_here() noexcept;

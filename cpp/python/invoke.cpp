@@ -5,13 +5,13 @@
 
 namespace pymilter {
 
-void warn(const Filter &filter, Connection &connection, Step step, const std::string &text) {
+void warn(const Service &service, Connection &connection, Step step, const std::string &text) {
     const Attach attach(&connection);
     if (!attach) {
         return;
     }
     connection.enter(step);
-    filter.tell(LogLevel::warning, step, text);
+    service.report().log_text(LogLevel::warning, step, text);
     connection.leave();
 }
 
@@ -34,7 +34,7 @@ py::object own_hook(Connection &connection, Step step) {
     return {};
 }
 
-bool begin_message(const Filter &filter, Connection &connection, Step step) {
+bool begin_message(const Service &service, Connection &connection, Step step) {
     if (!connection.plan->has_begin) {
         return true;
     }
@@ -43,7 +43,7 @@ bool begin_message(const Filter &filter, Connection &connection, Step step) {
         return true;  // the step itself is answered with TEMPFAIL then
     }
     connection.enter(step);
-    const bool done = guarded(filter, "begin_message", [&] {
+    const bool done = guarded(service.report(), "begin_message", [&] {
         const auto result = py::reinterpret_steal<py::object>(
             PyObject_CallMethodNoArgs(connection.receiver.ptr(), Names::get().begin_message));
         if (!result) {

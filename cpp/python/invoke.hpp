@@ -14,17 +14,17 @@
 #include "python/arguments.hpp"
 #include "python/connection.hpp"
 #include "python/errors.hpp"
-#include "python/filter.hpp"
 #include "python/forked.hpp"
 #include "python/gil.hpp"
 #include "python/outcome.hpp"
+#include "python/service.hpp"
 
 namespace pymilter {
 
 // Runs `work` with Python attached. Nothing leaves: false when it threw, which is then reported for `handler`. A
 // process that `work` has forked ends here.
 template <typename Work>
-bool guarded(const Filter &filter, const char *handler, Work &&work) {
+bool guarded(const Report &report, const char *handler, Work &&work) {
     try {
         work();
         if (Gate::ends_with_callback()) {
@@ -48,35 +48,35 @@ bool guarded(const Filter &filter, const char *handler, Work &&work) {
         end_forked_process();
     }
     Counters::add(counters.failures);
-    filter.report(handler, take_exception());
+    report.log_failure(handler, take_exception());
     return false;
 }
 
 template <typename Work>
-bool guarded(const Filter &filter, Step step, Work &&work) {
-    return guarded(filter, traits(step).name, std::forward<Work>(work));
+bool guarded(const Report &report, Step step, Work &&work) {
+    return guarded(report, traits(step).name, std::forward<Work>(work));
 }
 
 // Logs a warning from where no handler runs. Without the GIL; nothing is logged when the gate is shut.
-void warn(const Filter &filter, Connection &connection, Step step, const std::string &text);
+void warn(const Service &service, Connection &connection, Step step, const std::string &text);
 
 // A classic bytes hook that is not the inherited one, or null. Needs the GIL; throws what Python raises.
 py::object own_hook(Connection &connection, Step step);
 
 // Calls begin_message, where the plan has it. False when it failed, which is then reported.
-bool begin_message(const Filter &filter, Connection &connection, Step step);
+bool begin_message(const Service &service, Connection &connection, Step step);
 
 // Throws the exception that a handler has raised; where the method was hidden by something else, one that says so.
 [[noreturn]] void throw_failure(Connection &connection, Step step);
 
 // `fill(arguments, mode)` adds the arguments after the receiver. Needs the GIL; throws what Python raises.
 template <typename Fill>
-py::object call_handler(const Filter &filter, Connection &connection, Step step, Fill &&fill) {
+py::object call_handler(const Handlers &handlers, Connection &connection, Step step, Fill &&fill) {
     const Plan &plan = *connection.plan;
     Arguments arguments(connection.receiver);
     PyObject *result = nullptr;
     if (!plan.has_methods) {
-        const py::object function = filter.function(step);
+        const py::object function = handlers.function(step);
         if (!function) {
             return py::none();
         }
@@ -97,29 +97,29 @@ py::object call_handler(const Filter &filter, Connection &connection, Step step,
 
 // Runs the handler of a step. Empty when it failed, which is reported then.
 template <typename Fill>
-std::optional<int> invoke(const Filter &filter, Connection &connection, Step step, bool is_due, Fill &&fill) {
+std::optional<int> invoke(const Service &service, Connection &connection, Step step, bool is_no_reply, Fill &&fill) {
     const Attach attach(&connection);
     if (!attach) {
         return SMFIS_TEMPFAIL;
     }
     int status = SMFIS_CONTINUE;
     connection.enter(step);
-    const bool done = guarded(filter, step, [&] {
-        status = to_status(call_handler(filter, connection, step, fill), connection, step, is_due);
+    const bool done = guarded(service.report(), step, [&] {
+        status = to_status(call_handler(service.handlers(), connection, step, fill), connection, step, is_no_reply);
     });
     connection.leave();
     return done ? std::optional<int>{status} : std::nullopt;
 }
 
-inline bool is_due(const Connection &connection, Step step) {
-    return !connection.options.is_mute(step) && !connection.plan->is_mute(step);
+inline bool is_no_reply(const Connection &connection, Step step) {
+    return connection.options.is_no_reply(step) || connection.plan->is_no_reply(step);
 }
 
 template <typename Fill>
-sfsistat invoke_and_answer(const Filter &filter, Connection &connection, Step step, Fill &&fill) {
-    const auto status = invoke(filter, connection, step, is_due(connection, step), fill);
+sfsistat invoke_and_answer(const Service &service, Connection &connection, Step step, Fill &&fill) {
+    const auto status = invoke(service, connection, step, is_no_reply(connection, step), fill);
     if (!status) {
-        return fail(connection, step, filter.exception_policy());
+        return fail(connection, step, service.handlers().exception_policy());
     }
     if (*status == SMFIS_SKIP) {
         connection.skips_body = true;

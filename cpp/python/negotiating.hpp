@@ -4,15 +4,15 @@
 #include "core/libmilter.hpp"
 #include "core/negotiation.hpp"
 #include "python/connection.hpp"
-#include "python/filter.hpp"
+#include "python/service.hpp"
 
 namespace pymilter {
 
 // xxfi_negotiate. A failure of the user's code is kept, and all steps are asked for, so that the first can tell it.
-sfsistat begin_connection(Filter &filter, SMFICTX *context, Options offered, Options &agreed);
+sfsistat begin_connection(Service &service, SMFICTX *context, Options offered, Options &agreed);
 
 // A connection that libmilter goes on with after QUIT_NC: a new one, with no negotiation of its own. Null where the
 // interpreter is ending.
-Connection *begin_connection_anew(Filter &filter, SMFICTX *context);
+Connection *begin_connection_anew(Service &service, SMFICTX *context);
 
 }  // namespace pymilter

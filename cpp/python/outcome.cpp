@@ -57,7 +57,7 @@ bool is_wire_form(PyObject *wire) {
     return PyTuple_CheckExact(wire) && PyTuple_GET_SIZE(wire) == 4 && PyTuple_CheckExact(PyTuple_GET_ITEM(wire, 3));
 }
 
-int read_status(const py::object &result, Connection &connection, Step step, bool is_due) {
+int read_status(const py::object &result, Connection &connection, Step step, bool is_no_reply) {
     if (result.is_none()) {
         return SMFIS_CONTINUE;
     }
@@ -82,7 +82,7 @@ int read_status(const py::object &result, Connection &connection, Step step, boo
     if (answer.status != SMFIS_REJECT && answer.status != SMFIS_TEMPFAIL) {
         refuse_result(PyExc_ValueError, result, step, "a reply goes with REJECT or TEMPFAIL");
     }
-    if (is_due) {  // else the text must not stay behind in libmilter, for a later refusal to find
+    if (!is_no_reply) {  // else the text must not stay behind in libmilter, for a later refusal to find
         const auto set = [&](SMFICTX *context) { return send_reply(context, answer.text); };
         connection.call("setreply", set, any_message);
     }
@@ -127,9 +127,9 @@ Answer to_answer(const py::object &wire) {
     return answer;
 }
 
-int to_status(const py::object &result, Connection &connection, Step step, bool is_due) {
-    const int status = read_status(result, connection, step, is_due);
-    if (!is_due && is_verdict(status)) {
+int to_status(const py::object &result, Connection &connection, Step step, bool is_no_reply) {
+    const int status = read_status(result, connection, step, is_no_reply);
+    if (is_no_reply && is_verdict(status)) {
         refuse_result(PyExc_ValueError, result, step, "it is declared to give no verdict (-> None or @noreply)");
     }
     return status;

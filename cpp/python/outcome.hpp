@@ -3,7 +3,7 @@
 
 #include "core/checks.hpp"
 #include "core/libmilter.hpp"
-#include "core/stage.hpp"
+#include "core/step.hpp"
 #include "python/connection.hpp"
 #include "python/python.hpp"
 
@@ -21,7 +21,7 @@ int send_reply(SMFICTX *context, const ReplyText &reply);
 // `_wire` of a Reply: (status, code, enhanced code, lines), checked and encoded when it was made.
 Answer to_answer(const py::object &wire);
 
-// None, a status or a Reply. Throws a Python exception for anything else, and for a verdict where none `is_due`.
-int to_status(const py::object &result, Connection &connection, Step step, bool is_due);
+// None, a status or a Reply. Throws a Python exception for anything else, and for a verdict where `is_no_reply`.
+int to_status(const py::object &result, Connection &connection, Step step, bool is_no_reply);
 
 }  // namespace pymilter

@@ -12,7 +12,7 @@
 #include "core/checks.hpp"
 #include "core/negotiation.hpp"
 #include "core/socket_address.hpp"
-#include "core/stage.hpp"
+#include "core/step.hpp"
 #include "python/python.hpp"
 
 namespace pymilter {
@@ -53,11 +53,11 @@ struct Whole {
 // All that dispatch must know of a class of handlers (or of the set of functions), worked out once.
 struct Plan {
     Options wanted;
-    std::uint32_t steps = 0;  // steps with a handler
-    std::uint32_t mute = 0;   // steps whose handler never gives a verdict
-    bool negotiates = false;  // has a negotiate handler of its own
-    bool has_begin = false;   // has a begin_message of its own
-    bool has_methods = true;  // false: functions with the context first
+    std::uint32_t steps = 0;     // steps with a handler
+    std::uint32_t no_reply = 0;  // steps whose handler never gives a verdict
+    bool negotiates = false;     // has a negotiate handler of its own
+    bool has_begin = false;      // has a begin_message of its own
+    bool has_methods = true;     // false: functions with the context first
     std::array<TextMode, step_count> text{};
     std::vector<std::pair<int, std::string>> macros;  // stage (SMFIM_*), names separated by spaces
     // The inherited envfrom_bytes, envrcpt_bytes and header_bytes. A classic program may replace one in its class or on
@@ -69,7 +69,7 @@ struct Plan {
 
     bool gathers_whole() const { return gather && gather->piece == 0 && has(Step::body); }
     bool has(Step step) const { return (steps & bit(step)) != 0; }
-    bool is_mute(Step step) const { return (mute & bit(step)) != 0; }
+    bool is_no_reply(Step step) const { return (no_reply & bit(step)) != 0; }
     TextMode text_of(Step step) const { return text[static_cast<std::size_t>(step)]; }
 };
 

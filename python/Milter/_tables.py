@@ -6,15 +6,15 @@ from typing import Final
 
 import milter
 from pymilter import Protocol, Stage
-from pymilter._negotiate import MACRO_STAGES, MUTE_BITS, SKIP_BITS
+from pymilter._negotiate import MACRO_STAGE, NO_REPLY, NOT_SENT
 
 OPTIONAL_CALLBACKS: Final = {
-    name: (Protocol(MUTE_BITS[name]), Protocol(SKIP_BITS[name]))
+    name: (Protocol(NO_REPLY[name]), Protocol(NOT_SENT[name]))
     for name in ("connect", "hello", "envfrom", "envrcpt", "data", "unknown", "eoh", "body", "header")
 }
 """The bits "gives no answer" and "is not sent" of each method that the MTA may leave out."""
 
-MACRO_CALLBACKS: Final = {name: Stage(stage) for name, stage in MACRO_STAGES.items()}
+MACRO_CALLBACKS: Final = {name: Stage(stage) for name, stage in MACRO_STAGE.items()}
 """The stage at which the macros of a method are sent."""
 
 R: Final = re.compile("%+")

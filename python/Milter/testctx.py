@@ -22,7 +22,7 @@ from pymilter import (
 )
 from pymilter._faults import begins_messages
 from pymilter._handlers import Handlers
-from pymilter._negotiate import MUTE_BITS, SKIP_BITS
+from pymilter._negotiate import NO_REPLY, NOT_SENT
 
 from ._testmessage import TestMessage
 from ._testrequests import TestRequests, decoded, encoded
@@ -64,7 +64,7 @@ class TestCtx(TestRequests):
         """Call a handler where its step was negotiated, and read its result as the filter's status."""
         if not self._is_open:
             raise MilterError(f"{step} is not possible: there is no connection, _connect() makes one")
-        if self._protocol & SKIP_BITS.get(step, 0):
+        if self._protocol & NOT_SENT.get(step, 0):
             return CONTINUE
         if step in MESSAGE_STEPS and not self._has_begun:
             self._has_begun = True
@@ -78,8 +78,8 @@ class TestCtx(TestRequests):
             # True is 1, which would be REJECT: the filter answers such a result by its exception policy.
             raise TypeError(f"{step}() returned {result!r}: allowed are a Status, a Reply (Reject, TempFail) and None")
         status = CONTINUE if result is None or result == NOREPLY else int(result)
-        is_mute = self._protocol & MUTE_BITS.get(step, 0)
-        if status != CONTINUE and is_mute:
+        is_no_reply = self._protocol & NO_REPLY.get(step, 0)
+        if status != CONTINUE and is_no_reply:
             raise ValueError(f"{step}() returned {status}: it is declared to give no verdict (-> None or @noreply)")
         return status
 

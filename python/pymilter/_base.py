@@ -8,7 +8,7 @@ from pymilter._arity import most_arguments
 from pymilter._constants import CONTINUE, Action, Protocol, Stage, Status
 from pymilter._core import Context, message_context
 from pymilter._handlers import Handlers
-from pymilter._negotiate import MACRO_STAGES, text_mode, wishes_of
+from pymilter._negotiate import MACRO_STAGE, text_mode, wishes_of
 from pymilter.errors import MilterError
 from pymilter.replies import Outcome
 
@@ -242,9 +242,9 @@ class Base:
         `stage` is a `Stage` or the name of a method. Raises ValueError for an unknown stage, MilterError elsewhere.
         """
         if isinstance(stage, str):
-            if stage not in MACRO_STAGES:
-                raise ValueError(f"stage is {stage!r}: allowed are {', '.join(MACRO_STAGES)}")
-            stage = MACRO_STAGES[stage]
+            if stage not in MACRO_STAGE:
+                raise ValueError(f"stage is {stage!r}: allowed are {', '.join(MACRO_STAGE)}")
+            stage = MACRO_STAGE[stage]
         self._ctx.setsymlist(stage, *macros)
 
     # ------------------------------------------------------------------------------------ requests

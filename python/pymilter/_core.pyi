@@ -173,7 +173,7 @@ def make_whole(*, header_limit: int, header_exceeded: tuple[int, bytes, bytes, t
     """Say how messages are gathered."""
 
 class Plan(metaclass=_pybind11_type):
-    """What dispatch must know of a class of handlers."""
+    """What dispatch must know about a class of handlers."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None: ...
 
@@ -182,7 +182,7 @@ def make_plan(
     actions: int,
     protocol: int,
     steps: list[str],
-    mute: list[str],
+    no_reply: list[str],
     negotiates: bool,
     has_begin: bool,
     text: dict[str, str],
@@ -193,52 +193,69 @@ def make_plan(
 ) -> Plan:
     """Make the plan of a class."""
 
-def make_filter(*, name: str, exception_policy: int, report: Callable[[int, str, BaseException | str], None]) -> Filter:
-    """Make a filter."""
-
-class Filter(metaclass=_pybind11_type):
-    """The filter of this process; it can be registered and run once."""
+class Handlers(metaclass=_pybind11_type):
+    """Who handles the callbacks: functions, or methods of objects."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None: ...
     def use_methods(self, make: Callable[[], object], plan_of: Callable[[Any], Plan]) -> None:
-        """Call methods of an object that make() gives for each connection."""
+        """Call the methods of an object that make() returns for each connection."""
     def set_function(self, step: str, callback: Callable[..., Any] | None) -> Callable[..., Any] | None:
-        """Call a function, context first, or nothing for None. Returns the last one."""
+        """Call a function, context first, or nothing for None. Returns the one before."""
     def set_actions(self, actions: int) -> None:
-        """Actions to ask for where functions are called (SMFIF_*)."""
+        """The actions to ask for if functions are called (SMFIF_*)."""
     def set_exception_policy(self, status: int) -> None:
         """What is answered when a handler fails: TEMPFAIL, REJECT, ACCEPT or CONTINUE."""
+
+def make_handlers(*, exception_policy: int) -> Handlers:
+    """Make the handlers of a filter."""
+
+class Service(metaclass=_pybind11_type):
+    """Serves the filter of this process; it can be registered and run once."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None: ...
     def register(self, *, timeout: int | None) -> None:
         """Make this the filter of the process; timeout in seconds (smfi_register, smfi_settimeout)."""
     def watch_signals(self, *, hold: bool, reloads: bool) -> None:
-        """SIGTERM, SIGHUP and SIGINT end wait(); `hold` the handlers until then; `reloads`: SIGHUP repeats."""
+        """Make SIGTERM, SIGHUP and SIGINT events for wait(). `hold`: until then the program's handlers do not run;
+        `reloads`: SIGHUP may come again."""
     def leave_signals(self) -> None:
-        """The opposite; where they are not watched, nothing happens."""
-    def use_share(self, memory: int, slot: int, *, patience: float) -> None:
-        """Share the connections with the processes that have the other slots of the memory."""
-    def start(self, descriptor: int, *, mute_over_tcp: bool, tell_connections: bool) -> str:
-        """Serve a listening socket in threads of libmilter's (smfi_opensocket, smfi_main)."""
+        """Undo watch_signals(); if it was not called, do nothing."""
+    def join_balance(self, memory: int, slot: int, *, patience: float) -> None:
+        """Share the connections fairly with the processes that have the other slots of the memory."""
+    def start(self, descriptor: int, *, no_reply_over_tcp: bool, log_connections: bool) -> str:
+        """Serve a listening socket in threads of libmilter's (smfi_opensocket, smfi_main); returns a warning or ''."""
     def request_stop(self) -> None:
         """Let wait() return; from any thread."""
-    def wait(self, seconds: float | None) -> int:
-        """Wait for an event: one of the EVENT_ numbers, or those plus a signal."""
-    def refuse(self) -> None:
-        """Take no new connection; those that are open go on."""
-    def answer_no_more(self) -> None:
-        """Answer TEMPFAIL to whatever comes from now on."""
-    def connections(self) -> int:
+    def wait(self, seconds: float | None) -> tuple[int, int | None]:
+        """Wait for an event: one of the EVENT_ numbers, and with EVENT_SIGNAL which signal."""
+    def stop_accepting(self) -> None:
+        """Accept no more connections; those that are open go on."""
+    def answer_tempfail(self) -> None:
+        """From now on, answer everything with TEMPFAIL."""
+    def open_connections(self) -> int:
         """How many connections are open, silent ones included."""
-    def abandon(self) -> None:
-        """In a forked process: give up signals, socket and connections."""
+    def disown_in_child(self) -> None:
+        """In a forked process: leave signals, socket and connections to the parent."""
     def finish(self) -> int:
         """Stop libmilter and wait until its main loop has ended (smfi_stop)."""
 
-EVENT_INTERRUPTED: Final[int]
+def make_service(*, name: str, handlers: Handlers, report: Callable[[int, str, BaseException | str], None]) -> Service:
+    """Make a service; `report` logs what happens to connections."""
+
 EVENT_NOTHING: Final[int]
+EVENT_INTERRUPTED: Final[int]
+EVENT_SIGNAL: Final[int]
 EVENT_STOP_REQUESTED: Final[int]
 EVENT_ENDED: Final[int]
 
-SHARE_SLOT: Final[int]
+BALANCE_SLOT: Final[int]
+
+# By the name of a step: the bit "is not sent" (SMFIP_NO*), the bit "gets no reply" (SMFIP_NR_*), all bits of the
+# protocol that a handler for the step decides, and the stage at which its macros are sent (SMFIM_*).
+NOT_SENT: Final[dict[str, int]]
+NO_REPLY: Final[dict[str, int]]
+DECIDED_BITS: Final[dict[str, int]]
+MACRO_STAGE: Final[dict[str, int]]
 
 def encode_reply(
     status: int, code: int, xcode: str | None, text: tuple[str, ...]

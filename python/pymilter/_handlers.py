@@ -5,9 +5,10 @@ from collections.abc import Callable, Mapping
 from types import FunctionType, MethodType
 from typing import Any, Final
 
-from pymilter._negotiate import ALWAYS_SENT, BYTES_HOOKS, MUTE_BITS, SKIP_BITS
+from pymilter._core import DECIDED_BITS, NOT_SENT
+from pymilter._negotiate import ALWAYS_SENT, BYTES_HOOKS
 
-NAMES: Final = (*SKIP_BITS, *ALWAYS_SENT, *(f"{name}_bytes" for name in BYTES_HOOKS), "negotiate", "begin_message")
+NAMES: Final = (*NOT_SENT, *ALWAYS_SENT, *(f"{name}_bytes" for name in BYTES_HOOKS), "negotiate", "begin_message")
 
 
 class Handlers:
@@ -40,7 +41,5 @@ class Handlers:
         bits = 0
         for name in self.own:
             step = name.removesuffix("_bytes")
-            bits |= SKIP_BITS.get(step, 0) | MUTE_BITS.get(step, 0)
-        if "unknown" in self.own:
-            bits |= SKIP_BITS["data"] | MUTE_BITS["data"]
+            bits |= DECIDED_BITS.get(step, 0)
         return bits

@@ -46,13 +46,13 @@ class RunningLoop:
 
     def __init__(
         self,
-        core_filter: _core.Filter,
+        service: _core.Service,
         *,
         noreply_over_tcp: bool = True,
         signal_grace: float = SIGNAL_GRACE,
         hooks: Hooks = NO_HOOKS,
     ) -> None:
-        self._filter = core_filter
+        self._service = service
         self._hooks = hooks
         self._noreply_over_tcp = noreply_over_tcp
         self._signal_grace = signal_grace
@@ -83,11 +83,11 @@ class RunningLoop:
             if signals:
                 # Python runs handlers in the main thread. Where that starts the filter, they must not interrupt it
                 # before somebody stops the filter again; where it does something else, they need not wait.
-                self._filter.watch_signals(hold=_is_main_thread(), reloads=self._hooks.on_reload is not None)
+                self._service.watch_signals(hold=_is_main_thread(), reloads=self._hooks.on_reload is not None)
             try:
                 yield
             except BaseException:
-                self._filter.leave_signals()
+                self._service.leave_signals()
                 raise
 
     def start(self, listener: sockets.socket) -> None:
@@ -100,10 +100,10 @@ class RunningLoop:
         try:
             # All that handlers may ask for is there before the first one can run: a client may be waiting.
             RunningLoop.running = RunningLoop._begun = self
-            warning = self._filter.start(
+            warning = self._service.start(
                 listener.fileno(),
-                mute_over_tcp=self._noreply_over_tcp,
-                tell_connections=logger.isEnabledFor(logging.DEBUG),
+                no_reply_over_tcp=self._noreply_over_tcp,
+                log_connections=logger.isEnabledFor(logging.DEBUG),
             )
         except BaseException:
             RunningLoop.running = None
@@ -119,16 +119,16 @@ class RunningLoop:
         started = time.monotonic() + STARTING
         while True:
             renew_every = RENEW_EVERY_AT_START if time.monotonic() < started else RENEW_EVERY
-            event = self._filter.wait(None if is_main else renew_every)
+            event, number = self._service.wait(None if is_main else renew_every)
             if event in (_core.EVENT_NOTHING, _core.EVENT_INTERRUPTED):
                 continue
-            if event == _core.EVENT_ENDED + signal.SIGHUP and self._hooks.on_reload is not None:
+            if number == signal.SIGHUP and self._hooks.on_reload is not None:
                 self._reload(self._hooks.on_reload)
                 continue
-            if event > _core.EVENT_ENDED:
+            if number is not None:
                 self._grace = max(self._grace, self._signal_grace)
-                logger.info("stopping on %s", signal.Signals(event - _core.EVENT_ENDED).name)
-            elif event == _core.EVENT_ENDED and self._filter.finish() == 0:
+                logger.info("stopping on %s", signal.Signals(number).name)
+            elif event == _core.EVENT_ENDED and self._service.finish() == 0:
                 # libmilter has a thread that takes these signals too, and does not tell which one it was.
                 logger.info("stopping on a signal that libmilter has taken")
                 _thread.interrupt_main(signal.SIGTERM)
@@ -162,7 +162,7 @@ class RunningLoop:
         else:
             self._grace = max(self._grace, grace)
         self._for_connections = for_connections
-        self._filter.request_stop()
+        self._service.request_stop()
 
     def finish(self, grace: float | None = None) -> int:
         """Stop libmilter's loop; the second time nothing happens. Returns what smfi_main returned.
@@ -180,7 +180,7 @@ class RunningLoop:
                     if left := _core.messages_under_way():
                         logger.warning("%d messages are under way at the end, and may get no answer", left)
                     self._remove_socket()
-                    self._result = self._filter.finish()
+                    self._result = self._service.finish()
                     RunningLoop.running = None
                     logger.info("stopped listening on %s", self.address)
                     self._call_on_stop()
@@ -209,19 +209,19 @@ class RunningLoop:
         if _core.is_in_callback():
             # libmilter's threads have signals blocked, but here this thread is the only one to take them.
             signal.pthread_sigmask(signal.SIG_SETMASK, self._mask)
-        self._filter.abandon()
+        self._service.disown_in_child()
 
     def _drain(self, grace: float) -> None:
         if grace <= 0:
             return
         self._remove_socket()
-        self._filter.refuse()
+        self._service.stop_accepting()
         if self._refusing is not None:
             self._refusing()
         if not self._is_quiet_within(grace):
             logger.warning("%d messages are still under way after %g s: TEMPFAIL", _core.messages_under_way(), grace)
             _core.end_messages()
-            self._filter.answer_no_more()
+            self._service.answer_tempfail()
         # No message begins any more.
         until = time.monotonic() + TEMPFAIL_TIME
         while _core.messages_under_way() + _core.messages_too_late() > 0 and time.monotonic() < until:
@@ -230,7 +230,7 @@ class RunningLoop:
     def _is_quiet_within(self, seconds: float) -> bool:
         """Wait until nothing that is to be waited for is or can get under way; false when that takes too long."""
         self._until = time.monotonic() + seconds
-        while (self._for_connections and self._filter.connections() > 0) or not _core.end_messages_when_none():
+        while (self._for_connections and self._service.open_connections() > 0) or not _core.end_messages_when_none():
             if time.monotonic() >= self._until:
                 return False
             time.sleep(LOOK_EVERY)

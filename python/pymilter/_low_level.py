@@ -29,13 +29,13 @@ class Program:
         self.connection: str | None = None
         self.factory: Callable[[], Base] | None = None
         self.listener: socket.socket | None = None
-        self.filter: _core.Filter | None = None
+        self.handlers: _core.Handlers | None = None  # once main() runs
 
     def set_callback(self, step: str, callback: Callback | None) -> Callback | None:
         if callback is not None and not callable(callback):
             raise TypeError(f"the callback for {step} must be callable or None, not {type(callback).__name__}")
-        if self.filter is not None:
-            self.filter.set_function(step, callback)
+        if self.handlers is not None:
+            self.handlers.set_function(step, callback)
         earlier = self.callbacks.get(step)
         self.callbacks[step] = callback
         return earlier
@@ -53,20 +53,21 @@ class Program:
         return listener
 
     def run(self, rmsock: bool = False) -> None:
-        if self.filter is not None:
+        if self.handlers is not None:
             raise MilterError("main() can run only once in a process: start another process for another run")
         if self.name is None:
             raise MilterError("there is no filter to run: call register() first")
-        core_filter = _core.make_filter(name=self.name, exception_policy=self.policy, report=report)
-        core_filter.set_actions(sum(Action))
+        handlers = _core.make_handlers(exception_policy=self.policy)
+        handlers.set_actions(sum(Action))
         for step, callback in self.callbacks.items():
-            core_filter.set_function(step, callback)
+            handlers.set_function(step, callback)
         if self.factory is not None:
-            core_filter.use_methods(self.factory, Plans(classic_plan_of))
-        loop = RunningLoop(core_filter)
+            handlers.use_methods(self.factory, Plans(classic_plan_of))
+        service = _core.make_service(name=self.name, handlers=handlers, report=report)
+        loop = RunningLoop(service)
         with loop.starting(signals=True), self.listener or self.open(rmsock) as listener:
-            core_filter.register(timeout=self.timeout)
-            self.filter = core_filter
+            service.register(timeout=self.timeout)
+            self.handlers = handlers
             loop.start(listener)
         self.listener = None
         try:

@@ -75,7 +75,7 @@ def _plan_of(handlers: Handlers) -> Plan:
         actions=handlers._wanted_actions,
         protocol=options_of(handlers),
         steps=list(wishes.steps),
-        mute=list(wishes.mute),
+        no_reply=list(wishes.no_reply),
         negotiates=wishes.negotiates,
         has_begin=wishes.begins and begins_messages(handlers),
         text=dict(wishes.text),

@@ -83,14 +83,15 @@ class Server:
         self._access = parse_access(socket_mode, socket_owner, socket_group)
         self._user = user_number(user)
         self._group = group_number(group)
-        self._filter = _core.make_filter(
+        handlers = _core.make_handlers(exception_policy=exception_policy)
+        handlers.use_methods(factory, Plans())
+        self._service = _core.make_service(
             name=name if name is not None else getattr(factory, "__name__", "pymilter"),
-            exception_policy=exception_policy,
+            handlers=handlers,
             report=report,
         )
-        self._filter.use_methods(factory, Plans())
         self._loop = RunningLoop(
-            self._filter,
+            self._service,
             noreply_over_tcp=noreply_over_tcp,
             signal_grace=grace,
             hooks=Hooks(on_start, on_stop, on_reload),
@@ -113,7 +114,7 @@ class Server:
             try:
                 drop_privileges(self._user, self._group)
                 when_unprivileged()
-                self._filter.register(timeout=self._timeout)
+                self._service.register(timeout=self._timeout)
                 self._loop.start(listener)
             except BaseException:
                 discard_listener(listener)
@@ -179,8 +180,8 @@ class Server:
     def _serve_as(self, worker: Worker, max_messages: int | None, max_rss: int | None) -> None:
         """Serve the supervisor's socket until it says that it is enough, or has gone."""
         with self._loop.starting(signals=True), worker.listener() as listener:
-            self._filter.register(timeout=self._timeout)
-            worker.use_share(partial(self._filter.use_share, patience=_shares.PATIENCE))
+            self._service.register(timeout=self._timeout)
+            worker.use_share(partial(self._service.join_balance, patience=_shares.PATIENCE))
             self._loop.start(listener)
         worker.watch(lambda retire: self._stop_worker(worker, retire), spent_when(max_messages, max_rss))
         try:

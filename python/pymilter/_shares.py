@@ -5,7 +5,7 @@ import os
 import tempfile
 from typing import Final
 
-from pymilter._core import SHARE_SLOT
+from pymilter._core import BALANCE_SLOT
 
 # A connection waits so long, in seconds, for a worker that has fewer than the one that could take it at once.
 PATIENCE: Final = 0.01
@@ -36,8 +36,8 @@ class Shares:
         count = 2 * workers + 2
         self.descriptor = _open_memory()
         try:
-            os.ftruncate(self.descriptor, count * SHARE_SLOT)
-            self._memory = mmap.mmap(self.descriptor, count * SHARE_SLOT)
+            os.ftruncate(self.descriptor, count * BALANCE_SLOT)
+            self._memory = mmap.mmap(self.descriptor, count * BALANCE_SLOT)
         except BaseException:
             os.close(self.descriptor)
             raise
@@ -49,8 +49,8 @@ class Shares:
 
     def give_back(self, number: int) -> None:
         """Clear a slot, and let another worker have it."""
-        begin = number * SHARE_SLOT
-        self._memory[begin : begin + SHARE_SLOT] = bytes(SHARE_SLOT)
+        begin = number * BALANCE_SLOT
+        self._memory[begin : begin + BALANCE_SLOT] = bytes(BALANCE_SLOT)
         self._free.append(number)
 
     def close(self) -> None:

@@ -21,10 +21,12 @@ CORE_IMPORTERS: Final = (
     "_base",
     "_checks",
     "_constants",
+    "_handlers",
     "_library",
     "_logging",
     "_loop",
     "_low_level",
+    "_negotiate",
     "_plan",
     "_run",
     "_shares",
@@ -34,7 +36,7 @@ CORE_IMPORTERS: Final = (
 # What an extra of pyproject.toml brings, and the only file that may need it.
 OPTIONAL: Final = {"prometheus": "prometheus_client"}
 CLASSIC: Final = ("Milter", "milter", "mime")
-PURE: Final = ("_annotations", "_decorators")
+PURE: Final = ("_annotations", "_core", "_decorators")
 # What this Python has, and what later ones have that is imported there.
 STANDARD: Final = sys.stdlib_module_names | {"annotationlib"}
 

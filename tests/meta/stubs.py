@@ -50,6 +50,13 @@ def _members(tree: ast.Module | ast.ClassDef) -> dict[str, ast.stmt]:
     return members
 
 
+def _type_of(value: object) -> str:
+    if isinstance(value, dict):
+        parts = zip(*((_type_of(key), _type_of(item)) for key, item in value.items()), strict=True)
+        return f"dict[{', '.join(' | '.join(sorted(set(part))) for part in parts)}]"
+    return type(value).__name__
+
+
 def _faults_of_member(name: str, node: ast.stmt, value: Any) -> Iterator[str]:
     if isinstance(node, ast.ClassDef):
         yield from _faults_of_class(name, node, value)
@@ -57,8 +64,9 @@ def _faults_of_member(name: str, node: ast.stmt, value: Any) -> Iterator[str]:
         yield from _faults_of_function(name, node, value.__doc__, is_init=name.endswith("__init__"))
     elif isinstance(node, ast.AnnAssign):
         told = ast.unparse(node.annotation)
-        if told != f"Final[{type(value).__name__}]":
-            yield f"{name}: the stub says {told}, but it is a {type(value).__name__}"
+        true = _type_of(value)
+        if told != f"Final[{true}]":
+            yield f"{name}: the stub says {told}, but it is a {true}"
 
 
 def _faults_of_class(name: str, node: ast.ClassDef, klass: type) -> Iterator[str]:

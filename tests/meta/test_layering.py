@@ -44,10 +44,10 @@ def python(tmp_path: Path) -> Path:
         ("core/loop.cpp", "#include <Python.h>", "only through python/python.hpp"),
         ("python/context.cpp", "#include <pybind11/stl.h>", "only through python/python.hpp"),
         ("bindings/context.cpp", "#include <pybind11/functional.h>", "only through python/python.hpp"),
-        ("bindings/filter.cpp", "const py::gil_scoped_release release;", "gil_scoped_release belongs into"),
+        ("bindings/service.cpp", "const py::gil_scoped_release release;", "gil_scoped_release belongs into"),
         ("python/dispatch.cpp", "PyGILState_Ensure();", "PyGILState_Ensure belongs into"),
         ("python/context.hpp", "Py_BEGIN_ALLOW_THREADS", "Py_BEGIN_ALLOW_THREADS belongs into"),
-        ("python/filter.cpp", "auto *state = PyEval_SaveThread();", "PyEval_SaveThread belongs into"),
+        ("python/service.cpp", "auto *state = PyEval_SaveThread();", "PyEval_SaveThread belongs into"),
         ("python/dispatch.cpp", 'extern "C" void callback();', 'extern "C" belongs into'),
     ],
 )
@@ -91,12 +91,12 @@ def test_unknown_layer_is_seen(cpp: Path) -> None:
         (
             "pymilter/_negotiate.py",
             "from pymilter._constants import SKIP",
-            "may import only _annotations, _decorators of pymilter",
+            "may import only _annotations, _core, _decorators of pymilter",
         ),
         (
             "pymilter/_negotiate.py",
             "from pymilter import errors",
-            "may import only _annotations, _decorators of pymilter",
+            "may import only _annotations, _core, _decorators of pymilter",
         ),
         ("pymilter/errors.py", "from pymilter._address import Address", "may import nothing of pymilter"),
         ("pymilter/_run.py", "import dns.resolver", "has no run-time dependency"),
@@ -112,7 +112,7 @@ def test_fault_in_python_is_seen(python: Path, file: str, line: str, told: str) 
 
 
 def test_classic_module_that_goes_below_pymilter_is_seen(python: Path) -> None:
-    (python / "Milter" / "below.py").write_text('"""A module."""\nfrom pymilter._core import Filter\n')
+    (python / "Milter" / "below.py").write_text('"""A module."""\nfrom pymilter._core import Service\n')
     assert "Milter/below.py:2: imports pymilter._core" in "\n".join(python_faults(python))
 
 

@@ -232,13 +232,13 @@ def test_a_handler_that_runs_at_once_can_stop_and_fork(script: Script) -> None:
             asking = threading.Thread(target=ask)
             asking.start()
             # The loop serves, and start() has not returned yet.
-            started = _core.Filter.start
-            class Slow(_core.Filter):
-                def start(self, *args, **options):
-                    started(self, *args, **options)
-                    listening.close()
-                    answered.wait(30)
-            _core.Filter = Slow
+            started = _core.Service.start
+            def start(self, *args, **options):
+                warning = started(self, *args, **options)
+                listening.close()
+                answered.wait(30)
+                return warning
+            _core.Service.start = start
             server = Server(Filter, f"fd:{listening.fileno()}")
             server.run()
             note("stopped")

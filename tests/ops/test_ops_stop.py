@@ -133,12 +133,12 @@ def test_signals_in_the_first_moments(tmp_path: Path) -> None:
 AT_THE_START = """
         import os, signal, threading
         import pymilter._core as core
-        start_core = core.Filter.start
+        start_core = core.Service.start
         def start(self, *arguments, **options):
             start_core(self, *arguments, **options)
             os.kill(os.getpid(), {number})
             note("started")
-        core.Filter.start = start
+        core.Service.start = start
 """
 
 

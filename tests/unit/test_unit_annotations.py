@@ -136,4 +136,4 @@ def test_a_class_is_read_without_evaluating() -> None:
             def envfrom(self, mailfrom: {UNDEFINED}, *params: str) -> {UNDEFINED}: ...
     """)
     found = wishes_of(klass, Base)
-    assert (found.steps, found.mute) == (("envfrom", "header"), ("header",))
+    assert (found.steps, found.no_reply) == (("envfrom", "header"), ("header",))

@@ -18,10 +18,12 @@ made = calls = 0
 whole = {
     _core.Gather: lambda: _core.make_gather(
         piece=0, limit=1, in_memory=0, as_view=False, exceeded=(4, b"451", b"", ())),
-    _core.Plan: lambda: _core.make_plan(actions=0, protocol=0, steps=[], mute=[], negotiates=False, has_begin=False,
+    _core.Plan: lambda: _core.make_plan(actions=0, protocol=0, steps=[], no_reply=[], negotiates=False, has_begin=False,
                                         text={}, macros=[], hooks={}, gather=None, whole=None),
     _core.Whole: lambda: _core.make_whole(header_limit=1, header_exceeded=(4, b"451", b"", ())),
-    _core.Filter: lambda: _core.make_filter(name="x", exception_policy=4, report=lambda *what: None),
+    _core.Handlers: lambda: _core.make_handlers(exception_policy=4),
+    _core.Service: lambda: _core.make_service(
+        name="x", handlers=_core.make_handlers(exception_policy=4), report=lambda *what: None),
 }
 for kind in [*classes, *bases, metaclass]:
     makers = [lambda: kind.__new__(kind), lambda: object.__new__(kind), lambda: kind()]

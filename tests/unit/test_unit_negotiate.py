@@ -8,9 +8,9 @@ import pytest
 
 from pymilter import Base, Outcome, Protocol, Stage, decode, enable_protocols, nocallback, noreply, symlist
 from pymilter._decorators import HDR_LEADSPC, OPTIONAL_METHODS, RCPT_REJ
-from pymilter._negotiate import ALWAYS_SENT, MACRO_STAGES, MUTE_BITS, SKIP_BITS, SKIP_BODY, Wishes, wishes_of
+from pymilter._negotiate import ALWAYS_SENT, CAN_SKIP, MACRO_STAGE, NO_REPLY, NOT_SENT, Wishes, wishes_of
 
-SKIP_NAMES = {
+NOT_SENT_NAMES = {
     "connect": "NOCONNECT",
     "hello": "NOHELO",
     "envfrom": "NOMAIL",
@@ -21,7 +21,7 @@ SKIP_NAMES = {
     "eoh": "NOEOH",
     "body": "NOBODY",
 }
-MUTE_NAMES = {
+NO_REPLY_NAMES = {
     "connect": "NR_CONN",
     "hello": "NR_HELO",
     "envfrom": "NR_MAIL",
@@ -48,22 +48,22 @@ def wishes(klass: type[Any]) -> Wishes:
 
 
 def test_the_tables_are_libmilters() -> None:
-    assert {name: Protocol[bit] for name, bit in SKIP_NAMES.items()} == dict(SKIP_BITS)
-    assert {name: Protocol[bit] for name, bit in MUTE_NAMES.items()} == dict(MUTE_BITS)
-    assert {name: Stage[stage] for name, stage in STAGE_NAMES.items()} == dict(MACRO_STAGES)
+    assert {name: Protocol[bit] for name, bit in NOT_SENT_NAMES.items()} == dict(NOT_SENT)
+    assert {name: Protocol[bit] for name, bit in NO_REPLY_NAMES.items()} == dict(NO_REPLY)
+    assert {name: Stage[stage] for name, stage in STAGE_NAMES.items()} == dict(MACRO_STAGE)
     assert tuple(int(bit) for bit in (Protocol.SKIP, Protocol.RCPT_REJ, Protocol.HDR_LEADSPC)) == (
-        SKIP_BODY,
+        CAN_SKIP,
         RCPT_REJ,
         HDR_LEADSPC,
     )
-    assert set(OPTIONAL_METHODS) == set(SKIP_BITS)
+    assert set(OPTIONAL_METHODS) == set(NOT_SENT)
 
 
 def test_base_itself_wants_nothing() -> None:
     assert wishes(Base) == Wishes(
         steps=(),
-        mute=(),
-        protocol=sum(SKIP_BITS.values()) | SKIP_BODY,
+        no_reply=(),
+        protocol=sum(NOT_SENT.values()) | CAN_SKIP,
         text=dict.fromkeys(("connect", "hello", "envfrom", "envrcpt", "header", "unknown"), "surrogateescape"),
         macros=(),
         negotiates=False,
@@ -71,7 +71,7 @@ def test_base_itself_wants_nothing() -> None:
     )
 
 
-@pytest.mark.parametrize("name", SKIP_BITS)
+@pytest.mark.parametrize("name", NOT_SENT)
 def test_each_step_by_itself(name: str) -> None:
     def handler(self: Base, *args: object) -> Outcome:
         return None
@@ -79,12 +79,12 @@ def test_each_step_by_itself(name: str) -> None:
     def silent(self: Base, *args: object) -> None: ...
 
     answered = wishes(type("Answered", (Base,), {name: handler}))
-    mute = wishes(type("Mute", (Base,), {name: silent}))
-    absent = sum(SKIP_BITS.values()) - SKIP_BITS[name]
-    assert (answered.steps, answered.mute) == ((name,), ())
-    assert answered.protocol == absent | SKIP_BODY
-    assert (mute.steps, mute.mute) == ((name,), (name,))
-    assert mute.protocol == absent | SKIP_BODY | MUTE_BITS[name]
+    quiet = wishes(type("Quiet", (Base,), {name: silent}))
+    absent = sum(NOT_SENT.values()) - NOT_SENT[name]
+    assert (answered.steps, answered.no_reply) == ((name,), ())
+    assert answered.protocol == absent | CAN_SKIP
+    assert (quiet.steps, quiet.no_reply) == ((name,), (name,))
+    assert quiet.protocol == absent | CAN_SKIP | NO_REPLY[name]
 
 
 @pytest.mark.parametrize("name", ALWAYS_SENT)
@@ -92,26 +92,26 @@ def test_steps_that_always_come(name: str) -> None:
     def silent(self: Base) -> None: ...
 
     klass = wishes(type("Klass", (Base,), {name: silent}))
-    assert (klass.steps, klass.mute) == ((name,), ())
+    assert (klass.steps, klass.no_reply) == ((name,), ())
 
 
 @pytest.mark.parametrize(
-    ("annotation", "is_mute"),
+    ("annotation", "is_no_reply"),
     [(None, True), ("None", True), (Outcome, False), ("Outcome", False), ("Status", False), (Any, False), (int, False)],
 )
-def test_what_an_annotation_says(annotation: object, is_mute: bool) -> None:
+def test_what_an_annotation_says(annotation: object, is_no_reply: bool) -> None:
     def body(self: Base, chunk: bytes) -> None: ...
 
     body.__annotations__ = {"return": annotation}
-    assert wishes(type("Klass", (Base,), {"body": body})).mute == (("body",) if is_mute else ())
+    assert wishes(type("Klass", (Base,), {"body": body})).no_reply == (("body",) if is_no_reply else ())
 
 
 def test_no_annotation_says_nothing() -> None:
     def body(self, chunk):  # type: ignore[no-untyped-def]
         pass
 
-    assert wishes(type("Klass", (Base,), {"body": body})).mute == ()
-    assert wishes(type("Klass", (Base,), {"body": noreply(body)})).mute == ("body",)
+    assert wishes(type("Klass", (Base,), {"body": body})).no_reply == ()
+    assert wishes(type("Klass", (Base,), {"body": noreply(body)})).no_reply == ("body",)
 
 
 class Parent(Base):
@@ -137,9 +137,9 @@ class Quiet(Child):
 
 
 def test_a_subclass_wants_for_itself() -> None:
-    assert (wishes(Parent).steps, wishes(Parent).mute) == (("hello", "body"), ("hello", "body"))
-    assert (wishes(Child).steps, wishes(Child).mute) == (("hello", "body", "header"), ("hello",))
-    assert (wishes(Quiet).steps, wishes(Quiet).mute) == (("hello", "body"), ("hello",))
+    assert (wishes(Parent).steps, wishes(Parent).no_reply) == (("hello", "body"), ("hello", "body"))
+    assert (wishes(Child).steps, wishes(Child).no_reply) == (("hello", "header", "body"), ("hello",))
+    assert (wishes(Quiet).steps, wishes(Quiet).no_reply) == (("hello", "body"), ("hello",))
     assert wishes(Child).text["hello"] == "bytes"
     assert wishes(Child).macros == ((Stage.HELO, "{tls_version} i"),)
 
@@ -160,7 +160,7 @@ def test_a_bytes_hook_asks_for_its_step() -> None:
         def header_bytes(self, fld: str, val: bytes) -> Outcome:
             return None
 
-    assert (wishes(Filter).steps, wishes(Filter).mute) == (("header",), ())
+    assert (wishes(Filter).steps, wishes(Filter).no_reply) == (("header",), ())
 
 
 def test_protocol_options_are_added() -> None:

@@ -1,5 +1,5 @@
 // This process's fair share of the connections to a socket that several serve.
-#include "core/share.hpp"
+#include "core/balance.hpp"
 
 #include <poll.h>
 #include <unistd.h>
@@ -25,18 +25,18 @@ bool is_ready(int descriptor) noexcept {
 
 }  // namespace
 
-Share::~Share() {
-    if (m_gatekeeper.joinable()) {
-        m_gatekeeper.detach();  // only when leave() was never reached: the process is going down
+Balance::~Balance() {
+    if (m_watcher.joinable()) {
+        m_watcher.detach();  // only when leave() was never reached: the process is going down
     }
 }
 
-void Share::use(int descriptor, std::size_t slot, std::chrono::milliseconds patience) {
+void Balance::join(int descriptor, std::size_t slot, std::chrono::milliseconds patience) {
     m_loads.emplace(descriptor, slot);
     m_patience = patience;
 }
 
-void Share::begin(Listener &listener, Loop &loop) {
+void Balance::start(Listener &listener, Loop &loop) {
     if (!m_loads) {
         return;
     }
@@ -47,32 +47,32 @@ void Share::begin(Listener &listener, Loop &loop) {
     m_idle.resize(m_loads->size());
     m_others.resize(m_loads->size());
     const std::lock_guard<std::mutex> lock(m_mutex);
-    m_gatekeeper = std::thread([this] { keep_gate(); });
+    m_watcher = std::thread([this] { watch(); });
     m_loads->tell(m_own);
-    m_shares.store(true);
+    m_is_on.store(true);
 }
 
-void Share::leave() noexcept {
-    std::thread gatekeeper;
+void Balance::leave() noexcept {
+    std::thread watcher;
     {
         const std::lock_guard<std::mutex> lock(m_mutex);
-        if (!m_shares.exchange(false)) {
+        if (!m_is_on.exchange(false)) {
             return;
         }
         m_loads->leave();
-        gatekeeper = std::move(m_gatekeeper);
+        watcher = std::move(m_watcher);
         ring();
     }
-    gatekeeper.join();
+    watcher.join();
     m_listener->unshare();
     for (const int end : m_bell) {
         ::close(end);
     }
 }
 
-void Share::abandon() noexcept {
+void Balance::disown_in_child() noexcept {
     // The mutex may be held by a thread that is not here.
-    if (m_shares.exchange(false)) {
+    if (m_is_on.exchange(false)) {
         m_listener->put_back();
         m_listener->unshare();
         for (const int end : m_bell) {
@@ -81,12 +81,12 @@ void Share::abandon() noexcept {
     }
 }
 
-bool Share::opened() noexcept {
-    if (!m_shares.load(std::memory_order_relaxed)) {
+bool Balance::opened() noexcept {
+    if (!m_is_on.load(std::memory_order_relaxed)) {
         return false;
     }
     const std::lock_guard<std::mutex> lock(m_mutex);
-    if (!m_shares.load(std::memory_order_relaxed)) {
+    if (!m_is_on.load(std::memory_order_relaxed)) {
         return false;
     }
     ++m_own.open;
@@ -98,12 +98,12 @@ bool Share::opened() noexcept {
     return true;
 }
 
-void Share::closed() noexcept {
-    if (!m_shares.load(std::memory_order_relaxed)) {
+void Balance::closed() noexcept {
+    if (!m_is_on.load(std::memory_order_relaxed)) {
         return;
     }
     const std::lock_guard<std::mutex> lock(m_mutex);
-    if (!m_shares.load(std::memory_order_relaxed)) {
+    if (!m_is_on.load(std::memory_order_relaxed)) {
         return;
     }
     --m_own.open;
@@ -113,7 +113,7 @@ void Share::closed() noexcept {
     }
 }
 
-bool Share::is_due() const noexcept {
+bool Balance::is_due() const noexcept {
     for (std::size_t slot = 0; slot < m_loads->size(); ++slot) {
         const std::optional<Load> other = m_loads->of(slot);
         if (slot != m_loads->own() && other && other->open < m_own.open && m_idle[slot] != other->taken) {
@@ -123,7 +123,7 @@ bool Share::is_due() const noexcept {
     return true;
 }
 
-void Share::set_aside() noexcept {
+void Balance::set_aside() noexcept {
     m_is_aside = m_listener->set_aside();
     // A poll that runs still looks at the real socket; what comes of it is that nothing is there to be accepted.
     if (m_is_aside && m_watch == Watch::nothing) {
@@ -131,14 +131,14 @@ void Share::set_aside() noexcept {
     }
 }
 
-void Share::put_back() noexcept {
+void Balance::put_back() noexcept {
     if (m_listener->put_back()) {
         m_is_aside = false;
         m_loop->renew_poll();
     }
 }
 
-void Share::note_others() noexcept {
+void Balance::note_others() noexcept {
     m_since = std::chrono::steady_clock::now();
     for (std::size_t slot = 0; slot < m_loads->size(); ++slot) {
         m_others[slot] = m_loads->of(slot);
@@ -146,7 +146,7 @@ void Share::note_others() noexcept {
 }
 
 // Those that have taken nothing while a connection waited are not waited for again, until they take one.
-void Share::give_up_others() noexcept {
+void Balance::give_up_others() noexcept {
     for (std::size_t slot = 0; slot < m_loads->size(); ++slot) {
         const std::optional<Load> other = m_loads->of(slot);
         if (other && m_others[slot] && other->taken == m_others[slot]->taken) {
@@ -156,7 +156,7 @@ void Share::give_up_others() noexcept {
 }
 
 // Decides what to do about a connection that may be waiting, and what to watch next.
-void Share::look() noexcept {
+void Balance::look() noexcept {
     if (!m_is_aside) {
         m_watch = Watch::nothing;
         return;
@@ -177,7 +177,7 @@ void Share::look() noexcept {
     m_watch = m_is_aside ? Watch::time : Watch::nothing;
 }
 
-void Share::keep_gate() noexcept {
+void Balance::watch() noexcept {
     const sigset_t mask = signals_of_others();
     ::pthread_sigmask(SIG_SETMASK, &mask, nullptr);
     std::array<pollfd, 2> watched{{{m_bell[0], POLLIN, 0}, {m_listener->real(), POLLIN, 0}}};
@@ -190,7 +190,7 @@ void Share::keep_gate() noexcept {
         while (::read(m_bell[0], rung.data(), rung.size()) > 0) {
         }
         const std::lock_guard<std::mutex> lock(m_mutex);
-        if (!m_shares.load(std::memory_order_relaxed)) {
+        if (!m_is_on.load(std::memory_order_relaxed)) {
             return;
         }
         look();
@@ -198,6 +198,6 @@ void Share::keep_gate() noexcept {
     }
 }
 
-void Share::ring() noexcept { write_byte(m_bell[1], 0); }
+void Balance::ring() noexcept { write_byte(m_bell[1], 0); }
 
 }  // namespace pymilter

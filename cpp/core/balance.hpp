@@ -21,50 +21,50 @@
 
 namespace pymilter {
 
-class Share {
+class Balance {
 public:
     // One open connection, as long as it lives. Empty, at no cost, where this process shares with nobody.
-    class Place {
+    class Seat {
     public:
-        Place() = default;
-        explicit Place(Share &share) : m_share(share.opened() ? &share : nullptr) {}
-        Place(Place &&other) noexcept : m_share(std::exchange(other.m_share, nullptr)) {}
-        Place &operator=(Place &&other) noexcept {
-            std::swap(m_share, other.m_share);
+        Seat() = default;
+        explicit Seat(Balance &balance) : m_balance(balance.opened() ? &balance : nullptr) {}
+        Seat(Seat &&other) noexcept : m_balance(std::exchange(other.m_balance, nullptr)) {}
+        Seat &operator=(Seat &&other) noexcept {
+            std::swap(m_balance, other.m_balance);
             return *this;
         }
-        Place(const Place &) = delete;
-        Place &operator=(const Place &) = delete;
-        ~Place() { clear(); }
+        Seat(const Seat &) = delete;
+        Seat &operator=(const Seat &) = delete;
+        ~Seat() { clear(); }
 
         void clear() noexcept {
-            if (Share *const share = std::exchange(m_share, nullptr)) {
-                share->closed();
+            if (Balance *const balance = std::exchange(m_balance, nullptr)) {
+                balance->closed();
             }
         }
 
     private:
-        Share *m_share = nullptr;
+        Balance *m_balance = nullptr;
     };
 
-    Share() = default;
-    ~Share();
-    Share(const Share &) = delete;
-    Share &operator=(const Share &) = delete;
+    Balance() = default;
+    ~Balance();
+    Balance(const Balance &) = delete;
+    Balance &operator=(const Balance &) = delete;
 
     // Who shares: the slots of the memory behind `descriptor`, of which `slot` is this process's. A connection waits no
     // longer than `patience` for a process that has fewer than this one. Throws as Loads does.
-    void use(int descriptor, std::size_t slot, std::chrono::milliseconds patience);
-    // Begins to share, where use() was called. Before the loop runs, after the listener has its socket; both must live
+    void join(int descriptor, std::size_t slot, std::chrono::milliseconds patience);
+    // Begins to share, if join() was called. Before the loop runs, after the listener has its socket; both must live
     // until leave(). Throws std::system_error.
-    void begin(Listener &listener, Loop &loop);
+    void start(Listener &listener, Loop &loop);
     // Shares no more, before the socket is refused or libmilter ends; more than once.
     void leave() noexcept;
     // In a process forked from this one, which has this thread alone: the share is the parent's.
-    void abandon() noexcept;
+    void disown_in_child() noexcept;
 
 private:
-    enum class Watch { nothing, socket, time };  // what the gatekeeper waits for, beside the bell
+    enum class Watch { nothing, socket, time };  // what the watcher waits for, beside the bell
 
     bool opened() noexcept;
     void closed() noexcept;
@@ -76,10 +76,10 @@ private:
     void note_others() noexcept;
     void give_up_others() noexcept;
 
-    void keep_gate() noexcept;
+    void watch() noexcept;
     void ring() noexcept;
 
-    std::atomic<bool> m_shares{false};
+    std::atomic<bool> m_is_on{false};
     std::mutex m_mutex;
     std::optional<Loads> m_loads;
     std::chrono::milliseconds m_patience{};
@@ -88,10 +88,10 @@ private:
     Load m_own;
     bool m_is_aside = false;
 
-    std::thread m_gatekeeper;
-    std::array<int, 2> m_bell{-1, -1};  // a pipe; a byte in it lets the gatekeeper look
+    std::thread m_watcher;
+    std::array<int, 2> m_bell{-1, -1};  // a pipe; a byte in it lets the watcher look
     Watch m_watch = Watch::nothing;
-    std::chrono::steady_clock::time_point m_since;     // when the gatekeeper saw that a connection waits
+    std::chrono::steady_clock::time_point m_since;     // when the watcher saw that a connection waits
     std::vector<std::optional<Load>> m_others;         // at that time
     std::vector<std::optional<std::uint32_t>> m_idle;  // by slot: what it had taken when it left a connection waiting
 };

@@ -1,0 +1,76 @@
+// What pymilter._core tells of libmilter as a whole, and of what is under way in this process.
+#include <pybind11/stl.h>
+
+#include <chrono>
+#include <string>
+#include <tuple>
+
+#include "bindings/bindings.hpp"
+#include "core/libmilter.hpp"
+#include "core/traffic.hpp"
+#include "python/errors.hpp"
+#include "python/gil.hpp"
+
+namespace pymilter {
+
+namespace {
+
+std::tuple<unsigned, unsigned, unsigned> library_version() {
+    unsigned major = 0;
+    unsigned minor = 0;
+    unsigned patch = 0;
+    ::smfi_version(&major, &minor, &patch);
+    return {major, minor, patch};
+}
+
+// libmilter's own rule: major and minor of header and library must be equal.
+void check_library_version() {
+    const auto [major, minor, patch] = library_version();
+    const unsigned built_major = SM_LM_VRS_MAJOR(SMFI_VERSION);
+    const unsigned built_minor = SM_LM_VRS_MINOR(SMFI_VERSION);
+    if (major != built_major || minor != built_minor) {
+        throw py::import_error("pymilter was built with libmilter " + std::to_string(built_major) + '.' +
+                               std::to_string(built_minor) + ", but libmilter " + std::to_string(major) + '.' +
+                               std::to_string(minor) + " is installed: build pymilter again");
+    }
+}
+
+std::size_t set_max_data_size(std::size_t size) {
+#if PYMILTER_HAVE_SETMAXDATASIZE
+    return ::smfi_setmaxdatasize(size);
+#else
+    raise_milter_error("this libmilter has no smfi_setmaxdatasize, so the limit of one packet cannot be set to " +
+                       std::to_string(size));
+#endif
+}
+
+}  // namespace
+
+void bind_library(py::module_ &module) {
+    check_library_version();
+
+    module.def("version", &library_version, "Version of the libmilter in use: major, minor, patch (smfi_version).");
+    module.def(
+        "setdbg", [](int level) { ::smfi_setdbg(level); }, py::arg("level"),
+        "Level of libmilter's own debug output, 0 for none (smfi_setdbg).");
+    module.def("setmaxdatasize", &set_max_data_size, py::arg("size"),
+               "Limit of one packet in bytes; returns the one before (smfi_setmaxdatasize).");
+    module.def("messages_under_way", [] { return traffic.under_way(); }, "How many messages have begun and not ended.");
+    module.def(
+        "messages_too_late", [] { return traffic.late(); },
+        "How many have begun when none might, and have had no answer yet.");
+    module.def("end_messages", [] { traffic.close(); }, "Let no message begin any more: each gets TEMPFAIL.");
+    module.def(
+        "end_messages_when_none", [] { return traffic.close_when_empty(); },
+        "The same, but only when none is under way; false when one is.");
+    module.def("is_in_callback", &Attach::is_here, "Whether libmilter called the calling thread.");
+    module.def(
+        "shut_gate",
+        [](double seconds) {
+            const Release release;
+            return Gate::shut(std::chrono::milliseconds{static_cast<std::int64_t>(seconds * 1000)});
+        },
+        py::arg("seconds"), "Let no more callbacks in and wait for those inside; false at the deadline.");
+}
+
+}  // namespace pymilter
