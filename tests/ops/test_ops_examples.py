@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from pymilter.testing import AddHeader, Client, FilterProcess, Verdict
+from pymilter.testing import AddHeader, Client, FilterProcess, Verdict, send_message
 from support.wire import free_address
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -36,6 +36,21 @@ def scores(address: str) -> bool:
             if client.eom().edits != (AddHeader("X-Score", f"{number} elsewhere"),):
                 return False
     return True
+
+
+def test_the_first_program_of_the_readme(tmp_path: Path) -> None:
+    readme = (EXAMPLES.parent / "README.md").read_text("utf-8")
+    program = readme.partition("```python\n")[2].partition("```")[0]
+    with free_address("unix") as address:
+        path = tmp_path / "program.py"
+        path.write_text(program.replace('"inet:8890@127.0.0.1"', repr(address)), "utf-8")
+        with FilterProcess([sys.executable, str(path)], address):
+            message = b"Subject: one\r\n\r\nbody\r\n"
+            result = send_message(address, message)
+            refused = send_message(address, message, "<a@spam.example>")
+    assert result.message == b"Subject: one\r\nX-Gate: open\r\n\r\nbody\r\n\r\n-- \r\nChecked by the gate.\r\n"
+    assert refused.reply is not None
+    assert refused.reply.code == 550
 
 
 @pytest.mark.parametrize(
