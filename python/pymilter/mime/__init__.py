@@ -1,6 +1,6 @@
-"""Mail messages that are read whatever their faults, changed part by part, and written back byte for byte.
+"""Reads any mail message, however broken, changes it part by part, and writes it back byte for byte.
 
-Programs set `bad_extensions` and `virus_msg` here to change what `defang` takes for bad, and what it puts there.
+Programs set `bad_extensions` and `virus_msg` here to change which file names `defang` refuses, and its warning.
 """
 
 from email import encoders

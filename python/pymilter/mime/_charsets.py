@@ -1,4 +1,4 @@
-"""Owns looking up a charset that a sender names: without a trace of it being left, however many names there are."""
+"""Looks up a charset that a sender names, and leaves no trace of it in memory."""
 
 import codecs
 import encodings
@@ -8,9 +8,9 @@ _LONGEST_NAME = 100
 
 
 def find_codec(name: str) -> codecs.CodecInfo | None:
-    """The codec of a charset, those included that the program has registered; None for a name that has none.
+    """Return the codec of a charset, including those that the program registered; None for an unknown name.
 
-    The standard library remembers each name that it did not find, for as long as the process lives: here it forgets.
+    The standard library remembers each unknown name for the life of the process. This function makes it forget.
     """
     if len(name) > _LONGEST_NAME:
         return None
@@ -22,7 +22,7 @@ def find_codec(name: str) -> codecs.CodecInfo | None:
 
 
 def forget_unknown_charsets() -> None:
-    """Let go what the standard library remembers of names that it did not find."""
+    """Make the standard library forget the unknown names that it was asked for."""
     known: dict[str, Any] = getattr(encodings, "_cache", {})
     for name in [name for name, codec in list(known.items()) if codec is None]:
         known.pop(name, None)

@@ -25,7 +25,7 @@ class ClassicNames(SourceMessage):
         return self.get("content-transfer-encoding", None)
 
     def ismultipart(self) -> bool:
-        """Tell whether there are parts."""
+        """Return whether there are parts."""
         return self.is_multipart()
 
     def getfilename(self, failobj: Any = None) -> Any:
@@ -45,15 +45,19 @@ class ClassicNames(SourceMessage):
         return next((value for key, value in self.getnames() if key == "name"), None)
 
     def has_too_many_names(self) -> bool:
-        """Tell whether a header gives the part so many file names that not all of them are read."""
+        """Return whether a header has so many file names for the part that not all of them are read."""
         return part_names(self).too_many
 
     def getnames(self, scan_zip: bool = False) -> list[tuple[str, str | None]]:
-        """Return what may name the part's content as a file: pairs of a parameter and its value.
+        """Return everything that may be the file name of the part, as pairs of a parameter and its value.
 
-        These are all parameters of Content-Type, then ("filename", get_filename()), then other readings of the name,
-        and with `scan_zip` ("zipname", NAME) for each file in a zip file and in those in it.
-        Raises ZipUnreadableError (a zipfile.BadZipFile) for a zip file that cannot be looked into.
+        These are all parameters of Content-Type, then ("filename", get_filename()), then other readings of the name.
+
+        Args:
+            scan_zip: add ("zipname", NAME) for each file in a zip file, and in the zip files inside it.
+
+        Raises:
+            ZipUnreadableError: the zip file cannot be read; this is a zipfile.BadZipFile.
         """
         names = part_names(self)
         if scan_zip and names.is_zip:
@@ -63,7 +67,7 @@ class ClassicNames(SourceMessage):
         return list(names.pairs)
 
     def get_payload_decoded(self) -> Any:
-        """Return the payload's decoded bytes; None when there are parts."""
+        """Return the payload's decoded bytes; None if there are parts."""
         return self.get_payload(decode=True)
 
     def decode(self, filt: IO[bytes]) -> str | None:
@@ -74,7 +78,7 @@ class ClassicNames(SourceMessage):
         return self.getencoding()
 
     def get_submsg(self) -> list[Any] | None:
-        """Return the list of parts, which for a message/rfc822 is the message in it; None when there are none."""
+        """Return the list of parts, for a message/rfc822 the message in it; None if there are no parts."""
         return self.get_payload() if self.is_multipart() else None
 
     @property

@@ -1,4 +1,4 @@
-"""Content transfer encodings and charsets, decoded without ever raising and encoded without losing a byte."""
+"""Transfer encodings and charsets: any data can be decoded, and encoding loses no byte."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ _QP_UNSAFE = re.compile(rb"[^\t -<>-~]")
 
 _UU_NAMES = frozenset({"x-uuencode", "uuencode", "uue", "x-uue"})
 
-#: Codecs that are no charset of a mail: some need quadratic time, some always raise.
+#: Codecs that are not charsets of mail: some need quadratic time, some always raise.
 _NO_CHARSET = frozenset({"punycode", "idna", "unicode_escape", "raw_unicode_escape", "undefined", "mbcs", "oem"})
 
 
 def known_encoding(name: str) -> str:
-    """Return the encoding of that name if it is one that is decoded; else ""."""
+    """Return the name if it is an encoding that `decode_transfer` decodes, else ""."""
     return name if name in ("base64", "quoted-printable") or name in _UU_NAMES else ""
 
 
 def decode_transfer(data: bytes, encoding: str) -> bytes:
-    """Decode `data`, forgiving as mail clients are; an unknown encoding leaves it as it is."""
+    """Decode `data` as forgivingly as mail clients do; data in an unknown encoding is returned unchanged."""
     if encoding == "base64":
         return _decode_base64(data)
     if encoding == "quoted-printable":
@@ -44,7 +44,7 @@ def decode_transfer(data: bytes, encoding: str) -> bytes:
 
 
 def other_decodings(data: bytes, encoding: str) -> list[bytes]:
-    """Return what else than `decode_transfer` gives other decoders make of data that is not encoded as it should be."""
+    """Return the other results that other decoders have for data that is encoded incorrectly."""
     found: list[bytes] = []
     if encoding == "base64":
         if b"=" in data.rstrip(b"= \t\r\n"):
@@ -57,7 +57,7 @@ def other_decodings(data: bytes, encoding: str) -> list[bytes]:
 
 
 def uu_files(data: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """Yield name and content of each file that is uuencoded in a text."""
+    """Yield name and content of each uuencoded file in a text."""
     begin = _UU_BEGIN.search(data)
     while begin:
         if begin.group(1):
@@ -71,9 +71,9 @@ def uu_files(data: bytes) -> Iterator[tuple[bytes, bytes]]:
 
 
 def encode_transfer(data: bytes, encoding: str, eol: bytes) -> bytes:
-    """Encode `data` so that `decode_transfer` gives it back; an unknown encoding leaves it as it is.
+    """Encode `data` so that `decode_transfer` returns it; for an unknown encoding it is returned unchanged.
 
-    uuencode is not written: the caller changes the header to base64 first.
+    uuencode is not supported: the caller must change the header to base64 first.
     """
     if encoding == "base64":
         rows = (binascii.b2a_base64(data[i : i + 57], newline=False) for i in range(0, len(data), 57))
@@ -84,12 +84,12 @@ def encode_transfer(data: bytes, encoding: str, eol: bytes) -> bytes:
 
 
 def is_uuencode(encoding: str) -> bool:
-    """Tell whether `encoding` is one of the names of uuencode."""
+    """Return whether `encoding` is one of the names of uuencode."""
     return encoding in _UU_NAMES
 
 
 def decode_text(data: bytes, charset: str | None) -> str:
-    """Decode `data` from `charset`; what does not fit, or an unknown charset, gives U+FFFD for the bytes above 127."""
+    """Decode `data` from `charset`, with U+FFFD for invalid bytes; in an unknown charset, for each byte above 127."""
     return data.decode(charset_codec(charset) or "ascii", "replace")
 
 
@@ -106,30 +106,30 @@ def _word(match: re.Match[str]) -> str:
 
 
 def charset_codec(charset: str | None) -> str | None:
-    """Return Python's name of `charset`, or None when it knows none that is a charset of texts."""
+    """Return Python's name of `charset`; None if Python does not know it, or if it is not for texts."""
     info = find_codec(charset) if charset else None
     if info is None:
         return None
     try:
-        b"x".decode(info.name, "replace")  # refuses the codecs that are no text encoding, such as zip
+        b"x".decode(info.name, "replace")  # raises for codecs that are not text encodings, such as zip
     except (LookupError, ValueError):
         return None
     return None if info.name.replace("-", "_") in _NO_CHARSET else info.name
 
 
 def _decode_base64(data: bytes) -> bytes:
-    """Decode as most clients do, which read on behind padding: each padded stretch stands for itself."""
+    """Decode as most clients do: they continue after padding, and decode each padded stretch separately."""
     return b"".join([_digits(_NOT_BASE64.sub(b"", stretch)) for stretch in _PADDING.split(data)])
 
 
 def _digits(digits: bytes) -> bytes:
-    if len(digits) % 4 == 1:  # six bits are no byte
+    if len(digits) % 4 == 1:  # six bits do not make a byte
         digits = digits[:-1]
     return binascii.a2b_base64(digits + b"=" * (-len(digits) % 4))
 
 
 def _until_padded(digits: bytes) -> bytes:
-    """As binascii does: padding ends the data where it completes four digits, and is nothing elsewhere."""
+    """Decode as binascii does: padding ends the data if it completes four digits, and is ignored elsewhere."""
     try:
         return binascii.a2b_base64(digits)
     except binascii.Error:
@@ -137,9 +137,9 @@ def _until_padded(digits: bytes) -> bytes:
 
 
 def _decode_qp(data: bytes) -> bytes:
-    """Decode, with blanks behind a soft line break's sign (RFC 2045, 6.7, rule 3) and other signs that encode nothing.
+    """Decode, allowing blanks after the "=" of a soft line break (RFC 2045, 6.7, rule 3), and "=" that encode nothing.
 
-    binascii loses what follows "=" and CR, and misreads "==3C".
+    binascii loses the text after "=" and CR, and misreads "==3C".
     """
     if _QP_ODD.search(data):
         data = _QP_LONE.sub(b"=3D", _QP_SOFT_BREAK.sub(b"=\n", data))
@@ -151,7 +151,7 @@ def _decode_uu(data: bytes) -> bytes:
 
 
 def _uu_lines(data: bytes, pos: int) -> tuple[list[bytes], int]:
-    """Decode lines up to one that is none of uuencode; return also where they end."""
+    """Decode lines up to one that is not uuencoded; return them and the position where they end."""
     out: list[bytes] = []
     for match in _LINES.finditer(data, pos):
         line = match.group().rstrip(b"\r\n")
@@ -159,7 +159,7 @@ def _uu_lines(data: bytes, pos: int) -> tuple[list[bytes], int]:
             return out, match.start()
         try:
             out.append(binascii.a2b_uu(line))
-        except binascii.Error:  # a line that lies about its length: take what its first byte promises
+        except binascii.Error:  # the line is too long for its first byte, which has the length: decode that much
             size = (((line[0] - 32) & 63) * 4 + 5) // 3
             try:
                 out.append(binascii.a2b_uu(line[:size]))
@@ -172,7 +172,7 @@ def _qp_line(line: bytes, eol: bytes) -> bytes:
     body = line.rstrip(b"\r\n")
     end = line[len(body) :]
     text = _QP_UNSAFE.sub(lambda m: b"=%02X" % ord(m.group()), body)
-    if text[:1] in (b"-", b"F"):  # a line of the text must never look like a boundary, nor like mbox's "From "
+    if text[:1] in (b"-", b"F"):  # no line of the text may look like a boundary, or like the "From " of an mbox
         text = b"=%02X" % text[0] + text[1:]
     if text[-1:] in (b" ", b"\t"):
         text = text[:-1] + b"=%02X" % text[-1]

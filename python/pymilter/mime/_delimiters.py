@@ -1,4 +1,4 @@
-"""Finds the delimiter lines of a multipart, and the lines that some mail clients take for one."""
+"""Finds the delimiter lines of a multipart, and lines that only some mail clients take for delimiters."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ _MARKER_END = re.compile(rb"(--)?[ \t]*+(?:\r\n|\r|\n|\Z)")
 
 
 class Mark(NamedTuple):
-    """A line that begins as a delimiter does."""
+    """A line that begins like a delimiter."""
 
     start: int
     stop: int
-    """The end of what marks it: the boundary, or the dashes behind it."""
+    """The end of the boundary, or of the dashes after it."""
     line_end: int
     sign: bytes
-    """The line end before it: b"\\r" where a CR stands alone, b"\\n" otherwise."""
+    """The line end before it: b"\\r" for a CR alone, b"\\n" otherwise."""
     kind: Literal["part", "close", "near"]
-    """"near" is for a line that goes on otherwise than a delimiter does: by RFC 2046 it is one all the same."""
+    """"near" is a line with more text after the boundary: by RFC 2046 it is a delimiter all the same."""
 
 
 def find_marks(piece: Piece, boundary: bytes) -> list[Mark]:
@@ -45,12 +45,12 @@ def find_marks(piece: Piece, boundary: bytes) -> list[Mark]:
 
 
 def part_marks(piece: Piece, boundary: bytes) -> list[Mark]:
-    """Return the delimiters of a multipart with parts behind them, if its boundary were `boundary`."""
+    """Return the delimiters that would begin a part if the boundary of the multipart were `boundary`."""
     return [mark for mark in find_marks(piece, boundary) if mark.kind == "part"]
 
 
 def hidden_spans(piece: Piece, marks: list[Mark], others: list[Mark]) -> list[Span]:
-    """Return what lies behind each of `others` up to the next mark, but for the delimiters of multiparts inside."""
+    """Return the text from each of `others` to the next mark, unless the line is a delimiter of a multipart inside."""
     known: set[int] = set()
     inner = list(piece.parts)
     while inner:

@@ -1,4 +1,4 @@
-"""Changes texts and parts of a message so that mail clients show what was meant: encoded, labelled, in its place."""
+"""Changes the texts and parts of a message, so that mail clients show what the program meant."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from ._params import encodings
 from ._piece import EOL
 from ._source import SourceMessage
 
-#: Where a page ends: behind that, browsers show text too, but validators and signers complain.
+#: The end of a page. Browsers show text after it too, but validators and signers complain.
 _PAGE_END = re.compile(r"</(?:body|html)[\t\n\r\f ]*+>", re.IGNORECASE)
 _SEALED = frozenset({"multipart/signed", "multipart/encrypted"})
 
 
 def set_text(msg: SourceMessage, text: str, charset: str | None = None) -> None:
-    """Make a text the body, in `charset`, or else in the message's own if it can hold the text, or else in UTF-8."""
+    """Make a text the body, in `charset`; by default in the message's charset, or UTF-8 if that lacks a character."""
     if msg.is_multipart():
         make_plain(msg)
     label = charset or msg.get_content_charset() or "us-ascii"
@@ -30,7 +30,7 @@ def set_text(msg: SourceMessage, text: str, charset: str | None = None) -> None:
 
 
 def set_text_bytes(msg: SourceMessage, data: bytes, charset: str | None) -> None:
-    """Make an encoded text the body. `charset`, if it is not None, is a new label for it."""
+    """Make an encoded text the body. A `charset` that is not None is its new label."""
     if charset is not None:
         if "mime-version" not in msg and (not msg.source or msg.source.start == 0):
             msg["MIME-Version"] = "1.0"
@@ -50,12 +50,12 @@ def set_text_bytes(msg: SourceMessage, data: bytes, charset: str | None) -> None
     encoded = encode_transfer(data, coding, eol)
     if wide or coding == "binary":
         msg.set_payload_bytes(encoded)
-    else:  # as a text, whose line ends are made those of the message that it comes into
+    else:  # as a text, so that it gets the line ends of the message it is put into
         msg.set_body_text(encoded.decode("ascii", "surrogateescape"))
 
 
 def _new_coding(msg: SourceMessage, data: bytes, wide: bool, relabelled: bool) -> str:
-    """Return the Content-Transfer-Encoding for a new text: the one that there is, unless it cannot hold the text."""
+    """Return the Content-Transfer-Encoding for a new text: the present one, unless it cannot represent the text."""
     now = msg.transfer_encoding()
     fields = msg.get_all("content-transfer-encoding", [])
     if is_uuencode(now):
@@ -71,7 +71,7 @@ def _new_coding(msg: SourceMessage, data: bytes, wide: bool, relabelled: bool) -
 
 
 def _encode(text: str, charset: str) -> bytes | None:
-    """Encode a text; bytes that it has from the source (surrogates) stay. None if the charset lacks a character."""
+    """Encode a text, in which surrogates stand for bytes of the source. None if the charset lacks a character."""
     codec = charset_codec(charset)
     if codec is None and not text.isascii():
         return None
@@ -93,7 +93,7 @@ def _is_ascii_compatible(charset: str | None) -> bool:
 
 
 def make_plain(msg: SourceMessage) -> None:
-    """Take away what a header says of its body, and call it plain text."""
+    """Make an entity an empty text/plain: delete all that its header says about the body."""
     for name in {name.lower() for name in msg.keys() if name.lower().startswith("content-") or "=" in name}:  # noqa: SIM118
         del msg[name]
     msg.drop_stray_lines()
@@ -103,14 +103,14 @@ def make_plain(msg: SourceMessage) -> None:
 
 
 def replace_with_text(root: SourceMessage, part: SourceMessage, text: str) -> None:
-    """Put a text in the place of a part, which may be the message itself."""
+    """Replace a part, which may be the message itself, by a text."""
     _path(root, part)
     make_plain(part)
     set_text(part, text)
 
 
 def drop(root: SourceMessage, part: SourceMessage) -> None:
-    """Take a part out, and a multipart or message/rfc822 that then is empty as well."""
+    """Remove a part, and each multipart or message/rfc822 that is then empty."""
     *parents, _ = _path(root, part)
     while parents:
         parent = parents.pop()
@@ -124,7 +124,7 @@ def drop(root: SourceMessage, part: SourceMessage) -> None:
 
 
 def _path(root: SourceMessage, part: SourceMessage) -> list[SourceMessage]:
-    """Return the entities from the message down to a part. Raises ValueError if it is not in there."""
+    """Return the entities from the message down to a part. Raises ValueError if the part is not in the message."""
     paths = [[root]]
     while paths:
         path = paths.pop()
@@ -155,7 +155,7 @@ def append_text(root: SourceMessage, text: str, html: str | None) -> int:
 
 
 def _shown(msg: SourceMessage) -> list[SourceMessage]:
-    """Return the texts that mail clients show: no attachments, no messages in the message, nothing that is sealed."""
+    """Return the texts that mail clients show: no attachments, no attached messages, nothing signed or encrypted."""
     kind = msg.get_content_type()
     if msg.is_multipart():
         if not kind.startswith("multipart/") or kind in _SEALED:
@@ -178,7 +178,7 @@ def _append_plain(part: SourceMessage, text: str) -> None:
     except UnicodeError:
         if charset_codec(charset) == "utf-8" or not _is_ascii_compatible(charset):
             whole = data.decode(charset_codec(charset) or "ascii", "replace")
-        else:  # nobody can tell what the bytes are: leave them, and say what the charset can say
+        else:  # the bytes are not valid in the charset: keep them, and append what the charset can represent
             codec = charset_codec(charset) or "ascii"
             end = b"" if data.endswith((b"\n", b"\r")) else part.line_end()
             set_text_bytes(part, data + end + text.encode(codec, "replace"), None)
@@ -188,7 +188,7 @@ def _append_plain(part: SourceMessage, text: str) -> None:
 
 
 def _append_html(part: SourceMessage, html: str) -> None:
-    """Insert before the end of the page; characters that are not ASCII as references, which any charset can hold."""
+    """Insert before the end of the page, with references for characters that are not ASCII: they fit any charset."""
     data = decode_transfer(part.payload_bytes(), part.transfer_encoding())
     charset = part.get_content_charset()
     codec = "latin-1" if _is_ascii_compatible(charset) else charset_codec(charset) or "latin-1"

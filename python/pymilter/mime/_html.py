@@ -1,4 +1,4 @@
-"""Takes scripts out of HTML, and leaves every other character of it alone."""
+"""Removes scripts from HTML, and leaves every other character alone."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ._scripts import RAW_ENDS, WARNING, replace_spans, script_spans
 from ._sgml import SGMLParser
 from ._tags import Attributes
 
-#: How often the charsets of a text are gone through: what is taken out in one changes the text in the others.
+#: How often a text is cleaned in all its charsets: a removal in one charset changes the text in the others.
 _ROUNDS = 4
 
 
@@ -76,15 +76,15 @@ class SGMLFilter(SGMLParser):
         return j + 1 if j >= 0 else -1
 
     def _copy(self, made: str, unchanged: bool) -> None:
-        """Write the source of the token, unless a subclass has put something else in its place."""
+        """Write the source of the token, unless a subclass passed other text."""
         self.write(self.get_token_text() if unchanged else made)
 
 
 class HTMLScriptFilter(SGMLFilter):
-    """Writes `msg` in the place of each script element; `modified` then is true.
+    """Writes `msg` in place of each script element, and sets `modified`.
 
-    What is a script can depend on what follows, so that all is written by `close`. To a browser `msg` must be text or
-    a comment.
+    Whether something is a script can depend on the text after it, so everything is written by `close`. A browser must
+    read `msg` as text or as a comment.
     """
 
     modified: bool
@@ -99,23 +99,23 @@ class HTMLScriptFilter(SGMLFilter):
         self.msg = WARNING
 
     def reset(self) -> None:
-        """Forget all that was fed."""
+        """Forget everything that was fed."""
         super().reset()
         self._fed: list[str] = []
 
     def start_script(self, unused: object) -> None:
-        """Take note of a script."""
+        """Note that a script begins."""
         self.ignoring += 1
         self.modified = True
 
     def end_script(self) -> None:
-        """Write the warning, and go on copying."""
+        """Write the warning, and continue copying."""
         self.ignoring -= 1
         if not self.ignoring:
-            self.write(self.msg or "<!---->")  # what stands before and after must not become a tag
+            self.write(self.msg or "<!---->")  # the text before and after must not form a tag
 
     def report_unbalanced(self, tag: str) -> None:
-        """Copy an end tag with no start tag."""
+        """Copy an end tag without a start tag."""
         self.unknown_endtag(tag)
 
     def feed(self, data: str) -> None:
@@ -138,7 +138,7 @@ class HTMLScriptFilter(SGMLFilter):
 
 
 def clean_html(msg: MimeMessage, *, strict: bool = False) -> int:
-    """Do what `pymilter.mime.check_html` does, for a part that all mail clients read as we do."""
+    """Do what `pymilter.mime.check_html` does, in the one reading that we have of the part."""
     if msg.get_content_type() != "text/html" or msg.is_multipart():
         return 0
     encoding = msg.transfer_encoding()
@@ -161,12 +161,12 @@ def _without_scripts(data: bytes, charset: str | None) -> bytes:
         before = data
         for codec in codecs:
             data = _filter(data, codec, trusted=is_wide(codec))
-        # In all other charsets markup is ASCII, and Latin-1 keeps the other bytes. The charset may be a lie, too.
+        # In all other charsets markup is ASCII, and Latin-1 keeps the other bytes. The label may be wrong, too.
         wide = [is_wide(codec) for codec in codecs]
         data = _filter(data, "latin-1", trusted=all(wide), skip_controls=not any(wide))
         if not codecs or data == before:
             return data
-    # Made so that what is taken out in one charset leaves a script in another, and so on.
+    # The text was built so that each removal in one charset leaves a script in another.
     return WARNING.encode(codecs[0], "replace")
 
 

@@ -1,4 +1,4 @@
-"""Charsets in which a reader may take HTML whose markup is not ASCII: by a byte order mark, a label, or a <meta>."""
+"""Finds the charsets in which readers may decode HTML: from a byte order mark, the label, or a <meta>."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import re
 
 from ._decode import charset_codec
 
-#: Codecs in which the bytes of "<" do not always stand for "<". In ISO 2022 "<" is never made of other bytes.
+#: Codecs in which the byte of "<" is not always "<". In ISO 2022 no other bytes make a "<".
 _NOT_ASCII = re.compile(r"utf.?(7|16|32)|hz|cp(037|273|424|500|875|1026|1140)\b", re.IGNORECASE)
 _IN_META = re.compile(rb"charset\s{0,9}=[\s\"']{0,9}((?:[\w-]{0,20}utf-?7|hz)[\w-]{0,9})", re.IGNORECASE)
-#: Labels that Python does not know: from the Encoding standard (WHATWG), and UTF-7 as it was called at first.
+#: Labels that Python does not know: from the Encoding standard (WHATWG), and the first name of UTF-7.
 _LABELS = {
     **dict.fromkeys(("unicode", "ucs-2", "iso-10646-ucs-2", "csunicode", "unicodefeff"), "utf-16"),
     "unicodefffe": "utf-16-be",
@@ -26,7 +26,7 @@ _WIDE = re.compile(r"utf-(?:16|32)-[lb]e")
 
 
 def codecs_to_read(data: bytes, charset: str | None) -> list[str]:
-    """Return the codecs to read `data` in beside ASCII, which is always one; `charset` is the label, if any."""
+    """Return the codecs, besides ASCII, in which `data` must be read; `charset` is the label, if any."""
     found = [codec for mark, codec in _MARKS if data.startswith(mark)]
     labels = [charset, *(label.decode("ascii", "replace") for label in {*_IN_META.findall(data)})]
     for codec in map(_codec, labels):
@@ -37,9 +37,9 @@ def codecs_to_read(data: bytes, charset: str | None) -> list[str]:
 
 
 def codecs_to_show(data: bytes, charset: str | None) -> tuple[str, str]:
-    """Return the codec in which most readers see `data`, and one to write such text in, so that they see it again.
+    """Return the codec with which most readers decode `data`, and the one in which to write the result for them.
 
-    The second can be ASCII, for characters as references: where nothing is labelled, or where all was ASCII before.
+    The second is ASCII, with references for other characters, if there is no label or if all was ASCII before.
     """
     for mark, marked in (*_MARKS, (b"\xef\xbb\xbf", "utf-8")):
         if data.startswith(mark):
@@ -69,12 +69,12 @@ def _codec(label: str | None) -> str | None:
 
 
 def is_wide(codec: str) -> bool:
-    """Tell whether each character has two or four bytes, and no byte changes what those after it mean."""
+    """Return whether each character has two or four bytes, whatever bytes come before it."""
     return _WIDE.fullmatch(codec) is not None
 
 
 def decode(data: bytes, codec: str) -> tuple[str, bytes]:
-    """Return the text, for `encode`, and the half of a character that UTF-16 may end with."""
+    """Return the text, for `encode`, and the half character that may be left at the end of UTF-16."""
     if codec.startswith("utf-16-"):
         whole = len(data) & ~1
         return data[:whole].decode(codec, "surrogatepass"), data[whole:]

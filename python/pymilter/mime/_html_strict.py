@@ -1,9 +1,9 @@
-"""Writes HTML anew with nothing in it that acts: only elements and attributes that are listed here, and plain links.
+"""Rewrites HTML with nothing active in it: only the elements and attributes that are listed here, and plain links.
 
-What is written can be read in one way only, whatever the state of the reader: no element that makes markup of text or
-text of markup, no comment but the warning, each value in quotes, each "<" and ">" of the text as a reference. This is
-our own work, and no tree of elements as in other sanitizers, because the cost must be in proportion to what a sender
-writes: the tree of 80 KB of `<font color=1><p><font color=2><p>…` takes 2 GB, in each parser that follows the standard.
+Every reader sees the result alike, whatever its state: no element turns text into markup or markup into text, there is
+no comment but the warning, each value is quoted, and each "<" and ">" of the text is a reference. There is no tree of
+elements, as in other sanitizers, because the cost must stay in proportion to what a sender writes: in every parser that
+follows the standard, 80 KB of `<font color=1><p><font color=2><p>…` become a tree of 2 GB.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ LINK_ATTRIBUTES = frozenset({
     "background", "cite", "href", "longdesc", "src", "usemap",
 })  # fmt: skip
 _LINK = re.compile(r"#|(?:https?|ftp|mailto|tel|sms|cid|mid):", re.IGNORECASE | re.ASCII)
-#: Characters that no text needs, and that some readers skip or take for a change of the charset.
+#: Control characters that no text needs. Some readers skip them, or switch the charset because of them.
 _CONTROLS = re.compile("[\0-\x08\x0b\x0e-\x1f\x7f]")
 _REFERENCE = re.compile(
     r"&(?:#(?:[0-9]{1,9}|[xX][0-9a-fA-F]{1,8});?|([a-zA-Z][a-zA-Z0-9]{0,40}+(?:;|(?![a-zA-Z0-9=]))))"
@@ -47,7 +47,7 @@ _ESCAPES = {ord("&"): "&amp;", ord("<"): "&lt;", ord(">"): "&gt;", ord('"'): "&q
 
 
 def strict_html(data: bytes, charset: str | None) -> bytes:
-    """Return the HTML written anew, in a charset of which the label is still right; it stays ASCII if it was."""
+    """Return the HTML, rewritten in a charset that its label still describes. ASCII stays ASCII."""
     codec, written_in = codecs_to_show(data, charset)
     text = _CONTROLS.sub("", decode(data, codec)[0])
     writer = _Writer()
@@ -60,7 +60,7 @@ class _Writer(TokenParser):
     raw_text: ClassVar[dict[str, re.Pattern[str]]] = {
         tag: end
         for tag, end in RAW_ENDS.items()
-        if tag != "noscript"  # scripts do not run: what is shown in their place is shown
+        if tag != "noscript"  # scripts do not run, so readers show what is in it
     }
 
     def __init__(self) -> None:
@@ -93,14 +93,14 @@ class _Writer(TokenParser):
             self.pieces.append(WARNING)
 
     def handle_unterminated(self, data: str) -> None:
-        """Leave out a tag or a comment that never ends, as browsers do."""
+        """Drop a tag or a comment that never ends, as browsers do."""
 
 
 _KNOWN = ATTRIBUTES | LINK_ATTRIBUTES
 
 
 def _attribute(name: str, source: str) -> tuple[str, str | None]:
-    """Return the name, and the value as it is to be written: None if it is a link to what is not allowed."""
+    """Return the name and the value to write; the value is None for a link that is not allowed."""
     value = _CONTROLS.sub("", _REFERENCE.sub(_character, source))
     if name in LINK_ATTRIBUTES:
         value = re.sub(r"[\t\n\r]", "", value).strip(" \f")  # as browsers do
@@ -110,6 +110,6 @@ def _attribute(name: str, source: str) -> tuple[str, str | None]:
 
 
 def _character(match: re.Match[str]) -> str:
-    """Return what a reference stands for; `&copy=1` in a link is none."""
+    """Return the text that a reference stands for; `&copy=1` in a link is not a reference."""
     name = match.group(1)
     return html.unescape(match.group()) if name is None else html5.get(name, match.group())

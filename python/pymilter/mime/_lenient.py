@@ -1,4 +1,4 @@
-"""Reads a header's parameters where the email package is slow, raises, or does not see them."""
+"""Reads the parameters of headers for which the email package is slow, raises, or finds none."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ._params import _unquotevalue, collapse, content_types, parse_params, trans
 
 
 class _StrPolicy(Compat32):
-    """The email package's compat32, but for the values of 8-bit headers, which it makes objects that are no str."""
+    """The email package's compat32, except that the values of 8-bit headers are str too."""
 
     def header_fetch_parse(self, name: str, value: Any) -> Any:
         """Return the value as it is."""
@@ -22,10 +22,10 @@ _POLICY = _StrPolicy()
 
 
 class LenientMessage(Message):
-    """An `email.message.Message` whose headers and parameters can be asked for, whatever is in them.
+    """An `email.message.Message` whose headers and parameters can be read whatever they contain.
 
-    The value of a header is a str; bytes in it that are not ASCII are surrogates (PEP 383), and written as the same
-    bytes again.
+    The value of a header is a str. Bytes that are not ASCII are surrogates in it (PEP 383), and are written as the same
+    bytes.
     """
 
     _headers: list[tuple[str, Any]]
@@ -41,7 +41,7 @@ class LenientMessage(Message):
         return failobj
 
     def get_content_type(self) -> str:
-        """Return the content type in lower case, without what else stands there: comments, quotes, blanks, words."""
+        """Return the content type in lower case, without comments, quotes, blanks or other words around it."""
         value = self.get("content-type")
         if value is None:
             return self.get_default_type()
@@ -71,7 +71,7 @@ class LenientMessage(Message):
         return failobj if value is None else collapse(value).rstrip()
 
     def get_params(self, failobj: Any = None, header: str = "content-type", unquote: bool = True) -> Any:
-        """Return the parameters of a header as pairs, the value itself first, or `failobj` without that header."""
+        """Return the parameters of a header as pairs, the value itself first; `failobj` if there is no such header."""
         params = self._get_params_preserve(None, header)
         if params is None:
             return failobj
@@ -79,7 +79,7 @@ class LenientMessage(Message):
 
 
 def _readable(value: object) -> str:
-    """A header's value as text, 8-bit characters taken for UTF-8."""
+    """Return a header's value as text, with 8-bit characters read as UTF-8."""
     if isinstance(value, Header):
         return str(value)
     return str(value).encode("utf-8", "surrogateescape").decode("utf-8", "replace")

@@ -1,4 +1,4 @@
-"""MimeMessage: a message with the classic names of pymilter 1.0.5, which tells of each header it changes."""
+"""MimeMessage: a message that programs change part by part and write back, and the functions that read one."""
 
 from __future__ import annotations
 
@@ -28,37 +28,45 @@ HeaderChange = Callable[["MimeMessage", str, str | None], object]
 class MimeMessage(ClassicNames):
     """A message that can be changed part by part; what is not changed is written as it was read.
 
-    `headerchange` is None, or is called with the message, a header's name and its new value (None when the header was
-    deleted) after each change of a header of this message; those of its parts are their own. `modified` is set by the
-    changes, and may be set by programs: `ismodified` then is true.
+    `headerchange`, if it is not None, is called for each change of a header, with the message, the header's name and
+    its new value (None for a deleted header). Each part has a `headerchange` of its own. `modified` is set by every
+    change; if a program sets it, `ismodified` returns true.
     """
 
     headerchange: HeaderChange | None
     modified: bool
     removed: str | None = None
-    """What the part was called, if a warning was put in its place; otherwise None."""
+    """The name that the part had, if it was replaced by a warning; otherwise None."""
 
     def __init__(self, fp: IO[bytes] | None = None, seekable: int = 1) -> None:
-        """Make an empty message. `fp` and `seekable` are taken for old programs, and not used."""
+        """Make an empty message. `fp` and `seekable` are accepted for old programs, and ignored."""
         super().__init__()
         self.headerchange = None
 
     # -- changes
 
     def __setitem__(self, name: str, value: Any) -> None:
-        """Add a header at the end. A newline in the value starts a folded line; ValueError for a name that is none."""
+        """Add a header at the end. A newline in the value starts a folded line.
+
+        Raises:
+            ValueError: `name` is not the name of a header.
+        """
         _check_name(name)
         value = _in_one_field(value)
         super().__setitem__(name, value)
         self._changed(name, str(value))
 
     def __delitem__(self, name: str) -> None:
-        """Delete all headers of that name; `headerchange` is called while they are still there, as in 1.0.5."""
+        """Delete all headers of that name. `headerchange` is called before they are gone, as in 1.0.5."""
         self._changed(name, None)
         super().__delitem__(name)
 
     def replace_header(self, _name: str, _value: Any) -> None:
-        """Give the first header of that name another value, in its place. Raises KeyError when there is none."""
+        """Give the first header of that name another value, in its place.
+
+        Raises:
+            KeyError: there is no such header.
+        """
         if _name not in self:
             raise KeyError(_name)
         _value = _in_one_field(_value)
@@ -67,18 +75,24 @@ class MimeMessage(ClassicNames):
         self._changed(_name, str(_value))
 
     def set_boundary(self, boundary: str) -> None:
-        """Change the boundary parameter of Content-Type. Raises email.errors.HeaderParseError without that header."""
+        """Change the boundary parameter of Content-Type.
+
+        Raises:
+            email.errors.HeaderParseError: there is no Content-Type.
+        """
         if "content-type" in self:
             self._changed("Content-Type", None)
         super().set_boundary(boundary)
         self._changed("Content-Type", str(self["content-type"]))
 
     def set_payload(self, val: Any, charset: Any = None) -> None:
-        """Set the payload: a list of parts, or a text, which `charset` encodes.
+        """Set the payload.
 
-        A text reads back as it was written: it is encoded as Content-Transfer-Encoding says, or that is changed; one
-        with characters that the message's charset lacks makes it UTF-8. Line ends are written as the source's. In the
-        place of parts, a text makes the message text/plain. Bytes are written as they are.
+        Args:
+            val: a list of parts, bytes, which are written as they are, or a text. A text reads back unchanged: it is
+                encoded according to Content-Transfer-Encoding, or that header is changed. It gets the line ends of the
+                message. A text that replaces parts makes the message text/plain.
+            charset: the charset of the text. By default it is that of the message, or UTF-8 if that lacks a character.
         """
         self.modified = True
         if not isinstance(val, str):
@@ -91,26 +105,35 @@ class MimeMessage(ClassicNames):
         set_text(self, val, None if charset is None else str(charset))
 
     def append_text(self, text: str, html: str | None = None) -> int:
-        """Append a text to each text part that mail clients show; return how many there are.
+        """Append a text to each text part that mail clients show.
 
-        `html` is for the text/html parts, where it is put before the end of the page; by default it is the text,
-        escaped. Attachments, attached messages and what is signed or encrypted as a whole are left alone. What was
-        base64 or quoted-printable is so again; a part becomes UTF-8 if its charset lacks a character.
+        Attachments, attached messages, and parts that are signed or encrypted as a whole are left alone. The transfer
+        encoding stays. A part becomes UTF-8 if its charset lacks a character.
+
+        Args:
+            text: the text.
+            html: what to append to text/html parts instead, before the end of the page; by default the text, escaped.
+
+        Returns:
+            The number of parts that were changed.
         """
         return append_text(self, text, html)
 
     def drop(self, part: MimeMessage) -> None:
-        """Take a part out, and what is empty then; without any part, the message becomes an empty text.
+        """Remove a part, and each multipart that is then empty. If no part is left, the message becomes an empty text.
 
-        Raises ValueError if `part` is not in this message.
+        Raises:
+            ValueError: `part` is not in this message.
         """
         drop(self, part)
 
     def replace_with_text(self, part: MimeMessage, text: str) -> None:
-        """Put a text/plain in the place of a part, which may be this message itself.
+        """Replace a part, which may be this message itself, by a text/plain.
 
-        Its headers stay, but for those whose names begin with Content-. Raises ValueError if `part` is not in this
-        message.
+        Its headers stay, except those whose names begin with Content-.
+
+        Raises:
+            ValueError: `part` is not in this message.
         """
         replace_with_text(self, part, text)
 
@@ -120,7 +143,7 @@ class MimeMessage(ClassicNames):
             self.headerchange(self, name, value)
 
     def ismodified(self) -> bool:
-        """Tell whether anything was changed in this message or one of its parts."""
+        """Return whether anything was changed in this message or one of its parts."""
         if self.modified or not self.source:
             return self.modified or bool(self._headers)
         if not self.has_source_header() or not self.has_source_margins():
@@ -134,15 +157,20 @@ class MimeMessage(ClassicNames):
     # -- writing
 
     def as_bytes(self, unixfrom: bool = False, policy: Any = None) -> bytes:
-        """Return the message: the source's bytes for all that was not changed. With `policy`, the email package's."""
+        """Return the message, with the source's bytes for all that was not changed.
+
+        Args:
+            unixfrom: write a "From " line before the message.
+            policy: if given, the email package writes the message with it.
+        """
         if policy is not None:
             return super().as_bytes(unixfrom, policy)
         return message_bytes(self, unixfrom)
 
     def as_string(self, unixfrom: bool = False, maxheaderlen: int = 0, policy: Any = None) -> str:
-        """Return the message as text: as it is when that is ASCII (its line ends LF), else as the email package does.
+        """Return the message as text: unchanged but for LF as line ends if it is ASCII, else as the email package does.
 
-        Where the email package fails, the text is read as UTF-8, with U+FFFD for what is not.
+        If the email package fails, the bytes are decoded as UTF-8, with U+FFFD for what is not UTF-8.
         """
         if policy is None and not maxheaderlen:
             whole = self.as_bytes(unixfrom)
@@ -155,12 +183,12 @@ class MimeMessage(ClassicNames):
             return self.as_bytes(unixfrom).decode("utf-8", "replace")
 
     def dump(self, file: IO[bytes], unixfrom: bool = False) -> None:
-        """Write the message to a binary file; `unixfrom` asks for a "From " line before it."""
+        """Write the message to a binary file, with `unixfrom` after a "From " line."""
         write_message(self, file.write, unixfrom)
 
 
 class MimeGenerator(BytesGenerator):
-    """A generator of the email package that writes each MimeMessage with its source's bytes."""
+    """A generator of the email package that writes each MimeMessage with the bytes of its source."""
 
     def _write(self, msg: Message) -> None:
         if isinstance(msg, MimeMessage):
@@ -170,10 +198,17 @@ class MimeGenerator(BytesGenerator):
 
 
 def message_from_file(fp: IO[bytes], limits: Limits | None = None) -> MimeMessage:
-    """Read a message from a binary file, from where it stands to its end.
+    """Read a message from a binary file, from the current position to the end.
 
-    Never raises for the message's content: faults are in `defects`, and what passes `limits` is left whole, its
-    `too_complex` set. Raises TypeError when the file gives text.
+    The content of a message never makes it raise: faults are listed in `defects`, and a part that exceeds `limits` is
+    left whole, with `too_complex` set.
+
+    Args:
+        fp: the file.
+        limits: how much of the structure is followed; by default `Limits()`.
+
+    Raises:
+        TypeError: the file was opened in text mode.
     """
     data = fp.read()
     if not isinstance(data, bytes | bytearray | memoryview):
@@ -182,7 +217,7 @@ def message_from_file(fp: IO[bytes], limits: Limits | None = None) -> MimeMessag
 
 
 def message_from_binary_file(fp: IO[bytes], *args: Any, **kws: Any) -> Any:
-    """email.message_from_binary_file; with MimeMessage or a subclass as `_class`, that class reads the file itself."""
+    """Call email.message_from_binary_file; with MimeMessage or a subclass as `_class`, read byte for byte."""
     cls = args[0] if args else kws.get("_class")
     if isinstance(cls, type) and issubclass(cls, SourceMessage):
         return cls.from_bytes(fp.read())

@@ -1,4 +1,4 @@
-"""File names in a part's header, in every reading that some mail client has, and which of them are dangerous."""
+"""Finds the file names in a part's header as each mail client reads them, and the dangerous ones among them."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from ._piece import stray_text
 from ._scan import parameter, value_readings
 from ._source import SourceMessage
 
-#: File name extensions that Windows runs, or opens with something that runs them: those of pymilter 1.0.5, then what
-#: Gmail (https://support.google.com/mail/answer/6590) and Outlook ("Blocked attachments in Outlook") do not let in.
+#: File name extensions that Windows runs, or opens with a program that runs the file: those of pymilter 1.0.5, then the
+#: ones that Gmail (https://support.google.com/mail/answer/6590) and Outlook ("Blocked attachments in Outlook") block.
 extlist = (
     "ade,adp,asd,asx,asp,bas,bat,chm,cmd,com,cpl,crt,dll,exe,hlp,hta,inf,ins,isp,js,jse,lnk,mdb,mde,msc,msi,msp,"
     "mst,ocx,pcd,pif,reg,scr,sct,shs,url,vb,vbe,vbs,wsc,wsf,wsh,"
@@ -25,7 +25,7 @@ extlist = (
     "pyw,pyz,pyzw,scf,search-ms,settingcontent-ms,shb,sys,theme,tmp,udl,vbp,vhd,vhdx,vsmacros,vsw,vxd,webpnp,"
     "website,ws,wsb,xbap,xll,xnk"
 )
-#: The same with their dots. A program may change the list, or set another one in pymilter.mime (or mime).
+#: The same with their dots. A program may change this list, or set another one in pymilter.mime (or mime).
 bad_extensions: list[str] = ["." + extension for extension in extlist.split(",")]
 
 _ZIP_TYPES = frozenset(
@@ -33,11 +33,11 @@ _ZIP_TYPES = frozenset(
 ) | {"multipart/x-zip"}
 _FOLD = re.compile(r"\n[ \t]*+")
 _NAME = parameter("(?:file)?name")
-#: What Windows drops at the end of a file name, and quotes that a mail client may drop.
+#: Characters that Windows drops at the end of a file name, and quotes that a mail client may drop.
 _DROPPED_AT_END = " .\t\r\n\v\f\"'\x00"
-#: Of characters that show nothing: format and control characters, what could not be decoded, ...
+#: Invisible characters, by category: format and control characters, bytes that could not be decoded, ...
 _UNSEEN_CATEGORIES = frozenset({"Cf", "Cc", "Cs", "Zl", "Zp"})
-#: ... and those that Unicode counts among the letters and marks (Default_Ignorable_Code_Point).
+#: ... and those that Unicode classes as letters and marks (Default_Ignorable_Code_Point).
 _UNSEEN = re.compile(
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0f\uffa0\ufffd\U000e0100-\U000e01ef]"
 )
@@ -47,18 +47,18 @@ _TAIL = 100
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """What a part's header says about file names."""
+    """The file names in a part's header."""
 
     pairs: list[tuple[str, str | None]]
     is_zip: bool
     too_many: bool = False
-    """Whether a header has more names than are read."""
+    """Whether a header has more names than were read."""
 
 
 def check_ext(name: str | None) -> str | None:
-    """Return `name` when its extension is in `bad_extensions`, else None ("" for "").
+    """Return `name` if its extension is in `bad_extensions`, else None ("" for "").
 
-    What Windows does not take into the name is not looked at: blanks and dots at its end, and what follows a NUL.
+    Blanks and dots at the end, and everything after a NUL, are ignored, as by Windows.
     """
     from pymilter.mime import bad_extensions as extensions  # at the call: programs set it there
 
@@ -69,7 +69,7 @@ def check_ext(name: str | None) -> str | None:
 
 
 def is_zip_name(name: str) -> bool:
-    """Tell whether a file of that name is opened as a zip file."""
+    """Return whether a file of that name is opened as a zip file."""
     return any(reading.endswith(".zip") for reading in _readings(name))
 
 
@@ -81,16 +81,16 @@ def _readings(name: str) -> Iterator[str]:
     yield lower.removesuffix("::$data").rstrip(_DROPPED_AT_END)  # the same file, to NTFS
     if not (name.isascii() and name.isprintable()):
         seen = "".join(char for char in name if unicodedata.category(char) not in _UNSEEN_CATEGORIES)
-        # Full-width letters and the like: programs that use Windows' old character sets get the plain ones.
+        # Windows programs that use old character sets read full-width letters and the like as the plain ones.
         plain = unicodedata.normalize("NFKC", _UNSEEN.sub("", seen)[-_TAIL:])
         yield plain.lower().rstrip(_DROPPED_AT_END)
 
 
 def part_names(msg: SourceMessage) -> Names:
-    """Return what names the part: the parameters of Content-Type, the file name, then what is read in other ways.
+    """Return the possible names of a part: the parameters of Content-Type, the file name, then other readings.
 
-    Mail clients do not agree which one counts when a header or a parameter is there twice, and many decode RFC 2047
-    words in parameters: so all of these are there.
+    Mail clients disagree about which one counts if a header or a parameter occurs twice, and many decode RFC 2047 words
+    in parameters, so all of these are included.
     """
     pairs: list[tuple[str, str | None]] = []
     others: list[str] = []

@@ -1,6 +1,6 @@
-"""Parameters of Content-Type and Content-Disposition, read in linear time and whatever their faults.
+"""Reads the parameters of Content-Type and Content-Disposition in linear time, however broken they are.
 
-The stdlib's reader takes quadratic time on some of them in Python before 3.11.14, and raises on others.
+The stdlib needs quadratic time for some of them in Python before 3.11.14, and raises for others.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ _QUOTED = re.compile(r'"(?:[^"\\]|\\.)*+"', re.DOTALL)
 _BOUNDARY = parameter("boundary")
 _TYPE = re.compile(r"""([^\x00-\x20()<>@,;:\\"'/\[\]?=]+)["'\s]*+/["'\s]*+([^\x00-\x20()<>@,;:\\"'/\[\]?=]+)""")
 _TOKENS = re.compile(r"""[^\x00-\x20()<>@,;:\\"'/\[\]?=]++""")
-#: A type or an encoding does not lie behind more text than this.
+#: A type or an encoding is not searched for beyond this many characters.
 _LONGEST_HEAD = 1000
 _FAULTS = (ValueError, LookupError, TypeError, AttributeError, OverflowError)
 
-#: Longer values are not kept: they would stay in memory when their message is gone.
+#: Longer values are not cached: they would stay in memory after their message is gone.
 _MOST_KEPT = 2000
 
 #: A parameter's value: text, or charset, language and text of RFC 2231.
@@ -32,7 +32,7 @@ ParamValue = str | tuple[str | None, str | None, str]
 
 
 def _parseparam(s: str) -> list[str]:
-    """Split a header value at the semicolons outside quotes; names in lower case, blanks around "=" dropped."""
+    """Split a header value at the semicolons outside quotes; make names lower case, and drop blanks around "="."""
     text = str(s)
     pieces = []
     begin = 0
@@ -62,7 +62,7 @@ def _parse_params(value: str) -> tuple[tuple[str, ParamValue], ...]:
     plain: list[tuple[str, str]] = []
     for piece in _parseparam(value):
         name, _, text = piece.partition("=")
-        quoted = _QUOTED.match(text.strip())  # a quoted string ends at its quote, whatever follows
+        quoted = _QUOTED.match(text.strip())  # a quoted string ends at its closing quote, whatever comes after it
         plain.append((name.strip(), quoted.group() if quoted else text.strip()))
     try:
         return tuple(decode_params(plain))
@@ -70,16 +70,16 @@ def _parse_params(value: str) -> tuple[tuple[str, ParamValue], ...]:
         return tuple(plain)
 
 
-_kept_params = lru_cache(maxsize=16)(_parse_params)  # one message's header is asked for many things
+_kept_params = lru_cache(maxsize=16)(_parse_params)  # one header is read many times
 
 
 def unquote(s: str) -> str:
-    """Take the quotes, or the angle brackets, off a value."""
+    """Remove the quotes, or the angle brackets, around a value."""
     return _unquote(s)
 
 
 def _unquotevalue(value: ParamValue) -> ParamValue:
-    """Take the quotes off a parameter's value, which may be the three parts of RFC 2231."""
+    """Remove the quotes around a parameter's value, which may be the three parts of RFC 2231."""
     if isinstance(value, tuple):
         return value[0], value[1], _unquote(value[2])
     return _unquote(value)
@@ -94,7 +94,7 @@ def collapse(value: ParamValue) -> str:
 
 
 def content_types(value: str) -> list[str]:
-    """Return what clients take for the type in a Content-Type field, in lower case, the best reading first."""
+    """Return the content types that clients may read in a Content-Type field, in lower case, the best first."""
     heads = (without_comments(value).partition(";")[0], value.partition(";")[0])
     found = [f"{main}/{sub}".lower() for head in heads for main, sub in _TYPE.findall(head[:_LONGEST_HEAD])]
     return list(dict.fromkeys(found))
@@ -107,9 +107,9 @@ def transfer_encoding(value: object) -> str:
 
 
 def encodings(value: str) -> list[str]:
-    """Return what clients take for a Content-Transfer-Encoding, the best reading first; "" is one that encodes nothing.
+    """Return the encodings that clients may read in a Content-Transfer-Encoding, the best first; "" means none.
 
-    Who does not know comments or quotes finds no encoding in a value that has them.
+    A client that does not understand comments or quotes finds no encoding in a value that has them.
     """
     heads = (without_comments(value), value)
     words = [words for head in heads if (words := [word.lower() for word in _TOKENS.findall(head[:_LONGEST_HEAD])])]
@@ -124,18 +124,19 @@ def encodings(value: str) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """What a header says about its body: enough to find the parts."""
+    """The fields of a header that are needed to find the parts."""
 
     type: str
     boundaries: tuple[bytes, ...]
-    """Of a multipart: in every reading, the best first."""
+    """The possible boundaries of a multipart, the best first."""
     encoding: str
 
 
 def read_content(fields: Iterable[tuple[str, object]], default_type: str, junk: bytes = b"") -> Content:
-    """Read Content-Type and Content-Transfer-Encoding. The first field of each counts; another may have the boundary.
+    """Read Content-Type and Content-Transfer-Encoding.
 
-    `junk` is the text of the lines among the fields that are none: a boundary may be there as well.
+    The first field of each counts, but a boundary may be in another one, or in `junk`: the text of the lines between
+    the fields that are not fields.
     """
     kind, encoding = "", None
     values: list[str] = []
@@ -156,7 +157,7 @@ def read_content(fields: Iterable[tuple[str, object]], default_type: str, junk: 
 
 
 def _boundaries(values: Iterable[bytes]) -> tuple[bytes, ...]:
-    # Latin-1 stands for the bytes: the boundary has to be found in the source, whatever its characters. Folds go.
+    # Latin-1 keeps every byte: the boundary must be found in the source whatever its characters. Folds are removed.
     found: list[str] = []
     for value in values:
         text = value.replace(b"\r", b"").replace(b"\n", b"").decode("latin-1")

@@ -1,4 +1,4 @@
-"""A piece of a message: where an entity (message or part) lies in the bytes it was read from, and what is in it."""
+"""The place of an entity (message or part) in the bytes it was read from, and what its header says."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ EMPTY_LINE = re.compile(rb"(?>\r\n|\r|\n)(?=[\r\n])")
 _NEWLINE = re.compile(r"\r\n?")
 _TEXT_LINE = re.compile(r"[^\n]*\n|[^\n]+")
 _PLAIN = Content("text/plain", (), "")
-#: What stands before an empty line is no header any more when it is longer than this.
+#: Lines before an empty line are not searched for parameters if they are longer than this in total.
 _LONGEST_STRAY = 10_000
 
 Span = tuple[int, int]
@@ -27,58 +27,59 @@ Kind = Literal["leaf"] | Literal["multipart"] | Literal["message"] | Literal["st
 
 @dataclass(slots=True)
 class Piece:
-    """One entity (message or part): where it lies in `data`, and what is in it."""
+    """One entity, and its place in `data`."""
 
     data: bytes = field(repr=False)
     start: int
     end: int
     fields: list[tuple[str, str]] = field(default_factory=list)
-    """Names and values as the email package has them: text with surrogateescape, folds as LF and blank."""
+    """Names and values in the form of the email package: text with surrogateescape, folds as LF and blank."""
     spans: list[Span] = field(default_factory=list)
-    """Of each field, with its line end."""
+    """The place of each field, including its line end."""
     junk: list[Span] = field(default_factory=list)
-    """Lines among the header fields that are none."""
+    """The places of lines between the header fields that are not fields."""
     first_bare: int | None = None
-    """Where the first such line is: for some clients the body starts there. None when there is none."""
+    """Where the first such line starts: some clients take it for the start of the body. None if there is none."""
     header_end: int = 0
     body: int = 0
-    """Where the body starts: behind the empty line, or at header_end when there is none."""
+    """Where the body starts: after the empty line, or at header_end if there is none."""
     default_type: str = "text/plain"
     content: Content = _PLAIN
     unixfrom: str | None = None
     kind: Kind = "leaf"
     parts: list[Piece] = field(default_factory=list, repr=False)
     boundary: bytes = b""
-    """The boundary that the parts of a multipart were found by."""
+    """The boundary with which the parts of a multipart were found."""
     leads: list[int] = field(default_factory=list)
-    """Of each part of a multipart: where its delimiter line starts."""
+    """Where the delimiter line of each part of a multipart starts."""
     close: Span | None = None
-    """The closing delimiter of a multipart, without what follows the second "--"."""
+    """The closing delimiter of a multipart, up to the second "--"."""
     hidden: list[Span] = field(default_factory=list)
-    """What may be a part of a multipart as well: it follows a line that nearly is a delimiter, or is one too late."""
+    """What some clients take for further parts: text after a line that is almost a delimiter, or after the last one."""
     within: bytes = field(default=b"", repr=False)
-    """The bytes that the parts lie in: `data`, or what its body decodes to when the parts were encoded."""
+    """The bytes that contain the parts: `data`, or the decoded body if the body was encoded."""
     inside: Span = (0, 0)
-    """Where in `within` the body is."""
+    """The place of the body in `within`."""
     inline: bool = True
-    """Whether `within` is `data`; False when the body was decoded."""
+    """Whether `within` is `data`; False if the body was decoded."""
     defects: list[errors.MessageDefect] = field(default_factory=list)
     too_complex: bool = False
 
 
 def source_text(data: bytes) -> str:
-    """Return source bytes as the email package has texts: ASCII with surrogateescape, every line end an LF."""
+    """Return source bytes as text in the form of the email package: ASCII with surrogateescape, LF as line ends."""
     text = data.decode("ascii", "surrogateescape")
     return _NEWLINE.sub("\n", text) if "\r" in text else text
 
 
 def parse_field(raw: bytes) -> tuple[str, str]:
+    """Return the name and the value of a header field, in the form of the email package."""
     name, value = compat32.header_source_parse(_TEXT_LINE.findall(source_text(raw)))
     return name.rstrip(" \t"), value
 
 
 def stray_text(piece: Piece) -> bytes:
-    """Return the lines at the header that are none of its fields, where clients may find parameters of those."""
+    """Return the lines in and after the header that are not fields: clients may find parameters of fields there."""
     data = piece.data
     lines = [data[begin:stop] for begin, stop in piece.junk]
     lines += [
@@ -91,6 +92,6 @@ def stray_text(piece: Piece) -> bytes:
 
 
 def give_up(piece: Piece, why: str, defect: type[errors.MessageDefect] = TooComplexDefect) -> None:
-    """Mark an entity as one that was not taken apart."""
+    """Mark an entity as too complex or ambiguous to be taken apart."""
     piece.too_complex = True
     piece.defects.append(defect(why))

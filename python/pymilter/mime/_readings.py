@@ -1,4 +1,4 @@
-"""Makes messages of what other mail clients see in a part, where they do not agree on what is in it."""
+"""Makes messages from the other readings that mail clients may have of a part."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from ._sniff import head_of, is_html, is_message, is_tnef
 from ._split import split
 from ._tnef import tnef_files
 
-#: All readings together are so many times as long as the message at most ...
+#: All readings together may be this many times as long as the message, ...
 _READINGS = 16
-#: ... or so many bytes.
+#: ... or have this many bytes, if that is more.
 _AT_LEAST = 1 << 20
 
 _BLANK_LINE = re.compile(rb"(?:\r\n|\r|\n)[ \t]++(?=\r\n|\r|\n)")
@@ -31,28 +31,28 @@ Fields = list[tuple[str, str]]
 
 
 class Reading(NamedTuple):
-    """Another entity in the place of a part, or in it."""
+    """Another entity that some client sees in a part, or in place of it."""
 
     data: bytes
     same_body: bool = False
-    """Whether it has the part's own body, read as another type."""
+    """Whether it is the part's own body, read as another type."""
 
 
 class Budget:
-    """Bounds the work on readings: the sender may ask for more than any honest message needs."""
+    """Limits the work on readings: a sender can cause more of it than any honest message needs."""
 
     def __init__(self, size: int) -> None:
         self._left = max(_READINGS * size, _AT_LEAST)
 
     def take(self, size: int) -> None:
-        """Count bytes that are about to be read. Raises UnreadableError if that is too much."""
+        """Count bytes that are about to be read. Raises UnreadableError if the limit is exceeded."""
         self._left -= size
         if self._left < 0:
             raise UnreadableError("too much to read")
 
 
 def whole_readings(msg: MimeMessage) -> Iterator[Reading]:
-    """Yield a whole message as those read it to whom a CR alone ends no line, if that makes a difference."""
+    """Yield the message as read by clients for which a CR alone does not end a line, if that makes a difference."""
     data = msg.source.data if msg.source and msg.is_pristine() else msg.as_bytes()
     if not _BARE_CR.search(data):
         return
@@ -68,7 +68,7 @@ def whole_readings(msg: MimeMessage) -> Iterator[Reading]:
 
 
 def other_readings(msg: MimeMessage, by_content: bool) -> Iterator[Reading]:
-    """Yield what other clients may see in the place of a part, or in it. With `by_content`, also what it is in fact."""
+    """Yield what other clients may see in a part, or in place of it; with `by_content` also what its content shows."""
     piece = _piece_of(msg)
     is_leaf = piece.kind == "leaf"
     for number, (fields, body) in enumerate(_headers(piece)):
@@ -104,12 +104,12 @@ def other_readings(msg: MimeMessage, by_content: bool) -> Iterator[Reading]:
 def _piece_of(msg: MimeMessage) -> Piece:
     source = msg.source
     if source and msg.has_source_header() and (msg.has_source_body() or msg.has_source_parts()):
-        return source  # what a program changed in the parts is its own affair
+        return source  # changes that the program made in the parts are not the sender's tricks
     return split(msg.as_bytes(), Limits())
 
 
 def _headers(piece: Piece) -> Iterator[tuple[Fields, int]]:
-    """Yield header fields and the body's start: as they are, and where else the header may end."""
+    """Yield the header fields and the start of the body, first as read, then for each other possible header end."""
     yield piece.fields, piece.body
     data = piece.data
     if piece.first_bare is not None:
@@ -152,14 +152,14 @@ def _content_types(piece: Piece, coding: str) -> Iterator[str]:
 
 
 def _may_have_parts(piece: Piece, body: int, coding: str) -> bool:
-    """Tell whether it is worthwhile to look for parts, or for a message, in a body that is decoded so."""
+    """Return whether the body, decoded from `coding`, could contain parts or a message."""
     data = piece.data[body : piece.end]
     data = decode_transfer(data, coding) if coding else data
     return _DASHES.search(data) is not None or FIELD.match(data) is not None
 
 
 def _composite(piece: Piece, fields: Fields, kind: str, content: bytes) -> Iterator[Reading]:
-    """Yield a multipart with each boundary that it may have, or a message."""
+    """Yield a message, or a multipart once for each boundary that it may have."""
     boundaries: list[bytes] = []
     if kind.startswith("multipart/"):
         values = [(name, value) for name, value in fields if name.lower() == "content-type"]
@@ -176,7 +176,7 @@ def _boundary(boundary: bytes) -> str:
 
 
 def _entity(fields: Fields, kind: str, coding: str, body: bytes) -> bytes:
-    """Return an entity whose header can be read in one way only."""
+    """Return an entity with a header that all clients read alike."""
     lines = [b"Content-Transfer-Encoding: " + coding.encode() + b"\n"] if coding else []
     rest = ""
     for name, value in fields:
@@ -192,7 +192,7 @@ def _entity(fields: Fields, kind: str, coding: str, body: bytes) -> bytes:
 
 
 def _other_boundaries(piece: Piece) -> Iterator[Reading]:
-    """Yield a multipart whose delimiters may be those of another boundary as well."""
+    """Yield a multipart again for each other boundary that has delimiters in it."""
     for boundary in piece.content.boundaries if piece.kind == "multipart" else ():
         if boundary != piece.boundary and part_marks(piece, boundary):
             begin, end = piece.inside
@@ -201,7 +201,7 @@ def _other_boundaries(piece: Piece) -> Iterator[Reading]:
 
 
 def _files(msg: MimeMessage, piece: Piece, by_content: bool) -> Iterator[Reading]:
-    """Yield the files that lie in a text, or in a winmail.dat."""
+    """Yield the files in a text (uuencode) or in a winmail.dat."""
     coding = _encodings(piece.fields)[0]
     body = piece.data[piece.body : piece.end]
     types = _types(piece.fields, piece.default_type)

@@ -1,4 +1,4 @@
-"""Decides what of a message's source can be written again: its whole body, and its boundary."""
+"""Decides what can be copied from the source when a message is written: its body, and its boundary."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ._source import SourceMessage
 
 
 def can_reuse_body(msg: SourceMessage) -> bool:
-    """Tell whether the body can be written as the source has it."""
+    """Return whether the body can be copied from the source."""
     return (
         msg.has_source_parts()
         and msg.has_source_margins()
@@ -20,14 +20,14 @@ def can_reuse_body(msg: SourceMessage) -> bool:
 
 
 def needs_boundary(msg: SourceMessage, piece: Piece | None) -> bool:
-    """Tell whether the parts are a program's own, to be written as a multipart."""
+    """Return whether a program made a list of parts of what was not a multipart."""
     if not isinstance(msg.new_body(), list) or msg.get_content_maintype() == "message":
         return False
     return not piece or piece.kind == "leaf" or (piece.kind != "multipart" and not msg.has_source_parts())
 
 
 def new_boundary(msg: SourceMessage, piece: Piece) -> bytes | None:
-    """Return the boundary to write when the header now names another one than the source uses."""
+    """Return the boundary that the header names now, if it is not the one of the source; otherwise None."""
     if msg.has_source_header():
         return None
     boundaries = read_content(msg.raw_items(), msg.get_default_type()).boundaries

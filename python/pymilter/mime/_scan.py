@@ -1,4 +1,4 @@
-"""Finds a parameter's value in a header in every way that some mail client reads it, whatever stands around it."""
+"""Finds the value of a parameter in a header, in each way that some mail client reads it."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from urllib.parse import unquote_to_bytes
 
 from ._decode import decode_text
 
-#: One header has no more parameters of one name than this in honest mail; a long name in pieces has about 20.
+#: Honest mail has no more parameters of one name than this in a header; a long name in pieces has about 20.
 _MOST = 64
-#: No file system knows longer names; what is longer is cut in the middle, so that the readings stay small.
+#: No file system allows longer names. Longer values are cut in the middle, so that the readings stay small.
 _LONGEST = 2000
 
 _COMMENT_MARKS = re.compile(r'\\.|["()]', re.DOTALL)
@@ -24,12 +24,12 @@ _EXTENDED = re.compile(r"([^']*+)'[^']*+'(.*)", re.DOTALL)
 
 
 def parameter(name: str) -> re.Pattern[str]:
-    """Return the pattern of a parameter's name and equals sign; `name` may be a pattern."""
+    """Return a pattern for a parameter's name and its equals sign; `name` may be a pattern itself."""
     return re.compile(rf"(?<![A-Za-z0-9_.%+-])(?:{name})(?:\*([0-9]{{0,9}})(\*?))?\s*+=\s*+", re.IGNORECASE)
 
 
 def without_comments(text: str) -> str:
-    """Return a header's value without its comments (RFC 5322, 3.2.2); one that is never closed stays."""
+    """Return a header's value without its comments (RFC 5322, 3.2.2). A comment that is never closed stays."""
     if "(" not in text:
         return text
     kept, begin, depth, quoted = [], 0, 0, False
@@ -50,7 +50,7 @@ def without_comments(text: str) -> str:
 
 
 def value_readings(value: str, name: re.Pattern[str]) -> list[str] | None:
-    """Return what clients take for the value of the parameter `name`, each once; None when there are too many."""
+    """Return the values that clients may read for the parameter `name`, each once; None if there are too many."""
     found: dict[str, None] = {}
     for text in dict.fromkeys((value, without_comments(value))):
         pieces: list[tuple[int, str]] = []
@@ -58,7 +58,7 @@ def value_readings(value: str, name: re.Pattern[str]) -> list[str] | None:
             if count == _MOST:
                 return None
             readings = dict.fromkeys(_at(text, match.end()))
-            if not match.group(1):  # a piece of a name is no name
+            if not match.group(1):  # a piece of a value is not a value
                 found |= readings
             if match.group(1) is not None:  # name*=, name*0=, name*0*= (RFC 2231)
                 pieces.append((int(match.group(1) or 0), next(iter(readings), "")))
@@ -73,7 +73,7 @@ def value_readings(value: str, name: re.Pattern[str]) -> list[str] | None:
 
 
 def _at(text: str, pos: int) -> Iterator[str]:
-    """Yield the readings of the value that starts at `pos`, the usual one first."""
+    """Yield the readings of the value that starts at `pos`, the most common first."""
     if quoted := _QUOTED.match(text, pos):
         inner = quoted.group(1)
         yield _cut(_ESCAPED.sub(r"\1", inner))
@@ -99,7 +99,7 @@ def _cut(text: str) -> str:
 
 
 def _decode(text: str) -> str:
-    """Decode RFC 2231's CHARSET'LANGUAGE'TEXT, or percent signs alone."""
+    """Decode CHARSET'LANGUAGE'TEXT of RFC 2231, or only the percent signs."""
     extended = _EXTENDED.match(text)
     charset, coded = extended.groups() if extended else ("utf-8", text)
     return decode_text(unquote_to_bytes(coded.encode("utf-8", "surrogateescape")), charset or "utf-8")

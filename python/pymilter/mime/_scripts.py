@@ -1,13 +1,13 @@
-"""Finds the scripts in HTML, whatever state the tokenizer of a reader may be in.
+"""Finds the scripts in HTML for every state that a reader's tokenizer may be in.
 
-How a browser reads on after a tag depends on more than the tag: `<style>` makes the rest text in HTML, but not within
-`<svg>`; `<noscript>` does so only if scripts may run; `<![CDATA[` ends at `]]>` or at the next `>`; Internet Explorer
-looks into `<!--[if IE]>`. A sender can use this to show us a comment where the reader sees a script.
+How a browser continues after a tag depends on more than the tag: the content of `<style>` is text in HTML, but not
+within `<svg>`; `<noscript>` contains text only if scripts may run; `<![CDATA[` ends at `]]>` or at the next `>`;
+Internet Explorer reads `<!--[if IE]>` as markup. A sender can use this to show us a comment and the reader a script.
 
-So the text is read in all these ways at once, which costs nothing for as long as they agree. They agree again after an
-element such as `<style>` if its end tag is where a token ends for a reader who took its content for markup. As long
-as all agree, a `<script` within a comment or an attribute is harmless and stays. From the point where they part
-for good, each `<script` goes, whatever is around it: with none left, no state of any tokenizer makes one.
+So the text is read in all these ways at once, which costs nothing as long as they agree. After an element such as
+`<style>` they agree again if its end tag also ends a token for a reader who took its content for markup. As long as all
+agree, a `<script` within a comment or an attribute is harmless and stays. From the point where they diverge for good,
+each `<script` is removed, whatever surrounds it: if none is left, no state of any tokenizer can see one.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ _FLAGS = re.IGNORECASE | re.ASCII  # a long s is no s
 
 WARNING = "<!-- WARNING: embedded script removed -->"
 
-#: What starts a script. Browsers want white space, "/" or ">" after the name; some readers take other controls as well.
+#: The start of a script. Browsers require white space, "/" or ">" after the name; some readers accept other controls.
 SCRIPT = re.compile(r"<script(?=[\x00-\x20/>])", _FLAGS)
-#: What a reader may skip: NUL, in UTF-16 that is not labelled as well, and what changes the charset in ISO 2022.
+#: Characters that a reader may skip: NUL, as in unlabelled UTF-16, and escape sequences of ISO 2022.
 _SKIPPED = r"(?:[\0\x0e\x0f]|\x1b[ -/]{1,3}[0-~])*"
 _SCRIPT_IN_PIECES = re.compile(rf"<{_SKIPPED}{_SKIPPED.join('script')}(?=[\x00-\x20/>])", _FLAGS)
 _MAY_BE_SKIPPED = re.compile(r"[\0\x0e\x0f\x1b]")
@@ -32,7 +32,7 @@ _IN_SCRIPT = re.compile(r"<!--(?:-*>)?|-->|<(/?)script(?=[\t\n\r\f />])", _FLAGS
 
 #: Elements whose content is text for some readers, and markup for others.
 RAW_ELEMENTS = ("style", "title", "textarea", "xmp", "iframe", "noembed", "noframes", "noscript")
-#: What ends each of them.
+#: The end tag of each of them.
 RAW_ENDS = {tag: re.compile(rf"</{tag}(?=[\t\n\r\f />])", _FLAGS) for tag in RAW_ELEMENTS}
 _EMPTY_COMMENT = re.compile("<!---?>")
 _CONDITIONAL = re.compile(r"<!(?:--)?\s*\[\s*if\b", _FLAGS)
@@ -44,10 +44,12 @@ Span = tuple[int, int]
 
 
 def script_spans(text: str, *, trusted: bool = True, skip_controls: bool = True) -> list[Span]:
-    """Return start and end of each piece that must go, in order. The caller puts a comment in the place of each.
+    """Return start and end of each piece that must be removed, in order. The caller replaces each by a comment.
 
-    With `trusted=False` no comment or attribute protects a `<script`: for a text that may be read in another charset.
-    With `skip_controls=False` a NUL is a character as any other: for what is known to be UTF-16.
+    Args:
+        text: the HTML.
+        trusted: False if some reader may decode the text differently: then no comment or attribute protects a script.
+        skip_controls: False for text that is known to be UTF-16, in which NUL is an ordinary character.
     """
     if skip_controls and _MAY_BE_SKIPPED.search(text):
         return list(_all_scripts(text, 0, _SCRIPT_IN_PIECES))
@@ -75,23 +77,24 @@ def _all_scripts(text: str, start: int, pattern: re.Pattern[str]) -> Iterator[Sp
 
 
 class _ScriptEnds:
-    """Finds where script elements end, in time that grows with the text's length for all of them together."""
+    """Finds the ends of script elements; for all of them together the time is proportional to the text's length."""
 
     def __init__(self, text: str) -> None:
         self._text = text
         self._knows_escapes = True
 
     def of(self, name_end: int) -> int:
-        """Return the end of the element whose tag's name ends at `name_end`: of the text if it is never closed."""
+        """Return the end of the element whose tag name ends at `name_end`, or of the text if it is never closed."""
         tag = ATTRIBUTES.match(self._text, name_end)
         close = self._close(tag.end()) if tag else -1
         end = ATTRIBUTES.match(self._text, close + len("</script")) if close >= 0 else None
         return end.end() if end else len(self._text)
 
     def _close(self, content: int) -> int:
-        """Return the start of the end tag, or -1. `<!--<script></script>` does not end a script, for old pages' sake.
+        """Return the start of the end tag, or -1.
 
-        A script that is never closed by that rule ends at the first end tag, so that less of the text is lost.
+        For the sake of old pages, `</script>` after `<!--<script>` does not end a script. If a script is never closed
+        by this rule, it ends at the first end tag, so that less of the text is lost.
         """
         first, escaped, nested = -1, False, False
         for match in _IN_SCRIPT.finditer(self._text, content):
@@ -112,19 +115,19 @@ class _ScriptEnds:
 
 
 class _Reading:
-    """Reads a text as markup, for as long as it is the same markup to all readers."""
+    """Reads a text as markup for as long as all readers see the same markup."""
 
     def __init__(self, text: str) -> None:
         self._text = text
         self._ends = _ScriptEnds(text)
         self._found: dict[re.Pattern[str], tuple[int, int]] = {}
         self._meetings: list[int] = []
-        """A heap of where readers who took what lies before it otherwise read on as the others do."""
+        """A heap of positions at which readers who read differently before agree with the others again."""
         self._parted = -1
-        """From here on the readers disagree; -1 while they agree."""
+        """The position from which the readers disagree; -1 while they agree."""
 
     def spans(self) -> Iterator[Span]:
-        """Yield the span of each script that is one to any reader."""
+        """Yield the span of everything that some reader takes for a script."""
         text, pos = self._text, 0
         script = SCRIPT.search(text)
         while script and self._parted < 0:
@@ -143,9 +146,9 @@ class _Reading:
             yield from _all_scripts(text, self._parted, SCRIPT)
 
     def _token(self, start: int, script: re.Match[str]) -> Span:
-        """Return where the next token starts, and before it the start of what goes up to there, or -1.
+        """Return a pair: the start of a span to remove, or -1, and its end, which is where the next token starts.
 
-        `script` is the first one from `start` on. Sets `_parted` if there is no next token that all agree on.
+        `script` is the first script from `start` on. Sets `_parted` if the readers disagree about the next token.
         """
         kind = self._text[start + 1 : start + 2]
         if name := TAG_NAME.match(self._text, start):
@@ -160,7 +163,7 @@ class _Reading:
 
     def _tag(self, name: re.Match[str], script: re.Match[str]) -> Span:
         start = name.start()
-        if script.start() < name.end():  # in <x<script> as well: some take what follows the second "<" for a tag
+        if script.start() < name.end():  # also in <x<script>: some readers see a tag after the second "<"
             return start, self._ends.of(script.end())
         tag = ATTRIBUTES.match(self._text, name.end())
         if not tag or _BACKTICKS.search(self._text, name.end(), tag.end()):
@@ -184,14 +187,14 @@ class _Reading:
         return -1, self._text.index(">", start) + 1
 
     def _section(self, start: int, script: int) -> Span:
-        """Handle <![CDATA[: to some it ends at "]]>", to others at ">"."""
+        """Handle <![CDATA[, which ends at "]]>" for some readers and at ">" for others."""
         end = self._text.find(">", start) + 1
         # After a byte above 127 the first "]" may be half of a character.
         agreed = end and self._text.startswith("]]", end - 3) and self._text[end - 4] < "\x80"
         return (-1, end) if agreed and end < script else self._part(start)
 
     def _declaration(self, start: int, script: re.Match[str]) -> Span:
-        """Handle what starts with "<!", "<?" or "</": a comment up to ">" to browsers, and text to others."""
+        """Handle "<!", "<?" and "</": for browsers a comment up to ">", for others text."""
         end = self._text.find(">", start) + 1
         if not end:
             return self._part(start)
@@ -202,22 +205,22 @@ class _Reading:
         return -1, end
 
     def _part(self, start: int) -> Span:
-        """Note that the readers disagree from `start` on."""
+        """Record that the readers disagree from `start` on."""
         self._parted = start
         return -1, start
 
     def _meet_after_condition(self, start: int) -> None:
-        """Expect Internet Explorer after the next <![endif]>: it reads up to there, or else it skips all of it."""
+        """Expect Internet Explorer after the next <![endif]>: it reads the text up to there, or skips it."""
         end = self._next(_CONDITION_END, start)[1]
         self._meet_at(end + 1 if self._text.startswith(">", end) else end)
 
     def _meet_at(self, position: int) -> None:
-        """Expect other readers at `position`, which is -1 if those who look for it will see no more tags."""
+        """Expect other readers at `position`; -1 if there is none, because they will see no more tags."""
         if position >= 0:
             heapq.heappush(self._meetings, position)
 
     def _next(self, pattern: re.Pattern[str], start: int) -> Span:
-        """Return start and end of the next match, or -1 twice; searches no part of the text again."""
+        """Return start and end of the next match, or -1 twice. No part of the text is searched twice."""
         known = self._found.get(pattern)
         if not known or 0 <= known[0] < start:
             match = pattern.search(self._text, start)

@@ -16,7 +16,7 @@ class SGMLParseError(RuntimeError):
 
 
 class _OpenElements(list[str]):
-    """The open elements, from the outermost: it knows at once whether a name is among them, however many there are."""
+    """The open elements, outermost first. Looking for a name takes the same time however many are open."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -24,26 +24,26 @@ class _OpenElements(list[str]):
         self._counted = 0
 
     def append(self, name: str, /) -> None:
-        """As list's."""
+        """Do what `list` does."""
         super().append(name)
         self._counts[name] += 1
         self._counted += 1
 
     def pop(self, index: SupportsIndex = -1, /) -> str:
-        """As list's."""
+        """Do what `list` does."""
         name = super().pop(index)
         self._counts[name] -= 1
         self._counted -= 1
         return name
 
     def __contains__(self, name: object, /) -> bool:
-        if self._counted != len(self):  # a subclass has changed it in another way
+        if self._counted != len(self):  # a subclass changed it by another method
             self._counts, self._counted = Counter(self), len(self)
         return self._counts[name] > 0  # type: ignore[index]
 
 
 class SGMLParser(TokenParser):
-    """Calls `start_TAG(attrs)` and `end_TAG()`, or `do_TAG(attrs)`, for tags it has methods for.
+    """Calls `start_TAG(attrs)` and `end_TAG()`, or `do_TAG(attrs)`, for each tag that it has such methods for.
 
     `unknown_starttag` and `unknown_endtag` are called for the others. Tags and attribute names are given in lower case,
     attribute values without quotes and with references replaced; an attribute without a value has its name as value.
@@ -56,7 +56,7 @@ class SGMLParser(TokenParser):
         super().__init__()
 
     def reset(self) -> None:
-        """Forget all that was fed."""
+        """Forget everything that was fed."""
         super().reset()
         self.stack: list[str] = _OpenElements()
 
@@ -67,7 +67,7 @@ class SGMLParser(TokenParser):
     # -- tags
 
     def finish_starttag(self, tag: str, attrs: Attributes) -> int:
-        """Call what handles a start tag. Return 1 for `start_`, 0 for `do_`, -1 for an unknown tag."""
+        """Call the method for a start tag. Return 1 for `start_`, 0 for `do_`, -1 for an unknown tag."""
         method = getattr(self, "start_" + tag, None)
         if method is not None:
             self.stack.append(tag)
@@ -81,13 +81,13 @@ class SGMLParser(TokenParser):
         return -1
 
     def finish_shorttag(self, tag: str, data: str) -> None:
-        """Handle an element with its text. SGML's short tags are none in HTML, so only subclasses call it."""
+        """Handle an element with its text. HTML has no short tags as SGML does, so only subclasses call this."""
         self.finish_starttag(tag, [])
         self.handle_data(data)
         self.finish_endtag(tag)
 
     def finish_endtag(self, tag: str) -> None:
-        """Call what handles an end tag, and the ends of the elements left open in it."""
+        """Call the method for an end tag, and those for the elements that were left open in it."""
         if tag not in self.stack:
             if hasattr(self, "end_" + tag):
                 self.report_unbalanced(tag)
@@ -113,14 +113,14 @@ class SGMLParser(TokenParser):
         method()
 
     def report_unbalanced(self, tag: str) -> None:
-        """Take note of an end tag with no start tag."""
+        """Report an end tag without a start tag."""
         if self.verbose:
             print(f"*** Unbalanced </{tag}>\n*** Stack: {self.stack}")
 
     # -- references
 
     def convert_reference(self, match: re.Match[str]) -> str:
-        """Return the text for a reference in an attribute's value; what is not known stays."""
+        """Return the text that a reference in an attribute's value stands for; an unknown one stays."""
         name, number, semicolon = match.groups()
         if name and not semicolon:
             return match.group()
@@ -128,7 +128,7 @@ class SGMLParser(TokenParser):
         return match.group() if replacement is None else replacement
 
     def convert_charref(self, name: str) -> str | None:
-        """Return the character of a number, or None when it is not ASCII."""
+        """Return the character of a number, or None if it is not ASCII."""
         try:
             number = int(name)
         except ValueError:
@@ -140,7 +140,7 @@ class SGMLParser(TokenParser):
         return chr(codepoint)
 
     def convert_entityref(self, name: str) -> str | None:
-        """Return what `entitydefs` has for a name, or None."""
+        """Return the text that `entitydefs` has for a name, or None."""
         return self.entitydefs.get(name)
 
     def handle_charref(self, name: str) -> None:
@@ -171,4 +171,4 @@ class SGMLParser(TokenParser):
         """Handle a character number that is not ASCII."""
 
     def unknown_entityref(self, ref: str) -> None:
-        """Handle a name that `entitydefs` lacks."""
+        """Handle a name that is not in `entitydefs`."""

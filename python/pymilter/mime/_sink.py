@@ -1,4 +1,4 @@
-"""Where a message is written to, and the line ends it is written with."""
+"""Joins the pieces of a message that is being written, and finds its line ends."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from ._piece import EOL, Piece
 
 
 class Sink:
-    """Joins neighbouring spans of the source, so that an untouched stretch goes out in one write."""
+    """Joins adjacent spans of the source, so that unchanged text is written in one call."""
 
     def __init__(self, write: Callable[[bytes], object]) -> None:
         self._write = write
@@ -36,7 +36,7 @@ class Sink:
             self.last = data[-1:]
 
     def flush(self) -> None:
-        """Write what is still held."""
+        """Write the span that is still waiting."""
         if self._start < self._end:
             whole = self._start == 0 and self._end == len(self._data)
             self._write(self._data if whole else self._data[self._start : self._end])
@@ -44,7 +44,7 @@ class Sink:
 
 
 def line_end(piece: Piece | None, default: bytes) -> bytes:
-    """Return the line end that a source has in its header, or else in its body, or else `default`."""
+    """Return the first line end of a source's header, or else of its body, or else `default`."""
     if not piece:
         return default
     found = EOL.search(piece.data, piece.start, piece.body) or EOL.search(piece.data, piece.start, piece.end)
@@ -52,6 +52,6 @@ def line_end(piece: Piece | None, default: bytes) -> bytes:
 
 
 def body_line_end(piece: Piece | None, default: bytes) -> bytes:
-    """Return the line end that a source has in its body, or else in its header, or else `default`."""
+    """Return the first line end of a source's body, or else of its header, or else `default`."""
     found = EOL.search(piece.data, piece.body, piece.end) if piece else None
     return found.group() if found else line_end(piece, default)

@@ -1,4 +1,4 @@
-"""Tells by its first bytes what a content is, whatever its name and type say."""
+"""Recognises content by its first bytes, whatever its name and type say."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ import re
 from ._decode import decode_transfer
 from ._tnef import TNEF_SIGNATURE
 
-#: So much of an encoded body is decoded: enough for an ISO image, which is marked at 32 KiB.
+#: How much of an encoded body is decoded: enough for an ISO image, whose mark is at 32 KiB.
 _HEAD = 60_000
 
-#: What a file begins with, and the extension of such files.
+#: The first bytes of files, and the extension of such files.
 _SIGNS: tuple[tuple[bytes, str], ...] = (
     (b"\x7fELF", ".elf.exe"),
     (b"\xfe\xed\xfa\xce", ".macho.exe"), (b"\xfe\xed\xfa\xcf", ".macho.exe"),
@@ -24,7 +24,7 @@ _SIGNS: tuple[tuple[bytes, str], ...] = (
 )  # fmt: skip
 _ISO = 32769
 _ZIP = (b"PK\x03\x04", b"PK\x05\x06", b"PK00PK\x03\x04")
-#: The MIME Sniffing standard (WHATWG), 7.1: what begins so is HTML.
+#: The beginning of HTML by the MIME Sniffing standard (WHATWG), 7.1.
 _HTML = re.compile(
     rb"[\t\n\x0c\r ]*+<(?:!DOCTYPE HTML|HTML|HEAD|SCRIPT|IFRAME|H1|DIV|FONT|TABLE|A|STYLE|TITLE|B|BODY|BR|P|META|SVG|"
     rb"!--|\?xml)(?:(?<=--)|(?=[\t\n\x0c\r >/]))",
@@ -44,7 +44,7 @@ def head_of(body: bytes, encoding: str) -> bytes:
 
 
 def program_extension(head: bytes) -> str | None:
-    """Return a file name extension for what runs, or is opened by what runs it; None for all else."""
+    """Return a file name extension for a program, or for a file that is opened by a program that runs it; else None."""
     if head[:2] in (b"MZ", b"ZM") and b"\0" in head[:512]:
         return ".exe"
     if head[_ISO : _ISO + 5] == b"CD001":
@@ -53,17 +53,17 @@ def program_extension(head: bytes) -> str | None:
 
 
 def is_zip(head: bytes) -> bool:
-    """Tell whether it begins as a zip file."""
+    """Return whether the content begins like a zip file."""
     return head.startswith(_ZIP)
 
 
 def is_tnef(head: bytes) -> bool:
-    """Tell whether it is a winmail.dat."""
+    """Return whether the content is a winmail.dat."""
     return head.startswith(TNEF_SIGNATURE)
 
 
 def is_html(head: bytes) -> bool:
-    """Tell whether browsers take it for HTML, or for XML, which may be a page or a picture with scripts in it."""
+    """Return whether browsers read the content as HTML, or as XML, which may be a page or picture with scripts."""
     for mark, codec in _MARKS:
         if head.startswith(mark):
             head = head.removeprefix(mark).decode(codec, "replace").encode("ascii", "replace")
@@ -71,5 +71,5 @@ def is_html(head: bytes) -> bool:
 
 
 def is_message(head: bytes) -> bool:
-    """Tell whether it begins with two header fields of a message."""
+    """Return whether the content begins with two header fields of a message."""
     return _MESSAGE.match(head) is not None

@@ -1,4 +1,4 @@
-"""A message that knows its source: which of its headers, parts and texts are still those that were read."""
+"""A message that remembers its source: which of its headers, parts and texts are still as they were read."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _LAST_LINE_END = re.compile(r"\n\Z")
 
 
 class _Source(enum.Enum):
-    """Stands for a text that is still the source's, and is taken from there when asked for."""
+    """Placeholder for a text that has not changed; it is read from the source when needed."""
 
     TEXT = "source"
 
@@ -28,15 +28,15 @@ class _Source(enum.Enum):
 class SourceMessage(LenientMessage):
     """An `email.message.Message` that can be compared with the bytes it was read from.
 
-    What the email package keeps in `_payload`, `preamble` and `epilogue` is taken from the source when asked for, so
-    the source is kept once, however deep the parts are nested. What was changed is not recorded but seen: by comparing
-    the fields and the parts with those of the source. So it does not matter which method changed them.
+    `_payload`, `preamble` and `epilogue`, in which the email package keeps texts, are read from the source when needed,
+    so the source is in memory once, however deeply the parts are nested. Changes are not recorded. They are found by
+    comparing the fields and parts with those of the source, so it does not matter which method made them.
     """
 
     source: Piece | None = None
-    """Where the message lies in the bytes it was read from; None for a message made by a program."""
+    """The place of the message in the bytes it was read from; None for a message made by a program."""
     too_complex: bool = False
-    """Whether parts or fields are left in the payload because there are too many of them (see `Limits`)."""
+    """Whether parts or fields were left in the payload because there are too many of them (see `Limits`)."""
     modified: bool = False
     """Set by the methods that change something; programs may set it too."""
 
@@ -46,7 +46,7 @@ class SourceMessage(LenientMessage):
 
     @classmethod
     def from_bytes(cls, data: bytes, limits: Limits = _LIMITS) -> Self:
-        """Read a message. It never raises for what is in it."""
+        """Read a message. No content makes it raise."""
         return cls._of_piece(split(data, limits))
 
     @classmethod
@@ -82,7 +82,7 @@ class SourceMessage(LenientMessage):
 
     @property
     def preamble(self) -> str | None:
-        """The text before the first part; None when there is none."""
+        """The text before the first part; None if there is none."""
         return self._margin("preamble")
 
     @preamble.setter
@@ -91,7 +91,7 @@ class SourceMessage(LenientMessage):
 
     @property
     def epilogue(self) -> str | None:
-        """The text behind the last part; None when there is none."""
+        """The text after the last part; None if there is none."""
         return self._margin("epilogue")
 
     @epilogue.setter
@@ -117,22 +117,22 @@ class SourceMessage(LenientMessage):
             self._margins = {}
         self._margins[name] = value
 
-    # -- what is still the source's
+    # -- what has not changed
 
     def source_parts(self) -> tuple[Message, ...]:
         """Return the parts as they were read."""
         return self._source_parts
 
     def has_source_header(self) -> bool:
-        """Tell whether all header fields are those of the source, in their order."""
+        """Return whether all header fields are those of the source, in the same order."""
         return self.source is not None and self._headers == self.source.fields
 
     def has_source_body(self) -> bool:
-        """Tell whether the body is one text, and that of the source."""
+        """Return whether the body is a text, and unchanged."""
         return self._body is _Source.TEXT
 
     def has_source_parts(self) -> bool:
-        """Tell whether the parts are those that were read, be they changed or not."""
+        """Return whether the parts are those that were read, in the same order. Each of them may have changed."""
         body = self._body
         return (
             isinstance(body, list)
@@ -142,24 +142,24 @@ class SourceMessage(LenientMessage):
         )
 
     def has_source_preamble(self) -> bool:
-        """Tell whether the preamble was not set."""
+        """Return whether the preamble is unchanged."""
         return "preamble" not in self._margins
 
     def has_source_epilogue(self) -> bool:
-        """Tell whether the epilogue was not set."""
+        """Return whether the epilogue is unchanged."""
         return "epilogue" not in self._margins
 
     def has_source_margins(self) -> bool:
-        """Tell whether neither the preamble nor the epilogue was set."""
+        """Return whether both the preamble and the epilogue are unchanged."""
         return not self._margins
 
     def drop_stray_lines(self) -> None:
-        """Leave out the lines among the header fields that are none, when the header is written: some may be read."""
+        """Do not write the lines between the header fields that are not fields: some clients read parameters there."""
         if self.source:
             self.source = dataclasses.replace(self.source, junk=[], unixfrom=None, first_bare=None)
 
     def is_pristine(self) -> bool:
-        """Tell whether nothing in the message or its parts differs from the source."""
+        """Return whether nothing in the message or its parts differs from the source."""
         return self.has_source_header() and self._has_pristine_body()
 
     def _has_pristine_body(self) -> bool:
@@ -172,12 +172,12 @@ class SourceMessage(LenientMessage):
         )
 
     def new_body(self) -> list[Message] | str | bytes | None:
-        """Return the body as the list of parts, or as the text or bytes that a program set."""
+        """Return the list of parts, or the text or bytes that a program set as the body; None for an unchanged text."""
         body = self._body
         return body if isinstance(body, list | str | bytes) else None
 
     def has_new_body(self) -> bool:
-        """Tell whether a body must be written that needs an empty line before it."""
+        """Return whether a new body needs an empty line before it."""
         body = self._body
         if isinstance(body, list):
             if self.source and self.source.kind == "multipart":
@@ -185,14 +185,14 @@ class SourceMessage(LenientMessage):
             return not self.has_source_parts() or not cast(SourceMessage, self._source_parts[0]).is_pristine()
         return isinstance(body, str | bytes) and bool(body)
 
-    # -- reading, without the faults of the email package
+    # -- reading
 
     def is_multipart(self) -> bool:
-        """Tell whether the payload is a list of parts."""
+        """Return whether the payload is a list of parts."""
         return isinstance(self._body, list)
 
     def payload_bytes(self) -> bytes:
-        """Return the body's bytes as they are in the source, still encoded; b"" for a list of parts."""
+        """Return the body's bytes, still in their transfer encoding; b"" for a list of parts."""
         if self._body is _Source.TEXT and self.source:
             return self.source.data[self.source.body : self.source.end]
         if isinstance(self._body, bytes):
@@ -205,24 +205,30 @@ class SourceMessage(LenientMessage):
             return self._body.encode("utf-8", "surrogateescape")
 
     def set_payload_bytes(self, data: bytes) -> None:
-        """Set the body, encoded as Content-Transfer-Encoding says, to be written exactly as it is."""
+        """Set the body to bytes in the transfer encoding of the header; they are written exactly as they are."""
         self.modified = True
         self._body = data
 
     def set_body_text(self, text: str) -> None:
-        """Set the body, encoded as Content-Transfer-Encoding says, to be written with the line ends of the message."""
+        """Set the body to a text in the transfer encoding of the header; it is written with the message's line ends."""
         self.modified = True
         super().set_payload(text)
 
     def line_end(self) -> bytes:
-        """Return the line end that the source has in the body, or else in the header; LF for a message without."""
+        """Return the line end of the body in the source, or that of the header; LF if there is neither."""
         return body_line_end(self.source, b"\n")
 
     def get_payload(self, i: int | None = None, decode: bool = False) -> Any:
-        """Return the payload: the parts, the i-th part, the text, or with `decode` the text's decoded bytes.
+        """Return the payload: the list of parts, or a text, whose line ends are LF.
 
-        A text has LF as its line ends. Decoded bytes are exactly those of the source. Raises IndexError when there is
-        no i-th part, and TypeError when there are no parts.
+        Args:
+            i: return the i-th part alone.
+            decode: return the text's bytes, decoded from their transfer encoding, exactly as in the source; None for a
+                list of parts.
+
+        Raises:
+            IndexError: there is no i-th part.
+            TypeError: `i` is given for a message without parts.
         """
         body = self._body
         if isinstance(body, list):

@@ -1,8 +1,8 @@
-"""Takes a message's bytes apart into a tree of spans: no byte is copied, and none is left out.
+"""Takes the bytes of a message apart into a tree of spans: no byte is copied, and none is left out.
 
-It finds the headers and parts that the stdlib's parser finds, so that `walk` gives the same, but it keeps where each
-thing lies. Where mail clients see more than that parser does, so does this one: blanks before a header's colon (RFC
-5322, 4.5), a boundary with 8-bit characters or a fold in it, and a message/rfc822 that is encoded.
+It finds the same headers and parts as the stdlib's parser, so that `walk` gives the same result, but it remembers their
+places. It also finds what mail clients find and that parser does not: blanks before a header's colon (RFC 5322, 4.5), a
+boundary with 8-bit characters or a fold in it, and an encoded message/rfc822.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ _JUNK = re.compile(rb"(?:(?:From |[: \t])[^\r\n]*+(?:\r\n|\r|\n|\Z))++")
 _CONTENT_FIELD = re.compile(rb"(?:(?<=[\r\n])|\A)content-[!-9;-~]*+[ \t]*+:", re.IGNORECASE)
 _DASHED_LINE = re.compile(rb"[\r\n]--")
 _DASHES = re.compile(rb"(?:\A|[\r\n])--[^\s]|(?:\A|[\r\n])--(?:[\r\n]|\Z)")
-#: More readings of one header than this are not tried.
+#: A multipart with more possible boundaries than this is not taken apart.
 _MOST_BOUNDARIES = 8
 
 
 def split(data: bytes, limits: Limits) -> Piece:
-    """Take a whole message apart. Never raises for its content."""
+    """Take a whole message apart. No content makes it raise."""
     return _Splitter(limits, len(data)).entity(data, 0, len(data), "text/plain", 1)
 
 
 class _Splitter:
-    """Splits one message, and counts what it has found against the limits."""
+    """Splits one message, and stops at the limits."""
 
     def __init__(self, limits: Limits, size: int) -> None:
         self._depth = limits.depth
@@ -113,7 +113,7 @@ class _Splitter:
         piece.within, piece.inside, piece.inline = piece.data, (piece.body, piece.end), True
 
     def _bodies(self, piece: Piece) -> Iterator[None]:
-        """Set `within` to the body as it is, then to what it decodes to: RFC 2045 forbids that, and some decode it."""
+        """Set `within` to the body, then to the decoded body: RFC 2045 forbids this, but some clients decode."""
         piece.within, piece.inside, piece.inline = piece.data, (piece.body, piece.end), True
         yield
         if piece.content.encoding:
@@ -121,7 +121,7 @@ class _Splitter:
             if self._decoded < 0:
                 give_up(piece, "too much to decode")
                 return
-            # A delimiter follows a line end, and the first one may be the first line.
+            # A delimiter must follow a line end, and may be in the first line.
             piece.within = b"\n" + decode_transfer(piece.data[piece.body : piece.end], piece.content.encoding)
             piece.inside, piece.inline = (1, len(piece.within)), False
             yield
@@ -136,7 +136,7 @@ class _Splitter:
                 others.append(mark)
                 continue
             if groups and groups[-1][1] == mark.start:
-                # another one right behind: the same delimiter, as the stdlib has it
+                # another one right after it: part of the same delimiter, as in the stdlib
                 groups[-1] = (groups[-1][0], mark.line_end)
                 continue
             if groups and len(ends) < len(groups):
@@ -181,7 +181,7 @@ class _Splitter:
         piece.parts.append(self.entity(data, start, end, "text/plain", depth + 1))
 
     def _status(self, piece: Piece, depth: int) -> None:
-        """message/delivery-status: groups of fields with an empty line between them (RFC 3464, 2.1)."""
+        """Split a message/delivery-status: groups of fields with an empty line between them (RFC 3464, 2.1)."""
         data, pos, end = piece.data, piece.body, piece.end
         blocks: list[Span] = []
         while pos < end or not blocks:
@@ -201,10 +201,10 @@ class _Splitter:
 
 
 def _last_content_field(piece: Piece, pos: int) -> int:
-    """Return where the last Content- field starts before the next empty line; 0 when there is none.
+    """Return where the last Content- field before the next empty line starts; 0 if there is none.
 
-    Mail clients read on behind a line that is no field; where no such field follows, it makes no difference to them.
-    What looks like a delimiter ends the header of a multipart, and one that has no field yet.
+    Some mail clients continue reading after a line that is not a field. This matters only if such a field follows. A
+    line like a delimiter ends the header of a multipart, and a header without any field yet.
     """
     data, end = piece.data, piece.end
     if blank := EMPTY_LINE.search(data, pos, end):
@@ -218,9 +218,9 @@ def _last_content_field(piece: Piece, pos: int) -> int:
 
 
 def _is_encoded(piece: Piece) -> bool:
-    """Tell whether a message/* part is really encoded, as RFC 2046 forbids and mail clients decode."""
+    """Return whether a message/* part is really encoded: RFC 2046 forbids it, but mail clients decode it."""
     if piece.content.encoding == "base64":
-        # A colon is no base64 digit: then it is a message whose header lies.
+        # A colon is not a base64 digit: this is a plain message, and the header of the part is wrong.
         return not FIELD.match(piece.data, piece.body, piece.end)
     if piece.content.encoding == "quoted-printable":
         return piece.data.find(b"=", piece.body, piece.end) >= 0

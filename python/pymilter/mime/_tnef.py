@@ -1,6 +1,6 @@
-"""Finds the files and the page in a winmail.dat: Outlook's TNEF (Microsoft's MS-OXTNEF), in linear time.
+"""Finds the files and the HTML page in a winmail.dat: Outlook's TNEF (Microsoft's MS-OXTNEF), in linear time.
 
-tnefparse, the one library there is, loops for hours over a count of properties that lies, so the sender could stop us.
+The only library for this, tnefparse, loops for hours if the count of properties is wrong, so a sender could stop us.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _FILE_NAMES = (0x3001, 0x3704, 0x3707)
 _FILE_DATA = 0x3701
 _HTML = 0x1013
 _INTERFACE = 16  # bytes of the interface's id before an object
-#: Sizes of the values of a type that have one, padded to four bytes.
+#: The sizes of values of fixed size by type, padded to four bytes.
 _FIXED = {1: 4, 2: 4, 3: 4, 4: 4, 5: 8, 6: 8, 7: 8, 0xA: 4, 0xB: 4, 0x14: 8, 0x40: 8, 0x48: 16}
 _OBJECT, _STRING, _UNICODE, _BINARY = 0xD, 0x1E, 0x1F, 0x102
 _SEVERAL, _NAMED = 0x1000, 0x8000
@@ -27,7 +27,11 @@ File = tuple[str, str, bytes]
 
 
 def tnef_files(data: bytes) -> Iterator[File]:
-    """Yield name, content type and content of what a mail client may show or save. Raises UnreadableError."""
+    """Yield name, content type and content of each thing that a mail client may show or save.
+
+    Raises:
+        UnreadableError: the file is broken.
+    """
     if not data.startswith(TNEF_SIGNATURE):
         return
     names: dict[str, None] = {}
@@ -56,7 +60,7 @@ def tnef_files(data: bytes) -> Iterator[File]:
 
 
 def _files(names: dict[str, None], contents: list[bytes]) -> Iterator[File]:
-    """Yield each content under each name: which one counts, clients do not agree."""
+    """Yield each content under each name: clients disagree about which name counts."""
     for content in contents or ([b""] if names else []):
         kind = "application/ms-tnef" if content.startswith(TNEF_SIGNATURE) else "application/octet-stream"
         for name in names or {"": None}:
@@ -75,7 +79,7 @@ def _attributes(data: bytes) -> Iterator[tuple[int, int, bytes]]:
 
 
 def _properties(data: bytes) -> Iterator[tuple[int, int, bytes]]:
-    """Yield number, type and value of each property; of one with several values, each."""
+    """Yield number, type and value of each property, once for each of its values."""
     try:
         count, pos = struct.unpack_from("<I", data)[0], 4
         while count and pos < len(data):

@@ -8,17 +8,17 @@ from ._tags import Attributes
 
 
 class TokenHandlers:
-    """A method for each kind of token. Each of them does nothing, or the simplest thing."""
+    """A method for each kind of token. They do nothing, or the least that is possible."""
 
     def finish_starttag(self, tag: str, attrs: Attributes) -> int:
-        """Handle a start tag. The result is the subclass's own."""
+        """Handle a start tag. Only subclasses use the result."""
         return -1
 
     def finish_endtag(self, tag: str) -> None:
         """Handle an end tag."""
 
     def convert_reference(self, match: re.Match[str]) -> str:
-        """Return the text for a reference in an attribute's value."""
+        """Return the text that a reference in an attribute's value stands for."""
         return match.group()
 
     def handle_charref(self, name: str) -> None:
@@ -40,7 +40,7 @@ class TokenHandlers:
         """Handle a processing instruction."""
 
     def handle_unterminated(self, data: str) -> None:
-        """Handle the rest of the text, when a tag, comment or declaration in it never ends."""
+        """Handle the rest of the text if a tag, comment or declaration in it never ends."""
         self.handle_data(data)
 
     def unknown_decl(self, data: str) -> None:

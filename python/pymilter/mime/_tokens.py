@@ -1,8 +1,8 @@
-"""Finds the tokens of HTML as it is found in mail.
+"""Finds the tokens in the HTML of mail.
 
-It finds tags, comments and declarations as the HTML standard (WHATWG) tells browsers to, so that nothing can be hidden
-from it that a browser would run; in time that grows with the text's length; and it knows each token's source text, so
-that a filter can copy it. Python's html.parser does none of the three in all the releases this package supports.
+It reads tags, comments and declarations as the HTML standard (WHATWG) requires of browsers, so that nothing that a
+browser would run can be hidden from it. Its time is proportional to the length of the text, and it keeps the source of
+each token, so that a filter can copy it. Python's html.parser does none of this in all the releases we support.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ class TokenParser(TokenHandlers):
     offset: int
 
     entity_or_charref: ClassVar[re.Pattern[str]] = re.compile("&(?:([a-zA-Z][-.a-zA-Z0-9]*)|#([0-9]+))(;?)")
-    #: Elements with no markup in them: for each what ends its text.
+    #: Elements whose content is text, and the end of each.
     raw_text: ClassVar[dict[str, re.Pattern[str]]] = {}
 
     def __init__(self) -> None:
         self.reset()
 
     def reset(self) -> None:
-        """Forget all that was fed."""
+        """Forget everything that was fed."""
         self.rawdata = ""
         self.lasttag = "???"
         self.nomoretags = 0
@@ -49,20 +49,20 @@ class TokenParser(TokenHandlers):
     # -- feeding
 
     def feed(self, data: str) -> None:
-        """Parse a piece of the text; what may go on in the next piece is kept."""
+        """Parse a piece of the text. A token that may continue in the next piece is kept."""
         self.rawdata += data
         self.goahead(0)
 
     def close(self) -> None:
-        """Parse what was kept: the text ends here."""
+        """Parse the rest: the text ends here."""
         self.goahead(1)
 
     def setnomoretags(self) -> None:
-        """Take all that follows as text."""
+        """Treat everything that follows as text."""
         self.nomoretags = self.literal = 1
 
     def setliteral(self, *args: object) -> None:
-        """Take all up to the next end tag as text."""
+        """Treat everything up to the next end tag as text."""
         self.literal = 1
 
     def getpos(self) -> tuple[int, int]:
@@ -80,7 +80,7 @@ class TokenParser(TokenHandlers):
     # -- tokens
 
     def goahead(self, end: int) -> None:
-        """Parse `rawdata` as far as that is possible, or to the end."""
+        """Parse `rawdata` up to the last complete token, or with `end` to its end."""
         data, i = self.rawdata, 0
         while i < len(data):
             k = self._next(data, i, bool(end))
@@ -95,11 +95,11 @@ class TokenParser(TokenHandlers):
         self.rawdata = data[i:]
 
     def _next(self, data: str, i: int, end: bool) -> int:
-        """Handle the token at i, and return its end; -1 when it is not complete."""
+        """Handle the token at i, and return its end; -1 if it is incomplete."""
         stop = self._text_end(data, i)
         if stop > i:
             if stop == len(data) and not end and self._raw_end:
-                return -1  # the end tag may be half there
+                return -1  # the start of the end tag may be here
             self._token = data[i:stop]
             self.handle_data(self._token)
             return stop
@@ -159,7 +159,7 @@ class TokenParser(TokenHandlers):
         self.lineno += lines
         self.offset = k - data.rfind("\n", i, k) - 1 if lines else self.offset + k - i
 
-    # Each parse_ method handles the token at rawdata[i:], and returns its end, or -1 when it is not complete.
+    # Each parse_ method handles the token at rawdata[i:], and returns its end, or -1 if it is incomplete.
 
     def parse_starttag(self, i: int) -> int:
         """Handle the start tag at `i`; return its end, or -1."""

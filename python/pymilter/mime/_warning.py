@@ -1,4 +1,4 @@
-"""Puts a warning in the place of a part."""
+"""Replaces a part by a warning."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import socket
 
 from ._message import MimeMessage
 
-#: The warning: %s are the file name, this host and the name the message was saved under. A program may set another
-#: text in pymilter.mime (or mime).
+#: The warning. Its %s are the file name, the name of this host, and the name under which the message was saved. A
+#: program may set another text in pymilter.mime (or mime).
 virus_msg = """\
 This message appeared to contain a virus.
 It was originally named '%s', and has been removed.
@@ -19,14 +19,14 @@ _LONGEST_NAME = 200
 
 
 def replace_by_warning(msg: MimeMessage, name: object, savname: str | None) -> None:
-    """Make a part the warning that it was removed. `name` is what it was called."""
+    """Replace the content of a part by the warning that it was removed. `name` is the name that it had."""
     from pymilter.mime import virus_msg as warning  # at the call: programs set it there
 
-    # The name is the sender's: it must not end a line, or it could write headers and parts of its own.
+    # The sender chose the name. If it could end a line, it could add headers and parts.
     shown = "".join(char if char.isprintable() else "?" for char in str(name)[:_LONGEST_NAME])
     try:
         text = warning % (shown, socket.gethostname(), savname)
-    except (TypeError, ValueError):  # a program's own text, with no or other %s
+    except (TypeError, ValueError):  # a program's own text, without these %s
         text = warning
     del msg["content-type"]
     del msg["content-disposition"]

@@ -1,4 +1,4 @@
-"""Writes a message: the source's own bytes for all that was not changed, new bytes for the rest."""
+"""Writes a message, with the source's bytes for everything that was not changed."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from ._sink import Sink, body_line_end, line_end
 from ._source import SourceMessage
 from ._write_header import write_header
 
-#: The starts of lines that would be taken for delimiters.
+#: A line that begins with one of these is a delimiter.
 Marks = tuple[bytes, ...]
 
 
 def write_message(msg: SourceMessage, write: Callable[[bytes], object], unixfrom: bool = False) -> None:
-    """Write a whole message through `write`, which is called with bytes; `unixfrom` asks for a "From " line first."""
+    """Write a whole message through `write`, which gets bytes; with `unixfrom` a "From " line comes first."""
     sink = Sink(write)
     if unixfrom and not (msg.source and msg.source.unixfrom is not None):
         eol = line_end(msg.source, b"\n")
@@ -33,14 +33,14 @@ def write_message(msg: SourceMessage, write: Callable[[bytes], object], unixfrom
 
 
 def message_bytes(msg: SourceMessage, unixfrom: bool = False) -> bytes:
-    """Return a whole message; the source itself when nothing was changed."""
+    """Return a whole message; if nothing was changed, the source itself."""
     chunks: list[bytes] = []
     write_message(msg, chunks.append, unixfrom)
     return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
 
 def _entity(msg: Message, sink: Sink, eol: bytes, marks: Marks = ()) -> None:
-    """Write an entity. `marks` begin the delimiter lines of the multiparts around it."""
+    """Write an entity. Lines that begin with one of `marks` are delimiters of the multiparts around it."""
     if not isinstance(msg, SourceMessage):
         sink.text(_foreign(msg, eol))
         return
@@ -55,7 +55,7 @@ def _entity(msg: Message, sink: Sink, eol: bytes, marks: Marks = ()) -> None:
 
 
 def _complete_header(msg: SourceMessage, piece: Piece | None) -> None:
-    """Put into the header what the body needs there."""
+    """Add to the header what the new body needs."""
     if needs_boundary(msg, piece):
         if msg.get_content_maintype() != "multipart":
             msg.set_type("multipart/mixed")
@@ -64,7 +64,7 @@ def _complete_header(msg: SourceMessage, piece: Piece | None) -> None:
     elif (
         piece
         and not piece.inline
-        and is_uuencode(msg.transfer_encoding())  # which is read, but not written
+        and is_uuencode(msg.transfer_encoding())  # which can be read, but is not written
         and not can_reuse_body(msg)
     ):
         msg.replace_header("Content-Transfer-Encoding", "base64")
@@ -77,7 +77,7 @@ def _complete_header(msg: SourceMessage, piece: Piece | None) -> None:
 
 
 def _hide_marks(msg: SourceMessage, marks: Marks) -> None:
-    """Encode a new text in which a line looks like a delimiter: it would hide the parts behind it."""
+    """Encode a new text if one of its lines looks like a delimiter: it would hide the parts after it."""
     if not marks or msg.has_source_body() or isinstance(msg.new_body(), list):
         return
     data = msg.payload_bytes()
@@ -92,7 +92,7 @@ def _hide_marks(msg: SourceMessage, marks: Marks) -> None:
 
 
 def _foreign(msg: Message, eol: bytes) -> bytes:
-    """A message of another class, such as MIMEText, that a program attached."""
+    """Return the bytes of a message of another class, such as MIMEText, that a program attached."""
     out = io.BytesIO()
     policy = msg.policy.clone(linesep=eol.decode())
     BytesGenerator(out, mangle_from_=False, policy=policy).flatten(msg)
@@ -141,7 +141,7 @@ def _parts(msg: SourceMessage, piece: Piece | None, parts: list[Message], sink: 
 
 
 def _same_parts(msg: SourceMessage, piece: Piece, parts: list[Message], sink: Sink, eol: bytes, marks: Marks) -> None:
-    """The source's parts, some of them changed: what lies between them stays, but for a new boundary."""
+    """Write the source's parts, some of them changed. The text between them stays, unless the boundary is new."""
     boundary = new_boundary(msg, piece)
     if piece.kind == "multipart" and (boundary or not msg.has_source_margins()):
         _multipart(msg, piece, parts, boundary, sink, eol, marks)
@@ -159,7 +159,7 @@ def _same_parts(msg: SourceMessage, piece: Piece, parts: list[Message], sink: Si
 def _other_parts(
     msg: SourceMessage, piece: Piece | None, parts: list[Message], sink: Sink, eol: bytes, marks: Marks
 ) -> None:
-    """Parts that were added, taken away or moved."""
+    """Write parts that were added, removed or moved."""
     if piece and piece.kind == "multipart":
         _multipart(msg, piece, parts, new_boundary(msg, piece), sink, eol, marks)
         return
@@ -185,7 +185,7 @@ def _multipart(
     eol: bytes,
     marks: Marks,
 ) -> None:
-    """A multipart with at least one delimiter to write anew."""
+    """Write a multipart in which at least one delimiter or margin is new."""
     own = {id(part): number for number, part in enumerate(msg.source_parts())}
     mark = b"--" + (boundary or (piece and piece.boundary) or b"")
     if piece and msg.has_source_preamble():
@@ -214,7 +214,7 @@ def _multipart(
             sink.span(piece.within, stop, piece.inside[1])
             return
     elif piece and parts and own.get(id(parts[-1])) == len(own) - 1 and msg.has_source_epilogue():
-        return  # the source has no closing delimiter, and still ends as it did
+        return  # the source has no closing delimiter, and its last part is still the last
     else:
         sink.text(eol + mark + b"--")
     sink.text(eol + _text(msg, msg.epilogue or "", eol))
@@ -229,7 +229,7 @@ def _part_bytes(part: Message, eol: bytes, marks: Marks = ()) -> bytes:
 
 
 def make_boundary(parts: list[Message]) -> str:
-    """Return a boundary that is in none of the parts."""
+    """Return a boundary that occurs in none of the parts."""
     while True:
         boundary = f"==============={secrets.randbits(64):020d}=="
         if not any(boundary.encode() in _part_bytes(part, b"\n") for part in parts):

@@ -1,4 +1,4 @@
-"""Writes a header: the source's own bytes for each field that is still there, new lines for the others."""
+"""Writes a header, with the source's bytes for each field that is still there."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _STRUCTURED = frozenset({"content-type", "content-disposition"})
 
 
 def write_header(msg: SourceMessage, piece: Piece | None, sink: Sink, eol: bytes) -> None:
-    """Write the header and the empty line behind it, when the source or the body has or needs one."""
+    """Write the header, and the empty line after it if the source has one or the body needs one."""
     if piece and msg.has_source_header():
         sink.span(piece.data, piece.start, piece.header_end)
     else:
@@ -34,13 +34,13 @@ def write_header(msg: SourceMessage, piece: Piece | None, sink: Sink, eol: bytes
 
 
 def _end_line(msg: SourceMessage, piece: Piece | None, sink: Sink, eol: bytes) -> None:
-    """End the last header line, which lacks its line end when the source ends there."""
+    """End the last header line, which has no line end if the source ends there."""
     if sink.last not in (b"\r", b"\n") and (msg.keys() or (piece and piece.junk)):
         sink.text(eol)
 
 
 def _changed_header(msg: SourceMessage, piece: Piece | None, sink: Sink, eol: bytes) -> None:
-    """Write the fields as they are now, those of the source with the source's bytes, other lines where they were."""
+    """Write the present fields, those of the source with the source's bytes, and stray lines where they were."""
     policy = msg.policy.clone(linesep=eol.decode())
     begun = False
     for line in _header_lines(msg, piece):
@@ -55,7 +55,7 @@ def _changed_header(msg: SourceMessage, piece: Piece | None, sink: Sink, eol: by
 
 
 def _header_lines(msg: SourceMessage, piece: Piece | None) -> list[Any]:
-    """Return the header's lines in order: spans of the source, and pairs of name and value."""
+    """Return the header's lines in order, each a span of the source or a pair of name and value."""
     lines: list[Any] = list(msg.raw_items())
     if not piece:
         return lines
@@ -68,7 +68,7 @@ def _header_lines(msg: SourceMessage, piece: Piece | None) -> list[Any]:
             lines[at] = left.pop()
     ordered: list[Any] = []
     junk = piece.junk[::-1]
-    # A stray line stays behind the field that it followed, and before what is new: it could be a fold of that.
+    # A stray line stays after the field that it followed, and before any new one: it could be read as its fold.
     following = list(itertools.accumulate(reversed([_start(line) for line in lines]), min))[::-1]
     for line, start in zip(lines, following, strict=True):
         while junk and junk[-1][0] < start:
@@ -78,12 +78,12 @@ def _header_lines(msg: SourceMessage, piece: Piece | None) -> list[Any]:
 
 
 def _start(line: tuple[Any, Any]) -> float:
-    """Where a line of the source starts; behind all of them for a new one."""
+    """Return where a line of the source starts; infinity for a new line."""
     return line[0] if isinstance(line[0], int) else math.inf
 
 
 def fold(name: str, value: object, policy: Policy, eol: bytes) -> bytes:
-    """Return a new field's lines. A value cannot end its field: what follows a newline in it becomes a folded line."""
+    """Return the lines of a new field. A newline in the value starts a folded line: a value cannot end its field."""
     if isinstance(value, str):
         value = value.rstrip("\r\n")
         if name.lower() in _STRUCTURED and not value.isascii():  # an encoded word would hide the parameters

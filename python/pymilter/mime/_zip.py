@@ -1,4 +1,4 @@
-"""Lists the names in a zip file and in the zip files in it, within bounds."""
+"""Lists the names in a zip file and in the zip files inside it, within limits."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _LIMITS = ZipLimits()
 _ENTRY = b"PK\x01\x02"
 _MIB = 1 << 20
 _UNICODE_PATH = 0x7075
-#: Everything zipfile raises on broken files.
+#: Everything that zipfile raises for broken files.
 _FAULTS = (
     zipfile.BadZipFile, zlib.error, struct.error, EOFError, OSError, ValueError, OverflowError, RuntimeError,
     NotImplementedError, LookupError,
@@ -22,10 +22,19 @@ _FAULTS = (
 
 
 def zipnames(txt: bytes, limits: ZipLimits = _LIMITS) -> list[tuple[str, str]]:
-    """Return ("zipname", NAME) for each entry of a zip file, those of an inner .zip right behind it.
+    """List the names in a zip file.
 
-    Raises ZipLimitError when a bound of `limits` is passed, and ZipUnreadableError when the file, or one inside it,
-    is broken or encrypted; both are a zipfile.BadZipFile.
+    Args:
+        txt: the content of the zip file.
+        limits: how much of the zip file, and of those inside it, is read.
+
+    Returns:
+        ("zipname", NAME) for each entry; the entries of an inner .zip come right after it.
+
+    Raises:
+        ZipLimitError: one of `limits` is exceeded.
+        ZipUnreadableError: the file, or one inside it, is broken or encrypted. Both are a zipfile.BadZipFile.
+        TypeError: `txt` is not bytes.
     """
     if not isinstance(txt, bytes | bytearray | memoryview):
         raise TypeError(f"zipnames needs the bytes of a zip file, not {type(txt).__name__}")
@@ -33,7 +42,7 @@ def zipnames(txt: bytes, limits: ZipLimits = _LIMITS) -> list[tuple[str, str]]:
 
 
 class _Lister:
-    """Lists one zip file, and counts what it has found against the limits."""
+    """Lists one zip file, and stops at the limits."""
 
     def __init__(self, limits: ZipLimits) -> None:
         self._limits = limits
@@ -41,7 +50,7 @@ class _Lister:
         self._size = limits.size
 
     def names(self, data: bytes, depth: int) -> list[tuple[str, str]]:
-        # zipfile makes an object of each entry at once: count them before.
+        # zipfile makes an object for each entry at once, so count the entries first.
         if data.count(_ENTRY) > self._entries:
             raise ZipLimitError(f"more than {self._limits.entries} entries in a zip file")
         try:
@@ -81,11 +90,11 @@ class _Lister:
 
 
 def _unicode_names(extra: bytes) -> list[str]:
-    """Return the names in Info-ZIP's Unicode path fields (0x7075), which many programs take for the name."""
+    """Return the names in Info-ZIP's Unicode path fields (0x7075), which many programs prefer to the plain name."""
     names, pos = [], 0
     while pos + 4 <= len(extra):
         kind, size = struct.unpack_from("<HH", extra, pos)
         if kind == _UNICODE_PATH:
-            names.append(extra[pos + 9 : pos + 4 + size].decode("utf-8", "replace"))  # behind a version and a CRC
+            names.append(extra[pos + 9 : pos + 4 + size].decode("utf-8", "replace"))  # after a version and a CRC
         pos += 4 + size
     return names
