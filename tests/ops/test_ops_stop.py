@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from pymilter.testing import Client, FilterGone, Verdict
-from support.wire import Script, Start, WireFilter, eventually, free_address, prepared
+from support.wire import Script, Start, WireFilter, eventually, free_address, message, prepared
 
 STARTING = Path(__file__).parents[1] / "support" / "starts.py"
 STARTS = int(os.environ.get("PYMILTER_STARTS", "200"))
@@ -216,6 +216,33 @@ def test_a_handler_that_is_installed_while_it_runs(start: Start) -> None:
     """)
     process.wait_for(lambda seen: ("installed",) in seen)
     process.send_signal(signal.SIGTERM)
+    assert process.wait() == 0, process.stderr
+    assert process.seen("handler") == [("handler",)]
+
+
+def test_a_handler_that_is_installed_at_the_end_stays(start: Start) -> None:
+    process = start("""
+        import os, signal, threading
+        entered, goes_on = threading.Event(), threading.Event()
+        class Filter(Base):
+            def eom(self):
+                entered.set()
+                goes_on.wait(30)
+                return CONTINUE
+        def main(address):
+            runner = threading.Thread(target=run, args=(Filter, address))
+            runner.start()
+            entered.wait(30)
+            stop(grace=30)
+            while os.path.exists(address.removeprefix("unix:")):
+                pass  # until it stops, and waits for the message
+            signal.signal(signal.SIGTERM, lambda number, frame: note("handler"))
+            goes_on.set()
+            runner.join()
+            os.kill(os.getpid(), signal.SIGTERM)
+    """)
+    with Client(process.address) as client:
+        message(client)
     assert process.wait() == 0, process.stderr
     assert process.seen("handler") == [("handler",)]
 
