@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Final
 
 from pymilter import _constants, _core
-from pymilter._base import Base
+from pymilter._class.base import Base
 from pymilter._constants import *  # noqa: F403
 from pymilter._constants import Action, Status
 from pymilter._constants import __all__ as __all__  # where mypy reads the names that the * below stands for

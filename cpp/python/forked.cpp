@@ -16,7 +16,7 @@ void end_forked_process() noexcept {
         if (PyErr_Occurred() != nullptr) {
             error = take_exception();
         }
-        py::module_::import("pymilter._forked").attr("end_child")(error);
+        py::module_::import("pymilter._process.forked").attr("end_child")(error);
     } catch (...) {
         // Even that has failed, and there is nobody to tell it to.
     }

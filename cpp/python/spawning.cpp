@@ -38,7 +38,7 @@ void note_thread(PyObject *arguments) {
         return;
     }
     try {
-        const py::object note = py::module_::import("pymilter._threads").attr("note");
+        const py::object note = py::module_::import("pymilter._process.threads").attr("note");
         note(py::handle(PyTuple_GetItem(arguments, 0)), connection->id(), connection->message());
     } catch (py::error_already_set &error) {
         error.discard_as_unraisable("pymilter: noting a thread");
@@ -61,14 +61,14 @@ int on_audit(const char *event, PyObject *arguments, void *) {
 }  // namespace
 
 std::uint64_t message_of_thread(std::uint64_t connection) {
-    return py::cast<MessageNumber>(py::module_::import("pymilter._threads").attr("message_of")(connection));
+    return py::cast<MessageNumber>(py::module_::import("pymilter._process.threads").attr("message_of")(connection));
 }
 
 void watch_spawning() {
     ::pthread_sigmask(SIG_BLOCK, nullptr, &programs_mask);
     static bool is_watched = false;  // a second run fails only later
     if (!std::exchange(is_watched, true)) {
-        py::module_::import("pymilter._threads").attr("watch")();
+        py::module_::import("pymilter._process.threads").attr("watch")();
         if (PySys_AddAuditHook(on_audit, nullptr) != 0) {
             PyErr_Clear();  // another hook forbids hooks: programs that are started inherit the mask then
         }

@@ -4,7 +4,7 @@ from typing import Protocol, cast
 
 import Milter
 from pymilter import CONTINUE, P_NR_CONN, Base, Context, Outcome
-from pymilter._base import Hostaddr
+from pymilter._class.base import Hostaddr
 
 
 class PrivateData(Protocol):

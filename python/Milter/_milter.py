@@ -1,7 +1,7 @@
 """Milter.Milter: logs the main events and gives no verdict."""
 
 from pymilter import CONTINUE, Base, Outcome, noreply
-from pymilter._base import Hostaddr
+from pymilter._class.base import Hostaddr
 
 
 class Milter(Base):

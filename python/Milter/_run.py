@@ -3,7 +3,7 @@
 import Milter
 import milter
 from pymilter import Base
-from pymilter._faults import warn_of_factory
+from pymilter._class.faults import warn_of_factory
 
 
 def _make() -> Base:

@@ -6,7 +6,7 @@ from typing import Final
 
 import milter
 from pymilter import Protocol, Stage
-from pymilter._negotiate import MACRO_STAGE, NO_REPLY, NOT_SENT
+from pymilter._class.negotiate import MACRO_STAGE, NO_REPLY, NOT_SENT
 
 OPTIONAL_CALLBACKS: Final = {
     name: (Protocol(NO_REPLY[name]), Protocol(NOT_SENT[name]))

@@ -20,9 +20,9 @@ from pymilter import (
     Stage,
     Status,
 )
-from pymilter._faults import begins_messages
-from pymilter._handlers import Handlers
-from pymilter._negotiate import NO_REPLY, NOT_SENT
+from pymilter._class.faults import begins_messages
+from pymilter._class.handlers import Handlers
+from pymilter._class.negotiate import NO_REPLY, NOT_SENT
 
 from ._testmessage import TestMessage
 from ._testrequests import TestRequests, decoded, encoded

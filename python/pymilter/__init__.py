@@ -7,11 +7,21 @@ from pymilter import _library  # noqa: F401
 
 # isort: split
 
-from pymilter._base import (
+from pymilter._class.base import (
     Base,
     Hostaddr,
     Parameters,
 )
+from pymilter._class.decorators import (
+    decode,
+    enable_protocols,
+    header_leading_space,
+    nocallback,
+    noreply,
+    rejected_recipients,
+    symlist,
+)
+from pymilter._class.gather import gather
 from pymilter._constants import (
     ACCEPT,
     ADDHDRS,
@@ -70,25 +80,14 @@ from pymilter._core import (
     setmaxdatasize,
     version,
 )
-from pymilter._decorators import (
-    decode,
-    enable_protocols,
-    header_leading_space,
-    nocallback,
-    noreply,
-    rejected_recipients,
-    symlist,
-)
-from pymilter._gather import gather
-from pymilter._logging import LogFilter
+from pymilter._observe.logging import LogFilter
+from pymilter._observe.stats import Stats, Transports, stats
+from pymilter._process.process import is_worker
 from pymilter._run import (
     Server,
     run,
     stop,
 )
-from pymilter._stats import Stats, Transports
-from pymilter._tally import stats
-from pymilter._worker import is_worker
 from pymilter.errors import (
     BadValue,
     DisabledAction,

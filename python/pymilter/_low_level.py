@@ -4,14 +4,14 @@ import socket
 from collections.abc import Callable
 
 from pymilter import _core
-from pymilter._address import parse_address
-from pymilter._base import Base
+from pymilter._class.base import Base
+from pymilter._class.plan import Plans, classic_plan_of
 from pymilter._constants import TEMPFAIL, Action
-from pymilter._loop import RunningLoop
-from pymilter._plan import Plans, classic_plan_of
-from pymilter._report import report
+from pymilter._observe.report import report
 from pymilter._run import BACKLOG
-from pymilter._sockets import open_listener
+from pymilter._serve.address import parse_address
+from pymilter._serve.loop import RunningLoop
+from pymilter._serve.sockets import open_listener
 from pymilter.errors import MilterError
 
 Callback = Callable[..., int | None]

@@ -8,23 +8,25 @@ from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
 
-from pymilter import _core, _shares
-from pymilter._access import group_number, parse_access, user_number
-from pymilter._address import parse_address
-from pymilter._base import Base
+from pymilter import _core
+from pymilter._class.base import Base
+from pymilter._class.faults import check_factory
+from pymilter._class.plan import Plans
 from pymilter._constants import TEMPFAIL, Status
-from pymilter._faults import check_factory
-from pymilter._hooks import Hooks
-from pymilter._limits import check_limits, spent_when
-from pymilter._loop import SIGNAL_GRACE, RunningLoop
-from pymilter._pid_file import keep_pid_file
-from pymilter._plan import Plans
-from pymilter._privileges import drop_privileges
-from pymilter._report import report
-from pymilter._sockets import discard_listener, open_listener
-from pymilter._supervisor import Supervisor
-from pymilter._systemd import notify, watchdog
-from pymilter._worker import REFUSES, RETIRE_GRACE, Worker
+from pymilter._observe.report import report
+from pymilter._process.process import PROCESS
+from pymilter._serve.access import group_number, parse_access, user_number
+from pymilter._serve.address import parse_address
+from pymilter._serve.hooks import Hooks
+from pymilter._serve.loop import SIGNAL_GRACE, RunningLoop
+from pymilter._serve.pid_file import keep_pid_file
+from pymilter._serve.privileges import drop_privileges
+from pymilter._serve.sockets import discard_listener, open_listener
+from pymilter._serve.systemd import notify, watchdog
+from pymilter._workers import shares
+from pymilter._workers.limits import check_limits, spent_when
+from pymilter._workers.supervisor import Supervisor
+from pymilter._workers.worker import REFUSES, RETIRE_GRACE, Worker
 from pymilter.errors import MilterError
 
 if TYPE_CHECKING:
@@ -181,7 +183,7 @@ class Server:
         """Serve the supervisor's socket until it says that it is enough, or has gone."""
         with self._loop.starting(signals=True), worker.listener() as listener:
             self._service.register(timeout=self._timeout)
-            worker.use_share(partial(self._service.join_balance, patience=_shares.PATIENCE))
+            worker.use_share(partial(self._service.join_balance, patience=shares.PATIENCE))
             self._loop.start(listener)
         worker.watch(lambda retire: self._stop_worker(worker, retire), spent_when(max_messages, max_rss))
         try:
@@ -294,5 +296,5 @@ def stop(grace: float = 0.0) -> None:
     No new connection is taken. Messages that are under way go on for at most `grace` seconds; what is left then gets
     TEMPFAIL.
     """
-    if RunningLoop.running is not None:
-        RunningLoop.running.request_stop(grace)
+    if PROCESS.running is not None:
+        PROCESS.running.request_stop(grace)

@@ -9,11 +9,10 @@ from collections.abc import Iterator
 from types import TracebackType
 from typing import Self
 
-from pymilter._address import parse_host_and_port
-from pymilter._scrapes import ScrapeServer
-from pymilter._stats import Stats, total
-from pymilter._tally import stats
-from pymilter._worker import is_worker
+from pymilter._observe.scrapes import ScrapeServer
+from pymilter._observe.stats import Stats, stats, total
+from pymilter._process.process import is_worker
+from pymilter._serve.address import parse_host_and_port
 from pymilter.errors import MilterError
 
 try:

@@ -96,7 +96,7 @@ def test_every_verdict_has_one_meaning() -> None:
         assert verdict.passes + verdict.refuses + (verdict in (Verdict.ACCEPT, Verdict.DISCARD)) == 1
 
 
-SHARED = ("pymilter._address", "pymilter.message._edits")
+SHARED = ("pymilter._serve.address", "pymilter.message._edits")
 """All that the package takes from the rest of pymilter: how an address is read, and the names of the edits."""
 
 

@@ -16,27 +16,41 @@ LIBMILTER_HEADER: Final = "core/libmilter.hpp"
 PYTHON_HEADER: Final = "python/python.hpp"
 BINDING_HEADERS: Final = ("pybind11/stl.h", "pybind11/native_enum.h")
 
+# The rooms of the package: each imports only from itself and from those before it. Files of the package's own folder
+# stand on the ground or, if they are named nowhere here, on the roof.
+ROOMS: Final = (
+    ("ground", ("_core", "errors", "_library", "_constants", "_checks", "replies")),
+    ("_process", ("_process",)),
+    ("_class", ("_class",)),
+    ("_observe", ("_observe",)),
+    ("_serve", ("_serve",)),
+    ("_workers", ("_workers",)),
+    ("mime", ("mime",)),
+    ("message", ("message",)),
+    ("testing", ("testing",)),
+)
 CORE_IMPORTERS: Final = (
     "__init__",
-    "_base",
     "_checks",
+    "_class.base",
+    "_class.handlers",
+    "_class.negotiate",
+    "_class.plan",
     "_constants",
-    "_handlers",
     "_library",
-    "_logging",
-    "_loop",
     "_low_level",
-    "_negotiate",
-    "_plan",
+    "_observe.logging",
+    "_observe.stats",
+    "_process.process",
     "_run",
-    "_shares",
-    "_stats",
+    "_serve.loop",
+    "_workers.shares",
     "replies",
 )
 # What an extra of pyproject.toml brings, and the only file that may need it.
 OPTIONAL: Final = {"prometheus": "prometheus_client"}
 CLASSIC: Final = ("Milter", "milter", "mime")
-PURE: Final = ("_annotations", "_core", "_decorators")
+PURE: Final = ("_core", "_class.annotations", "_class.decorators")
 # What this Python has, and what later ones have that is imported there.
 STANDARD: Final = sys.stdlib_module_names | {"annotationlib"}
 
@@ -101,7 +115,8 @@ def _foreign_include(name: str, header: str) -> Iterator[str]:
 
 def python_faults(python: Path) -> list[str]:
     """What breaks the rules in a folder with the package pymilter and the classic modules."""
-    return [fault for path in sorted(python.rglob("*.py")) for fault in _faults_of_python_file(python, path)]
+    faults = [fault for path in sorted(python.rglob("*.py")) for fault in _faults_of_python_file(python, path)]
+    return faults + circles(python / "pymilter")
 
 
 def _faults_of_python_file(python: Path, path: Path) -> Iterator[str]:
@@ -114,7 +129,7 @@ def _faults_of_python_file(python: Path, path: Path) -> Iterator[str]:
             if _is_within(module, "pymilter._core") and name != "milter.py":
                 yield f"{name}:{line}: imports pymilter._core, which of the classic modules only milter.py may"
         return
-    module_name = name.removesuffix(".py").removeprefix("pymilter/")
+    module_name = _module_of(name).partition(".")[2] or "__init__"
     for line, module in _imports(tree, name):
         top = module.partition(".")[0]
         if top in CLASSIC:
@@ -123,11 +138,81 @@ def _faults_of_python_file(python: Path, path: Path) -> Iterator[str]:
             yield f"{name}:{line}: imports {module}: pymilter has no run-time dependency"
         if _is_within(module, "pymilter._core") and module_name not in CORE_IMPORTERS:
             yield f"{name}:{line}: imports pymilter._core: only {', '.join(CORE_IMPORTERS)} may"
-        is_allowed = module == "pymilter" or any(_is_within(module, f"pymilter.{pure}") for pure in PURE)
-        if module_name == "_negotiate" and top == "pymilter" and not is_allowed:
+        is_allowed = module in ("pymilter", "pymilter._class") or any(
+            _is_within(module, f"pymilter.{pure}") for pure in PURE
+        )
+        if module_name == "_class.negotiate" and top == "pymilter" and not is_allowed:
             yield f"{name}:{line}: imports {module}: it is pure, and may import only {', '.join(PURE)} of pymilter"
         if module_name == "errors" and top == "pymilter":
             yield f"{name}:{line}: imports {module}: it may import nothing of pymilter"
+    for line, module in _imports(_as_it_runs(tree), name):
+        if told := _runs_up(module_name, module):
+            yield f"{name}:{line}: imports {module}: {told}"
+
+
+def _room_of(module_name: str) -> int:
+    """The number of the room of a module, given without the package's name; the roof has the highest."""
+    first = module_name.partition(".")[0]
+    return next((number for number, (_, parts) in enumerate(ROOMS) if first in parts), len(ROOMS))
+
+
+def _runs_up(module_name: str, imported: str) -> str:
+    """What is wrong with the direction of an import, or "" if nothing is."""
+    package, _, there = imported.partition(".")
+    here = _room_of(module_name)
+    if package != "pymilter" or here == len(ROOMS):
+        return ""
+    # The package itself is named by `from pymilter import _core` too, whose name comes once more with what it takes.
+    if there and _room_of(there) > here:
+        return f"{ROOMS[here][0]} may import only from {', '.join(room for room, _ in ROOMS[: here + 1])}"
+    return ""
+
+
+def circles(package: Path) -> list[str]:
+    """Files of a package that import each other in a circle: each circle once, as "a.py: ... imports b imports a"."""
+    files = {_module_of(path.relative_to(package.parent).as_posix()): path for path in sorted(package.rglob("*.py"))}
+    imported = {module: _imported_files(module, path, files) for module, path in files.items()}
+    found: list[str] = []
+    done: set[str] = set()
+
+    def visit(module: str, way: list[str]) -> None:
+        if module in way:
+            circle = way[way.index(module) :]
+            first = files[circle[0]].relative_to(package.parent).as_posix()
+            found.append(f"{first}:1: imports itself in a circle: {' imports '.join([*circle, module])}")
+        elif module not in done:
+            for other in imported[module]:
+                visit(other, [*way, module])
+            done.add(module)
+
+    for module in files:
+        visit(module, [])
+    return found
+
+
+def _imported_files(module: str, path: Path, files: dict[str, Path]) -> list[str]:
+    """The modules among `files` that a file imports when it runs; not what it imports for type checkers alone."""
+    name = path.relative_to(path.parents[module.count(".") + (path.name == "__init__.py")]).as_posix()
+    tree = _as_it_runs(ast.parse(path.read_text("utf-8"), name))
+    wanted = {other: None for _, other in _imports(tree, name) if other in files and other != module}
+    # `from package import part` names the package as well, whose own imports are not meant.
+    return [other for other in wanted if not module.startswith(f"{other}.") or not _names_a_part(wanted, other)]
+
+
+def _as_it_runs(tree: ast.Module) -> ast.Module:
+    """The tree without what only type checkers read."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+            node.body = []
+    return tree
+
+
+def _names_a_part(wanted: dict[str, None], package: str) -> bool:
+    return any(other.startswith(f"{package}.") for other in wanted)
+
+
+def _module_of(name: str) -> str:
+    return name.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
 
 
 def _is_within(module: str, package: str) -> bool:

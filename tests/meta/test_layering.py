@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from meta.layering import cpp_faults, python_faults
+from meta.layering import circles, cpp_faults, python_faults
 
 ROOT = Path(__file__).parents[2]
 
@@ -79,26 +79,30 @@ def test_unknown_layer_is_seen(cpp: Path) -> None:
 @pytest.mark.parametrize(
     ("file", "line", "told"),
     [
-        ("pymilter/_report.py", "from pymilter._core import Context", "imports pymilter._core: only"),
-        ("pymilter/_report.py", "from pymilter import _core", "imports pymilter._core: only"),
-        ("pymilter/_report.py", "from . import _core", "imports pymilter._core: only"),
-        ("pymilter/_sockets.py", "import pymilter._core as core", "imports pymilter._core: only"),
+        ("pymilter/_observe/report.py", "from pymilter._core import Context", "imports pymilter._core: only"),
+        ("pymilter/_observe/report.py", "from pymilter import _core", "imports pymilter._core: only"),
+        ("pymilter/_observe/report.py", "from .. import _core", "imports pymilter._core: only"),
+        ("pymilter/_serve/sockets.py", "import pymilter._core as core", "imports pymilter._core: only"),
         ("pymilter/testing/_wire.py", "from .. import _core", "imports pymilter._core: only"),
-        ("pymilter/_report.py", "importlib.import_module('pymilter._core')", "imports pymilter._core: only"),
-        ("pymilter/_base.py", "import Milter", "nothing in pymilter may import the classic modules"),
-        ("pymilter/_base.py", "from milter import set_flags", "nothing in pymilter may import the classic modules"),
+        ("pymilter/_observe/report.py", "importlib.import_module('pymilter._core')", "imports pymilter._core: only"),
+        ("pymilter/_class/base.py", "import Milter", "nothing in pymilter may import the classic modules"),
+        (
+            "pymilter/_class/base.py",
+            "from milter import set_flags",
+            "nothing in pymilter may import the classic modules",
+        ),
         ("pymilter/_run.py", "def f() -> None:\n    import mime", "nothing in pymilter may import the classic modules"),
         (
-            "pymilter/_negotiate.py",
+            "pymilter/_class/negotiate.py",
             "from pymilter._constants import SKIP",
-            "may import only _annotations, _core, _decorators of pymilter",
+            "may import only _core, _class.annotations, _class.decorators of pymilter",
         ),
         (
-            "pymilter/_negotiate.py",
+            "pymilter/_class/negotiate.py",
             "from pymilter import errors",
-            "may import only _annotations, _core, _decorators of pymilter",
+            "may import only _core, _class.annotations, _class.decorators of pymilter",
         ),
-        ("pymilter/errors.py", "from pymilter._address import Address", "may import nothing of pymilter"),
+        ("pymilter/errors.py", "from pymilter._serve.address import Address", "may import nothing of pymilter"),
         ("pymilter/_run.py", "import dns.resolver", "has no run-time dependency"),
         ("pymilter/_run.py", "import prometheus_client", "has no run-time dependency"),
     ],
@@ -119,3 +123,42 @@ def test_classic_module_that_goes_below_pymilter_is_seen(python: Path) -> None:
 def test_file_without_docstring_is_seen(python: Path) -> None:
     (python / "pymilter" / "_new.py").write_text("x = 1\n")
     assert python_faults(python) == ["pymilter/_new.py:1: does not open with a sentence that says what it owns"]
+
+
+@pytest.mark.parametrize(
+    ("file", "line", "told"),
+    [
+        ("pymilter/replies.py", "from pymilter._class.gather import MIB", "ground may import only from ground"),
+        ("pymilter/_process/forked.py", "from pymilter._observe import report", "only from ground, _process"),
+        ("pymilter/_class/arity.py", "import pymilter._serve.address", "only from ground, _process, _class"),
+        ("pymilter/_serve/lock.py", "from pymilter._workers.limits import check_limits", "_class, _observe, _serve"),
+        ("pymilter/_workers/limits.py", "from pymilter import _run", "_observe, _serve, _workers"),
+        ("pymilter/_class/arity.py", "def f() -> None:\n    from pymilter.message import Message", "_process, _class"),
+        ("pymilter/_serve/lock.py", "from pymilter.prometheus import Collector", "_class, _observe, _serve"),
+    ],
+)
+def test_import_from_a_room_above_is_seen(python: Path, file: str, line: str, told: str) -> None:
+    with (python / file).open("a") as text:
+        text.write(line + "\n")
+    assert any(fault.startswith(f"{file}:") and told in fault for fault in python_faults(python))
+
+
+@pytest.mark.parametrize(
+    ("file", "line"),
+    [
+        ("pymilter/_serve/address.py", "from pymilter._serve import sockets"),
+        ("pymilter/_serve/address.py", "from . import sockets"),
+        ("pymilter/_serve/address.py", "def f() -> None:\n    import pymilter._serve.sockets"),
+        ("pymilter/_class/arity.py", "from pymilter._class.base import Base"),
+    ],
+)
+def test_circle_is_seen(python: Path, file: str, line: str) -> None:
+    with (python / file).open("a") as text:
+        text.write(line + "\n")
+    assert "in a circle" in "\n".join(circles(python / "pymilter"))
+
+
+def test_import_for_type_checkers_is_no_circle(python: Path) -> None:
+    with (python / "pymilter/_serve/address.py").open("a") as text:
+        text.write("if TYPE_CHECKING:\n    from pymilter._serve.sockets import OwnSocket\n")
+    assert circles(python / "pymilter") == []

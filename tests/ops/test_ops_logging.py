@@ -235,8 +235,8 @@ def test_a_handler_that_outlasts_the_end(start: Start) -> None:
         FORMAT
         + """
     import time
-    from pymilter import _loop
-    _loop.EXIT_GRACE = 0.1
+    from pymilter._process import process
+    process.EXIT_GRACE = 0.1
     class Filter(Base):
         def connect(self, *args):
             note("connect")

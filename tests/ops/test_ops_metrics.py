@@ -233,8 +233,8 @@ def test_a_worker_that_hangs_does_not_keep_the_scrape(tmp_path: Path) -> None:
 def test_a_worker_that_has_not_come_to_run_is_not_waited_for(tmp_path: Path) -> None:
     """Such as one that has just been started."""
     before = f"""
-        import pymilter._tally
-        pymilter._tally.ANSWER_WITHIN = 1000
+        import pymilter._workers.tally
+        pymilter._workers.tally.ANSWER_WITHIN = 1000
         if is_worker() and os.path.exists({str(tmp_path / "slow")!r}): signal.pause()
     """
     with serving(tmp_path, before=before, workers=1, metrics="127.0.0.1:0") as crew:
@@ -284,7 +284,7 @@ def test_peers_that_only_take_up_room(tmp_path: Path, workers: int) -> None:
 
 def test_peers_that_send_a_little_now_and_then(tmp_path: Path) -> None:
     """Each read comes in time, and the request never to its end: there is a deadline for all of it."""
-    before = "import pymilter._scrapes as s; s.LONGEST = 1.0"
+    before = "import pymilter._observe.scrapes as s; s.LONGEST = 1.0"
     with serving(tmp_path, before=before, workers=0, metrics="127.0.0.1:0") as crew:
         peers = silent(crew, 16)
         for peer in peers:

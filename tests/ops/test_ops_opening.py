@@ -16,9 +16,9 @@ from pathlib import Path
 
 import pytest
 
-from pymilter._access import UNCHANGED, Access
-from pymilter._address import parse_address
-from pymilter._sockets import discard_listener, open_listener
+from pymilter._serve.access import UNCHANGED, Access
+from pymilter._serve.address import parse_address
+from pymilter._serve.sockets import discard_listener, open_listener
 from support.wire import free_address
 
 BACKLOG = 5
@@ -94,7 +94,7 @@ def test_of_those_who_open_at_one_moment_one_serves(path: Path) -> None:
 def test_an_opener_that_was_stopped_in_it_is_not_waited_for_for_ever(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pymilter._lock.PATIENCE", 0.1)
+    monkeypatch.setattr("pymilter._serve.lock.PATIENCE", 0.1)
     program = """
 import fcntl, sys
 lock = open(sys.argv[1], "w")
@@ -118,7 +118,7 @@ sys.stdin.read()
 
 def test_a_lock_file_that_has_been_replaced_keeps_nobody_away(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its owner has removed it while we asked for it, and another opener has made a new one."""
-    monkeypatch.setattr("pymilter._lock.PATIENCE", 0.1)
+    monkeypatch.setattr("pymilter._serve.lock.PATIENCE", 0.1)
     flock, lock = fcntl.flock, Path(f"{path}.lock")
     with contextlib.ExitStack() as held:
 
@@ -228,7 +228,7 @@ def test_access_is_not_given_to_what_has_taken_the_place_of_the_socket(
         path.unlink()
         path.symlink_to(other)
 
-    monkeypatch.setattr("pymilter._sockets.OwnSocket.bind", bind_and_replace, raising=False)
+    monkeypatch.setattr("pymilter._serve.sockets.OwnSocket.bind", bind_and_replace, raising=False)
     assert code_of(path, Access(mode=0o666)) in (errno.ELOOP, errno.ENOTSOCK)
     assert other.stat().st_mode & 0o777 == 0o600
     if target is not None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from pymilter._pid_file import keep_pid_file
+from pymilter._serve.pid_file import keep_pid_file
 from support import require
 from support.crew import serving
 from support.other_user import python_for
@@ -101,7 +101,7 @@ def test_a_pid_file_that_another_one_has_put_there_stays(tmp_path: Path) -> None
 def test_a_child_of_the_main_thread_leaves_the_pid_file(tmp_path: Path) -> None:
     program = """
 import os, sys
-from pymilter._pid_file import keep_pid_file
+from pymilter._serve.pid_file import keep_pid_file
 with keep_pid_file(sys.argv[1]):
     if os.fork() == 0:
         sys.exit(0)
@@ -115,7 +115,7 @@ with keep_pid_file(sys.argv[1]):
 
 WISHES = """
     import os
-    from pymilter._privileges import drop_privileges
+    from pymilter._serve.privileges import drop_privileges
     def main(address):
         {before}
         try:

@@ -17,7 +17,7 @@ from support.crew import Crew, gone, serving
 from support.wire import Start, eventually, free_address
 
 # The pauses between starts that fail are not what is looked at here.
-FAST = "import pymilter._supervisor as s; s.FIRST_PAUSE = s.LONGEST_PAUSE = 0.01\n"
+FAST = "import pymilter._workers.supervisor as s; s.FIRST_PAUSE = s.LONGEST_PAUSE = 0.01\n"
 # Workers other than the first ones wait for a file before they come to run().
 WAITS = """
     import time

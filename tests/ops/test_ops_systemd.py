@@ -90,7 +90,7 @@ def test_an_abstract_socket(tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as receiver:
         receiver.bind(f"\0{name}")
         receiver.settimeout(20)
-        script = "from pymilter._systemd import notify; assert notify('READY=1')"
+        script = "from pymilter._serve.systemd import notify; assert notify('READY=1')"
         subprocess.run([sys.executable, "-c", script], env={**os.environ, "NOTIFY_SOCKET": f"@{name}"}, check=True)
         assert receiver.recv(100) == b"READY=1"
 

@@ -13,7 +13,7 @@ from types import SimpleNamespace
 import pytest
 
 from pymilter import Base, LogFilter, run
-from pymilter._limits import resident_bytes, spent_when
+from pymilter._workers.limits import resident_bytes, spent_when
 from pymilter.testing import Client, ClientError, FilterProcess, Verdict
 from support.crew import serving
 from support.wire import Script, Start, eventually, free_address
@@ -131,7 +131,7 @@ def test_a_worker_that_cannot_start_says_why(tmp_path: Path) -> None:
     with free_address("unix") as address:
         program = tmp_path / "program.py"
         program.write_text(
-            "import sys, pymilter, pymilter._supervisor as s\ns.LONGEST_PAUSE = 0.01\n"
+            "import sys, pymilter, pymilter._workers.supervisor as s\ns.LONGEST_PAUSE = 0.01\n"
             f"{before}\npymilter.run(pymilter.Base, sys.argv[1], workers=1, on_start=fail)\n"
         )
         with FilterProcess([sys.executable, program, address], address) as process:
@@ -142,7 +142,7 @@ def test_a_worker_that_cannot_start_says_why(tmp_path: Path) -> None:
 
 
 def test_a_worker_is_replaced_after_its_messages(tmp_path: Path) -> None:
-    before = "import pymilter._worker as w; w.LOOK_EVERY = 0.01"
+    before = "import pymilter._workers.worker as w; w.LOOK_EVERY = 0.01"
     with serving(tmp_path, before=before, workers=1, max_messages=20) as crew:
         [first] = crew.pids()
         message(crew.process.address, 17)
@@ -159,7 +159,7 @@ def test_a_worker_is_replaced_after_its_messages(tmp_path: Path) -> None:
 
 def test_a_worker_is_replaced_when_it_has_grown(tmp_path: Path) -> None:
     before = """
-        import pymilter._worker as w; w.LOOK_EVERY = 0.01
+        import pymilter._workers.worker as w; w.LOOK_EVERY = 0.01
         kept = []
         class Filter(Filter):
             def eom(self):
@@ -177,7 +177,7 @@ def test_who_cannot_be_replaced_goes_on(tmp_path: Path, monkeypatch: pytest.Monk
     """The program is broken when a worker has done its part."""
     monkeypatch.chdir(tmp_path)
     before = """
-        import pymilter._worker as w, pymilter._supervisor as s
+        import pymilter._workers.worker as w, pymilter._workers.supervisor as s
         w.LOOK_EVERY = s.FIRST_PAUSE = s.LONGEST_PAUSE = 0.01
         is_worker() and Path("broken").exists() and sys.exit(7)
     """
@@ -194,7 +194,7 @@ def test_who_cannot_be_replaced_goes_on(tmp_path: Path, monkeypatch: pytest.Monk
 
 def test_not_all_are_spent_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     done = 0
-    monkeypatch.setattr("pymilter._limits.own_stats", lambda: SimpleNamespace(messages=done))
+    monkeypatch.setattr("pymilter._workers.limits.own_stats", lambda: SimpleNamespace(messages=done))
     limits = [spent_when(1000, None) for _ in range(200)]
     spent = {}
     for done in (899, 950, 1000):

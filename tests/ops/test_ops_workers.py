@@ -142,7 +142,7 @@ def test_a_signal_before_the_first_worker(script: Script, number: signal.Signals
 
 
 def test_a_worker_that_hangs_at_the_stop_is_killed(tmp_path: Path) -> None:
-    before = "import pymilter._child; pymilter._child.KILL_AFTER = 0.5"
+    before = "import pymilter._workers.child; pymilter._workers.child.KILL_AFTER = 0.5"
     with serving(tmp_path, before=before, workers=2, grace=0.5) as crew:
         workers = crew.pids()
         stopped = min(workers)
@@ -153,7 +153,7 @@ def test_a_worker_that_hangs_at_the_stop_is_killed(tmp_path: Path) -> None:
 
 
 def test_a_worker_that_hangs_when_it_is_replaced_is_killed(tmp_path: Path) -> None:
-    before = "import pymilter._child as c; c.KILL_AFTER = c.RETIRE_GRACE = c.REFUSAL_TIME = 0.5"
+    before = "import pymilter._workers.child as c; c.KILL_AFTER = c.RETIRE_GRACE = c.REFUSAL_TIME = 0.5"
     with serving(tmp_path, before=before, workers=2) as crew:
         stopped = min(crew.pids())
         freeze(stopped)

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from pymilter import Base
-from pymilter._annotations import returns_none
-from pymilter._negotiate import wishes_of
+from pymilter._class.annotations import returns_none
+from pymilter._class.negotiate import wishes_of
 
 FUTURE = "from __future__ import annotations\n"
 # CPython 3.14 and later evaluate an annotation only when someone looks at it; those before, when the function is made.

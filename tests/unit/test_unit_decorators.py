@@ -18,7 +18,7 @@ from pymilter import (
     rejected_recipients,
     symlist,
 )
-from pymilter._decorators import MACRO_METHODS, OPTIONAL_METHODS, TEXT_METHODS
+from pymilter._class.decorators import MACRO_METHODS, OPTIONAL_METHODS, TEXT_METHODS
 
 ALL_METHODS = {*OPTIONAL_METHODS, *MACRO_METHODS, "eom", "abort", "close", "negotiate", "something"}
 

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from pymilter import Base, Outcome, Protocol, Stage, decode, enable_protocols, nocallback, noreply, symlist
-from pymilter._decorators import HDR_LEADSPC, OPTIONAL_METHODS, RCPT_REJ
-from pymilter._negotiate import ALWAYS_SENT, CAN_SKIP, MACRO_STAGE, NO_REPLY, NOT_SENT, Wishes, wishes_of
+from pymilter._class.decorators import HDR_LEADSPC, OPTIONAL_METHODS, RCPT_REJ
+from pymilter._class.negotiate import ALWAYS_SENT, CAN_SKIP, MACRO_STAGE, NO_REPLY, NOT_SENT, Wishes, wishes_of
 
 NOT_SENT_NAMES = {
     "connect": "NOCONNECT",

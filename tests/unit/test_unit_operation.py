@@ -9,10 +9,11 @@ import threading
 
 import pytest
 
-from pymilter._stats import Stats, total
-from pymilter._systemd import watchdog_seconds
-from pymilter._tally import Tally
-from pymilter._worker import ASK, RETIRE, STOP, Inheritance, Worker
+from pymilter._observe.stats import Stats, total
+from pymilter._process.inheritance import Inheritance
+from pymilter._serve.systemd import watchdog_seconds
+from pymilter._workers.tally import Tally
+from pymilter._workers.worker import ASK, RETIRE, STOP, Worker
 
 
 @pytest.mark.parametrize(
@@ -39,7 +40,7 @@ class Silent:
 
 
 def test_a_worker_that_dies_while_it_is_asked_is_waited_for_no_longer(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pymilter._tally.ANSWER_WITHIN", 1000.0)
+    monkeypatch.setattr("pymilter._workers.tally.ANSWER_WITHIN", 1000.0)
     tally, worker = Tally(), Silent()
     tally.take(worker, total(()))
     answers: list[Stats] = []

@@ -6,7 +6,7 @@ import socket
 
 import pytest
 
-from pymilter._address import Address, parse_address
+from pymilter._serve.address import Address, parse_address
 
 
 @pytest.mark.parametrize(

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple, final
 
-from pymilter._base import Base
+from pymilter._class.base import Base
+from pymilter._class.decorators import GATHERED_MARK, HDR_LEADSPC, MACROS_MARK, WHOLE_MARK
+from pymilter._class.gather import DEFAULT_IN_MEMORY, DEFAULT_LIMIT, MIB, TOO_LARGE
 from pymilter._constants import ACCEPT, CONTINUE, Protocol, Stage, Status
-from pymilter._decorators import GATHERED_MARK, HDR_LEADSPC, MACROS_MARK, WHOLE_MARK
-from pymilter._gather import DEFAULT_IN_MEMORY, DEFAULT_LIMIT, MIB, TOO_LARGE
 from pymilter.message._address import Recipient, received
 from pymilter.message._connection import Connection
 from pymilter.message._envelope import Envelope

@@ -10,8 +10,8 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from pymilter._address import Address as FilterAddress
-from pymilter._address import parse_address
+from pymilter._serve.address import Address as FilterAddress
+from pymilter._serve.address import parse_address
 
 from ._errors import FilterTimeout, FilterUnreachable
 

@@ -12,9 +12,11 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from pymilter._last_words import LastWords
-from pymilter._shares import Slot
-from pymilter._worker import ASK, RETIRE, RETIRE_GRACE, STOP, VARIABLE, Inheritance
+from pymilter._process.inheritance import VARIABLE, Inheritance
+from pymilter._process.process import PROCESS
+from pymilter._workers.last_words import LastWords
+from pymilter._workers.shares import Slot
+from pymilter._workers.worker import ASK, RETIRE, RETIRE_GRACE, STOP
 from pymilter.errors import MilterError
 
 # Beyond its grace, a worker gets this long to end before it is killed, in seconds.
@@ -22,14 +24,10 @@ KILL_AFTER: Final = 8.0
 # One that has retired says so when it takes no more connections. If it has not after so long, it is not waited for.
 REFUSAL_TIME: Final = 5.0
 
-# The program may change these before it calls run().
-_FOLDER: Final = os.getcwd()  # noqa: PTH109
-_PROGRAM: Final = sys.argv[0] if getattr(sys, "argv", None) else ""
-
 
 def check_program() -> None:
     """Raise MilterError if the program cannot be run again: it was read from standard input, or typed."""
-    if _PROGRAM in ("", "-"):
+    if PROCESS.program in ("", "-"):
         raise MilterError(
             "workers= starts this program again in each worker, and what was read from standard input cannot be read"
             " again: put the program into a file"
@@ -66,7 +64,7 @@ class Child:
                     [sys.executable, *sys.orig_argv[1:]],
                     stderr=words.writer,
                     pass_fds=inheritance.descriptors(),
-                    cwd=_FOLDER,
+                    cwd=PROCESS.folder,
                     env={**os.environ, VARIABLE: str(inheritance)},
                     process_group=0,
                 )

@@ -6,13 +6,13 @@ import select
 import socket
 import threading
 from collections.abc import Callable
-from typing import ClassVar, Final, NamedTuple
+from typing import Final
 
-from pymilter._inherited import InheritedSocket
-from pymilter._stats import own_text
+from pymilter._observe.stats import own_text
+from pymilter._process.inheritance import VARIABLE, Inheritance
+from pymilter._process.process import PROCESS
+from pymilter._serve.inherited import InheritedSocket
 
-# Tells a worker what it inherits: the fields of `Inheritance`.
-VARIABLE: Final = "PYMILTER_WORKER"
 # What the supervisor says on the line, a byte each: no new connections, end when the last is closed; stop, as the end
 # of the line says too; tell your numbers.
 RETIRE: Final = b"r"
@@ -31,35 +31,8 @@ STDERR: Final = 2
 RETIRE_GRACE: Final = 300.0
 
 
-class Inheritance(NamedTuple):
-    """Numbers that a worker gets from its supervisor, as text with commas in an environment variable."""
-
-    listener: int
-    """The descriptor of the listening socket."""
-    line: int
-    """The descriptor of the line to the supervisor."""
-    stderr: int
-    """The descriptor of the real stderr, which the worker takes once it serves; -1 if it has that already."""
-    number: int
-    """The worker's number, from 1."""
-    memory: int | None = None
-    """The descriptor of the memory by which workers share the connections."""
-    slot: int = 0
-    """The worker's slot in that memory."""
-
-    def __str__(self) -> str:
-        return ",".join(map(str, self if self.memory is not None else self[:4]))
-
-    def descriptors(self) -> list[int]:
-        """Those to be passed on."""
-        wanted = (self.listener, self.line, self.stderr, self.memory)
-        return [descriptor for descriptor in wanted if descriptor is not None and descriptor >= 0]
-
-
 class Worker:
     """What a worker process has from its supervisor."""
-
-    _is_here: ClassVar = False
 
     def __init__(self, inheritance: Inheritance) -> None:
         self._has = inheritance
@@ -69,19 +42,12 @@ class Worker:
     @classmethod
     def of_this_process(cls) -> "Worker | None":
         """None where there is no supervisor above. Processes that the worker starts are no workers."""
-        text = os.environ.pop(VARIABLE, None)
-        if text is None:
+        inheritance = PROCESS.inheritance
+        if inheritance is None or os.environ.pop(VARIABLE, None) is None:
             return None
-        inheritance = Inheritance(*map(int, text.split(",")))
         for descriptor in inheritance.descriptors():
             os.set_inheritable(descriptor, False)
-        cls._is_here = True
         return cls(inheritance)
-
-    @classmethod
-    def is_here(cls) -> bool:
-        """Whether this process has a supervisor above, from its start to its end."""
-        return cls._is_here or VARIABLE in os.environ
 
     def listener(self) -> InheritedSocket:
         """The socket to serve."""
@@ -128,20 +94,3 @@ class Worker:
                 if STOP in words:
                     stop(False)
         stop(False)
-
-
-def _name_of_this_process() -> str:
-    text = os.environ.get(VARIABLE)
-    return "-" if text is None else f"{Inheritance(*map(int, text.split(','))).number}[{os.getpid()}]"
-
-
-# What the log calls this worker, from its start on; "-" in a process that is none.
-NAME: Final = _name_of_this_process()
-
-
-def is_worker() -> bool:
-    """Whether this process is one of run()'s `workers`, which run the program again, and not the one that starts them.
-
-    For what the program does before run() and only one of them may: `if not pymilter.is_worker(): open_port()`.
-    """
-    return Worker.is_here()

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from pymilter._stats import own_stats
+from pymilter._observe.stats import own_stats
 
 logger = logging.getLogger("pymilter")
 

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from pymilter._constants import Status
 from pymilter._core import counters
+from pymilter._process.process import PROCESS
 
 _Key = TypeVar("_Key")
 
@@ -40,6 +41,19 @@ class Stats:
     callbacks: Mapping[str, int]
     answers: Mapping[str, Mapping[Status, int]]
     transports: Transports
+
+
+def stats() -> Stats:
+    """What the filter has done until now; each number is exact, but they are read one after another.
+
+    They are those of this process, so in a worker its own. In the supervisor of workers they are the sums of all that
+    there have been, which are asked for them; of one that does not answer within a second, or was killed, what it told
+    last counts.
+    """
+    if PROCESS.ask_workers is None:
+        return own_stats()
+    sums: Stats = PROCESS.ask_workers()
+    return sums
 
 
 def own_stats() -> Stats:

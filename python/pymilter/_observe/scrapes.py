@@ -2,15 +2,15 @@
 
 import contextlib
 import logging
-import os
 import socket
 import sys
 import threading
 import time
-import weakref
 from http.server import BaseHTTPRequestHandler
 from socketserver import TCPServer, ThreadingMixIn
-from typing import Any, ClassVar, Final
+from typing import Any, Final
+
+from pymilter._process.process import PROCESS
 
 logger = logging.getLogger("pymilter")
 
@@ -32,7 +32,6 @@ class ScrapeServer(ThreadingMixIn, TCPServer):
     daemon_threads = True
     block_on_close = False
     allow_reuse_address = True
-    _open: ClassVar["weakref.WeakSet[ScrapeServer]"] = weakref.WeakSet()
 
     def __init__(self, host: str, port: int, handler: type[BaseHTTPRequestHandler]) -> None:
         self._places = threading.BoundedSemaphore(AT_ONCE)
@@ -46,7 +45,7 @@ class ScrapeServer(ThreadingMixIn, TCPServer):
         except OSError as error:
             reason = error.strerror or str(error)
             raise OSError(error.errno, f"cannot serve metrics on {host}:{port}: {reason}") from error
-        ScrapeServer._open.add(self)
+        PROCESS.not_for_children.add(self)
         self._thread = threading.Thread(
             target=self.serve_forever, kwargs={"poll_interval": LOOK_EVERY}, name="pymilter metrics", daemon=True
         )
@@ -121,11 +120,6 @@ class ScrapeServer(ThreadingMixIn, TCPServer):
         is_of_the_peer = isinstance(sys.exception(), OSError)
         logger.log(logging.DEBUG if is_of_the_peer else logging.ERROR, "a scrape failed", exc_info=True)
 
-    @classmethod
-    def leave_to_parent(cls) -> None:
+    def leave_to_parent(self) -> None:
         """In the child of a fork: it must not hold the port when the filter is gone."""
-        for server in cls._open:
-            server.socket.close()
-
-
-os.register_at_fork(after_in_child=ScrapeServer.leave_to_parent)
+        self.socket.close()

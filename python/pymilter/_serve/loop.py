@@ -1,10 +1,8 @@
 """libmilter's loop beside the calling thread: signals, draining, and the end of it at exit and in forked processes."""
 
 import _thread
-import atexit
 import logging
 import math
-import os
 import signal
 import socket as sockets
 import threading
@@ -13,17 +11,16 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final
 
-from pymilter import _core, _forked
-from pymilter._address import Address, bound_address
-from pymilter._hooks import NO_HOOKS, Hooks
-from pymilter._sockets import inode_of, remove_socket
-from pymilter._systemd import notify, notify_reloading
+from pymilter import _core
+from pymilter._process.process import EXIT_GRACE, PROCESS
+from pymilter._serve.address import Address, bound_address
+from pymilter._serve.hooks import NO_HOOKS, Hooks
+from pymilter._serve.sockets import inode_of, remove_socket
+from pymilter._serve.systemd import notify, notify_reloading
 from pymilter.errors import MilterError
 
 logger = logging.getLogger("pymilter")
 
-# At exit, callbacks that are still inside get this long to end.
-EXIT_GRACE: Final = 5.0
 # Python replaces our C handlers when signal.signal() is called while a filter runs beside the main thread: mostly while
 # the program starts, so it is looked at often then.
 RENEW_EVERY: Final = 0.5
@@ -39,10 +36,6 @@ LOOK_EVERY: Final = 0.005
 
 class RunningLoop:
     """libmilter's loop for one filter, from its listening socket to its end."""
-
-    running: "RunningLoop | None" = None
-    _begun: "RunningLoop | None" = None  # the one of this process, after its end too: its handlers may still run
-    _starting = threading.RLock()
 
     def __init__(
         self,
@@ -76,8 +69,8 @@ class RunningLoop:
     @contextmanager
     def starting(self, *, signals: bool) -> Iterator[None]:
         """Around the opening of the socket and start(): who sees the socket may send the first signal."""
-        with RunningLoop._starting:
-            if RunningLoop.running is not None:
+        with PROCESS.starting:
+            if PROCESS.running is not None:
                 # Before anything is touched that belongs to the filter that runs: its signals, its socket.
                 raise MilterError("a filter is registered already: there is one filter in a process")
             if signals:
@@ -99,14 +92,14 @@ class RunningLoop:
             self._hooks.on_start()
         try:
             # All that handlers may ask for is there before the first one can run: a client may be waiting.
-            RunningLoop.running = RunningLoop._begun = self
+            PROCESS.running = PROCESS.begun = self
             warning = self._service.start(
                 listener.fileno(),
                 no_reply_over_tcp=self._noreply_over_tcp,
                 log_connections=logger.isEnabledFor(logging.DEBUG),
             )
         except BaseException:
-            RunningLoop.running = None
+            PROCESS.running = None
             self._call_on_stop()
             raise
         if warning:
@@ -170,10 +163,10 @@ class RunningLoop:
         Messages that are under way go on for `grace` seconds: by default what request_stop() was told, or what signals
         are to give.
         """
-        with RunningLoop._starting:
+        with PROCESS.starting:
             pass  # a handler may stop the filter while another thread is still starting it
         with self._finishing:
-            if self._result is None and RunningLoop.running is self:
+            if self._result is None and PROCESS.running is self:
                 try:
                     self._drain(self._grace if grace is None else grace)
                 finally:
@@ -181,7 +174,7 @@ class RunningLoop:
                         logger.warning("%d messages are under way at the end, and may get no answer", left)
                     self._remove_socket()
                     self._result = self._service.finish()
-                    RunningLoop.running = None
+                    PROCESS.running = None
                     logger.info("stopped listening on %s", self.address)
                     self._call_on_stop()
             return self._result or 0
@@ -202,10 +195,7 @@ class RunningLoop:
 
     def leave_to_parent(self) -> None:
         """In the child of a fork: the filter is the parent's."""
-        RunningLoop.running = None
-        # Threads that are not here may have held them.
-        RunningLoop._starting = threading.RLock()
-        self._finishing = threading.RLock()
+        self._finishing = threading.RLock()  # a thread that is not here may have held it
         if _core.is_in_callback():
             # libmilter's threads have signals blocked, but here this thread is the only one to take them.
             signal.pthread_sigmask(signal.SIG_SETMASK, self._mask)
@@ -239,27 +229,3 @@ class RunningLoop:
 
 def _is_main_thread() -> bool:
     return threading.current_thread() is threading.main_thread()
-
-
-def end() -> None:
-    """At exit: no callback may meet a dead interpreter, and no socket is left behind."""
-    if RunningLoop.running is not None:
-        RunningLoop.running.finish(0.0)
-    if not _core.shut_gate(EXIT_GRACE):
-        logger.warning("handlers are still running %g s after the end: they are cut off", EXIT_GRACE)
-
-
-def _prepare_fork() -> None:
-    if _core.is_in_callback():
-        _forked.prepare()
-
-
-def _leave_to_parent() -> None:
-    if RunningLoop._begun is not None:
-        RunningLoop._begun.leave_to_parent()
-    if _core.is_in_callback():
-        _forked.begin_child()
-
-
-atexit.register(end)
-os.register_at_fork(before=_prepare_fork, after_in_child=_leave_to_parent)

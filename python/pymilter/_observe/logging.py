@@ -4,8 +4,8 @@ import logging
 from typing import Final
 
 from pymilter._core import Context, current_context
-from pymilter._traceback import plain
-from pymilter._worker import NAME
+from pymilter._observe.traceback import plain
+from pymilter._process.process import PROCESS
 
 NOBODY: Final = "-"
 LOGGERS: Final = ("pymilter", "pymilter.mime")
@@ -35,7 +35,7 @@ class LogFilter(logging.Filter):
         """Put the attributes on `record`. False where it does not pass."""
         context = current_context()
         found = record.__dict__
-        found.setdefault("worker", NAME)
+        found.setdefault("worker", PROCESS.worker_name)
         if context is None:
             found.setdefault("connection", NOBODY)
             found.setdefault("queue_id", NOBODY)

@@ -4,11 +4,11 @@ import inspect
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, overload
 
-from pymilter._arity import most_arguments
+from pymilter._class.arity import most_arguments
+from pymilter._class.handlers import Handlers
+from pymilter._class.negotiate import MACRO_STAGE, text_mode, wishes_of
 from pymilter._constants import CONTINUE, Action, Protocol, Stage, Status
 from pymilter._core import Context, message_context
-from pymilter._handlers import Handlers
-from pymilter._negotiate import MACRO_STAGE, text_mode, wishes_of
 from pymilter.errors import MilterError
 from pymilter.replies import Outcome
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from pymilter._address import Address, cannot_listen
+from pymilter._serve.address import Address, cannot_listen
 
 # An opener is done in a moment; one that has been stopped in it must not keep others for ever. In seconds.
 PATIENCE: Final = 5.0

@@ -5,7 +5,7 @@ import os
 import socket
 from typing import Final
 
-from pymilter._address import Address, cannot_listen
+from pymilter._serve.address import Address, cannot_listen
 
 FIRST_SYSTEMD_DESCRIPTOR: Final = 3  # SD_LISTEN_FDS_START
 

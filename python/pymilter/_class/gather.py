@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, Literal, TypeVar, overload
 
-from pymilter._decorators import GATHER_MARK
+from pymilter._class.decorators import GATHER_MARK
 from pymilter.replies import Reject, TempFail
 
 S = TypeVar("S")

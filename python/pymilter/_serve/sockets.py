@@ -7,10 +7,10 @@ import socket
 import stat
 from pathlib import Path
 
-from pymilter._access import UNCHANGED, Access, give_access
-from pymilter._address import Address, bound_address, cannot_listen
-from pymilter._inherited import adopt
-from pymilter._lock import opening
+from pymilter._serve.access import UNCHANGED, Access, give_access
+from pymilter._serve.address import Address, bound_address, cannot_listen
+from pymilter._serve.inherited import adopt
+from pymilter._serve.lock import opening
 
 logger = logging.getLogger("pymilter")
 

@@ -2,8 +2,8 @@
 
 import logging
 
-from pymilter._logging import whereabouts
-from pymilter._traceback import plain, shortened, text_of
+from pymilter._observe.logging import whereabouts
+from pymilter._observe.traceback import plain, shortened, text_of
 
 logger = logging.getLogger("pymilter")
 

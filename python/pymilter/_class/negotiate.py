@@ -4,8 +4,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from pymilter import _decorators as marks
-from pymilter._annotations import returns_none
+from pymilter._class import decorators as marks
+from pymilter._class.annotations import returns_none
 from pymilter._core import MACRO_STAGE as MACRO_STAGE
 from pymilter._core import NO_REPLY as NO_REPLY
 from pymilter._core import NOT_SENT as NOT_SENT

@@ -5,8 +5,8 @@ from collections.abc import Callable, Mapping
 from types import FunctionType, MethodType
 from typing import Any, Final
 
+from pymilter._class.negotiate import ALWAYS_SENT, BYTES_HOOKS
 from pymilter._core import DECIDED_BITS, NOT_SENT
-from pymilter._negotiate import ALWAYS_SENT, BYTES_HOOKS
 
 NAMES: Final = (*NOT_SENT, *ALWAYS_SENT, *(f"{name}_bytes" for name in BYTES_HOOKS), "negotiate", "begin_message")
 

@@ -1,9 +1,9 @@
 """What all workers together have done: the living are asked, the last word of those that have ended is kept."""
 
 import threading
-from typing import ClassVar, Final, Protocol
+from typing import Final, Protocol
 
-from pymilter._stats import Stats, at_the_end, own_stats, total
+from pymilter._observe.stats import Stats, at_the_end, total
 
 # A worker that hangs must not keep who asks: after so many seconds its last known numbers count.
 ANSWER_WITHIN: Final = 1.0
@@ -17,8 +17,6 @@ class Asked(Protocol):
 
 class Tally:
     """The numbers of a supervisor's workers; all methods from any thread."""
-
-    of_this_process: ClassVar["Tally | None"] = None
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
@@ -50,14 +48,3 @@ class Tally:
             asked = set(self._awaited)
             self._changed.wait_for(lambda: not asked & self._awaited, ANSWER_WITHIN)
             return total((self._ended, *self._living.values()))
-
-
-def stats() -> Stats:
-    """What the filter has done until now; each number is exact, but they are read one after another.
-
-    They are those of this process, so in a worker its own. In the supervisor of workers they are the sums of all that
-    there have been, which are asked for them; of one that does not answer within a second, or was killed, what it told
-    last counts.
-    """
-    tally = Tally.of_this_process
-    return own_stats() if tally is None else tally.ask()

@@ -12,13 +12,14 @@ from collections.abc import Iterator
 from types import FrameType
 from typing import Final
 
-from pymilter._child import Child, check_program
-from pymilter._shares import Shares
-from pymilter._sockets import discard_listener
-from pymilter._stats import stats_of_text
-from pymilter._systemd import notify, notify_reloading, watchdog
-from pymilter._tally import Tally
-from pymilter._worker import REFUSES, SERVES, SPENT
+from pymilter._observe.stats import stats_of_text
+from pymilter._process.process import PROCESS
+from pymilter._serve.sockets import discard_listener
+from pymilter._serve.systemd import notify, notify_reloading, watchdog
+from pymilter._workers.child import Child, check_program
+from pymilter._workers.shares import Shares
+from pymilter._workers.tally import Tally
+from pymilter._workers.worker import REFUSES, SERVES, SPENT
 from pymilter.errors import MilterError
 
 logger = logging.getLogger("pymilter")
@@ -65,7 +66,7 @@ class Supervisor:
         """Around the opening of the socket and run(): raises KeyboardInterrupt at the end, when there was SIGINT."""
         numbers = (*ENDING, signal.SIGHUP, signal.SIGCHLD)
         # Before anybody can ask for the numbers of this process: they are the sums of its workers.
-        Tally.of_this_process = self._tally
+        PROCESS.ask_workers = self._tally.ask
         earlier = {number: signal.signal(number, self._note) for number in numbers}
         earlier_wakeup = signal.set_wakeup_fd(self._writer.fileno(), warn_on_full_buffer=False)
         try:

@@ -7,10 +7,10 @@ import weakref
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
-from pymilter._arity import arity_of
-from pymilter._base import Base
-from pymilter._decorators import NOCALLBACK_MARK
-from pymilter._handlers import Handlers
+from pymilter._class.arity import arity_of
+from pymilter._class.base import Base
+from pymilter._class.decorators import NOCALLBACK_MARK
+from pymilter._class.handlers import Handlers
 
 logger = logging.getLogger("pymilter")
 

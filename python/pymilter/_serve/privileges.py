@@ -3,7 +3,7 @@
 import os
 import pwd
 
-from pymilter._access import group_number, user_number
+from pymilter._serve.access import group_number, user_number
 
 
 def drop_privileges(user: str | int | None, group: str | int | None) -> None:

@@ -4,14 +4,14 @@ from collections.abc import Callable
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from pymilter._arity import most_arguments
-from pymilter._base import Base, options_of
+from pymilter._class.arity import most_arguments
+from pymilter._class.base import Base, options_of
+from pymilter._class.decorators import GATHER_MARK, WHOLE_MARK
+from pymilter._class.faults import begins_messages, check_handlers, warn_of_handlers
+from pymilter._class.gather import GatherMark
+from pymilter._class.handlers import Handlers
+from pymilter._class.negotiate import BYTES_HOOKS, wishes_of
 from pymilter._core import Gather, Plan, Whole, make_gather, make_plan, make_whole
-from pymilter._decorators import GATHER_MARK, WHOLE_MARK
-from pymilter._faults import begins_messages, check_handlers, warn_of_handlers
-from pymilter._gather import GatherMark
-from pymilter._handlers import Handlers
-from pymilter._negotiate import BYTES_HOOKS, wishes_of
 
 
 def _no_hook() -> None:

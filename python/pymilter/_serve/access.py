@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from pymilter._address import Address, cannot_listen
+from pymilter._serve.address import Address, cannot_listen
 
 
 @dataclass(frozen=True, slots=True)

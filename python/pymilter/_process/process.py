@@ -1,0 +1,91 @@
+"""What this process owns: the one run of libmilter, what must end with it, and what a forked child must leave alone."""
+
+import atexit
+import logging
+import os
+import sys
+import threading
+import weakref
+from collections.abc import Callable
+from typing import Any, Final, Protocol
+
+from pymilter._core import is_in_callback, shut_gate
+from pymilter._process import forked
+from pymilter._process.inheritance import Inheritance
+
+logger = logging.getLogger("pymilter")
+
+# At exit, handlers that are still running get this many seconds to end.
+EXIT_GRACE: Final = 5.0
+
+
+class Run(Protocol):
+    """The run of libmilter, as far as the end of this process and its children are concerned."""
+
+    def request_stop(self, grace: float = 0.0) -> None: ...
+    def finish(self, grace: float | None = None) -> int: ...
+    def leave_to_parent(self) -> None: ...
+
+
+class Owned(Protocol):
+    """Anything else that a forked child must not keep."""
+
+    def leave_to_parent(self) -> None: ...
+
+
+class Process:
+    """What a process has once, whatever is run in it. `PROCESS` is the only one."""
+
+    def __init__(self) -> None:
+        self.running: Run | None = None
+        """The run that serves now."""
+        self.begun: Run | None = None
+        """The run of this process, also after its end: its handlers may still be at work."""
+        self.starting = threading.RLock()
+        """Held while a run starts."""
+        self.not_for_children: weakref.WeakSet[Owned] = weakref.WeakSet()
+        self.ask_workers: Callable[[], Any] | None = None
+        """In a supervisor: returns the sums (`Stats`) of what its workers have done."""
+        self.inheritance: Final = Inheritance.of_environment()
+        """What the supervisor has passed on; None if this process is not a worker."""
+        self.worker_name: Final = "-" if self.inheritance is None else f"{self.inheritance.number}[{os.getpid()}]"
+        """What the log calls this worker; "-" if this process is not a worker."""
+        # The program may change these before it calls run().
+        self.folder: Final = os.getcwd()  # noqa: PTH109
+        self.program: Final = sys.argv[0] if getattr(sys, "argv", None) else ""
+
+    def end(self) -> None:
+        """At exit: no callback may meet a dead interpreter, and no socket is left behind."""
+        if self.running is not None:
+            self.running.finish(0.0)
+        if not shut_gate(EXIT_GRACE):
+            logger.warning("handlers are still running %g s after the end: they are cut off", EXIT_GRACE)
+
+    def prepare_fork(self) -> None:
+        """Before a fork, in the parent."""
+        if is_in_callback():
+            forked.prepare()
+
+    def begin_child(self) -> None:
+        """After a fork, in the child: libmilter, its socket and the metrics are the parent's."""
+        self.running = None
+        self.starting = threading.RLock()  # a thread that is not here may have held it
+        if self.begun is not None:
+            self.begun.leave_to_parent()
+        for owned in self.not_for_children:
+            owned.leave_to_parent()
+        if is_in_callback():
+            forked.begin_child()
+
+
+PROCESS: Final = Process()
+atexit.register(PROCESS.end)
+os.register_at_fork(before=PROCESS.prepare_fork, after_in_child=PROCESS.begin_child)
+
+
+def is_worker() -> bool:
+    """Whether this process is one of run()'s `workers`, which run the program again, and not the one that starts them.
+
+    For what the program does before run() and only one of them may: `if not pymilter.is_worker(): open_port()`.
+    """
+    return PROCESS.inheritance is not None

@@ -1,0 +1,1 @@
+"""How one process serves one socket: the address, the listener, the rights, and libmilter's loop."""

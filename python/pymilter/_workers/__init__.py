@@ -1,0 +1,1 @@
+"""How many processes serve one socket: the supervisor, its workers, and the line between them."""
