@@ -12,7 +12,7 @@ from pymilter import _constants, _core
 from pymilter._class.base import Base
 from pymilter._constants import *  # noqa: F403
 from pymilter._constants import Action, Status
-from pymilter._constants import __all__ as __all__  # where mypy reads the names that the * below stands for
+from pymilter._constants import __all__ as __all__  # tells mypy which names the * above re-exports
 from pymilter._core import Context
 from pymilter._low_level import Callback, Program
 from pymilter._run import stop

@@ -55,7 +55,7 @@ from pymilter import (
     symlist,
 )
 from pymilter._constants import *  # noqa: F403
-from pymilter._constants import __all__ as __all__  # where mypy reads the names that the * below stands for
+from pymilter._constants import __all__ as __all__  # tells mypy which names the * above re-exports
 
 from ._callbacks import close_callback, connect_callback, negotiate_callback
 from ._milter import Milter

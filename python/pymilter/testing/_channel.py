@@ -1,4 +1,4 @@
-"""One connection to a filter: whole packets in and out, a deadline on each, and clear errors."""
+"""Sends and receives whole packets on a connection to a filter, each with a deadline and clear errors."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _HEAD = 4
 
 
 def check_seconds(name: str, value: float) -> None:
-    """Raise ValueError for a timeout with which nothing could ever be done in time, or never would be given up."""
+    """Raise ValueError for a timeout that is not a finite number above 0."""
     if not 0 < value < math.inf:
         raise ValueError(f"{name} must be a number of seconds above 0, not {value}")
 
@@ -40,7 +40,7 @@ class Channel:
         self._socket.close()
 
     def end(self) -> None:
-        """Say that nothing more will be sent; the filter sees the end of the stream."""
+        """Close the sending side, so that the filter sees the end of the stream."""
         with contextlib.suppress(OSError):  # the filter may be gone
             self._socket.shutdown(socket.SHUT_WR)
 
@@ -79,7 +79,7 @@ class Channel:
         return code, payload
 
     def deadline(self) -> float:
-        """The time at which a step that begins now must be over."""
+        """The time by which a step that begins now must end."""
         return time.monotonic() + self.timeout
 
     def pending(self) -> bool:

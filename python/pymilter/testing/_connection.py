@@ -18,7 +18,7 @@ from ._wire import Text, describe
 
 
 class Connection:
-    """What a `Client` can do with its connection whatever the message; see there for the arguments."""
+    """The part of `Client` that does not depend on the message. The arguments are explained there."""
 
     def __init__(
         self,
@@ -61,27 +61,27 @@ class Connection:
 
     @property
     def negotiation(self) -> Negotiation:
-        """What was agreed.
+        """The agreed options.
 
         Raises:
-            ProtocolError: nothing was negotiated yet.
+            ProtocolError: nothing has been negotiated yet.
         """
         return self._dialogue.negotiation
 
     @property
     def closed(self) -> bool:
-        """True once the connection was ended from this side."""
+        """True once this side has closed the connection."""
         return self._channel.closed
 
     @property
     def connection_verdict(self) -> Response | None:
-        """The last answer to CONNECT or HELO, or None before them. A final one holds for the whole connection."""
+        """The last answer to CONNECT or HELO, or None before them. A final answer holds for the whole connection."""
         return self._connection_verdict
 
     def negotiate(
         self, version: int = VERSION, actions: Action = Action.ALL, protocol: Protocol = Protocol.ALL
     ) -> Negotiation:
-        """Offer options and take the filter's answer (SMFIC_OPTNEG).
+        """Offer options and read the filter's answer (SMFIC_OPTNEG).
 
         Raises:
             NotGranted: the filter asks for an action or a protocol option that was not offered.
@@ -91,8 +91,8 @@ class Connection:
     def quit(self) -> None:
         """End the connection (SMFIC_QUIT) and wait until the filter has closed it too.
 
-        After `helo` SMFIC_ABORT goes before it, as with Postfix. With libmilter the filter's close callback has
-        returned when this returns.
+        After `helo`, SMFIC_ABORT is sent first, as by Postfix. With libmilter, the filter's close callback has returned
+        when this method returns.
         """
         try:
             if self._connection_verdict is not None and self._connection_verdict.step is Command.HELO:
@@ -103,9 +103,9 @@ class Connection:
             self.close()
 
     def hang_up(self) -> None:
-        """Close the connection without a word, as Postfix does at once after a final answer to CONNECT or HELO.
+        """Close the connection without SMFIC_QUIT, as Postfix does after a final answer to CONNECT or HELO.
 
-        It waits until the filter has closed it too; after an earlier end of the connection it does nothing.
+        It waits until the filter has closed its side too. On a closed connection it does nothing.
         """
         if self.closed:
             return
@@ -117,23 +117,23 @@ class Connection:
             self.close()
 
     def quit_nc(self) -> None:
-        """End this SMTP connection, a new one follows on the same socket (SMFIC_QUIT_NC): go on with `connect`.
+        """End this SMTP connection; continue with `connect`, which begins a new one on the same socket (SMFIC_QUIT_NC).
 
-        libmilter takes it only after `eom` or `unknown`; anywhere else, so after `play` too, it ignores it.
+        libmilter accepts this only after `eom` or `unknown`. Elsewhere, as after `play`, libmilter ignores it.
         """
         self._dialogue.notify(Command.QUIT_NC)
         self._connection_verdict = None
 
     def close(self) -> None:
-        """Close the connection without a word, at once. Never fails."""
+        """Close the connection at once, without SMFIC_QUIT. Never raises."""
         self._channel.close()
 
     def send(self, command: Command | bytes, payload: bytes = b"") -> None:
-        """Send one packet, whatever the state; a bytes command is one byte of your choice."""
+        """Send one packet, whatever the state. A bytes command is any one byte."""
         self._dialogue.send(command, payload)
 
     def receive(self) -> tuple[bytes, bytes]:
-        """Wait for one packet: its command byte and its payload, unchecked."""
+        """Wait for one packet, and return its command byte and its payload, unchecked."""
         return self._channel.receive("a packet")
 
     def _await_end(self, what: str) -> None:

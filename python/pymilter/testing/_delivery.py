@@ -26,7 +26,7 @@ from ._wire import to_bytes, to_str
 
 Mta: TypeAlias = Literal["postfix"] | Literal["sendmail"]  # as stubtest sees one Literal with both
 MTAS: Final = ("postfix", "sendmail")
-"""The mail servers whose habits are known; measured on Postfix 3.7 and Sendmail 8.17."""
+"""The mail servers whose behaviour is modelled, as measured on Postfix 3.7 and Sendmail 8.17."""
 
 _BARE_LF = re.compile(rb"(?<!\r)\n")
 _ROUTE = re.compile(r"<@[^:\"]*:")
@@ -34,12 +34,12 @@ _ROUTE = re.compile(r"<@[^:\"]*:")
 
 @dataclass(frozen=True, slots=True)
 class Delivered:
-    """A message as the MTA passes it on. The fields that the MTA adds by itself, such as Received, are left out."""
+    """A message as the MTA delivers it, without the fields that the MTA itself adds, such as Received."""
 
     envelope: Envelope
-    """Sender and recipients; a recipient stands twice if the message is delivered to it twice."""
+    """Sender and recipients. A recipient is listed twice if the message is delivered to it twice."""
     message: bytes
-    """The message, in the line ends of the original."""
+    """The message, with the line ends of the original."""
 
     @property
     def headers(self) -> tuple[tuple[str, str], ...]:
@@ -55,19 +55,19 @@ class Delivered:
 def apply_edits(
     message: bytes, envelope: Envelope, edits: Iterable[Edit], *, mta: Mta = "postfix", leading_space: bool = False
 ) -> Delivered:
-    """What the MTA makes of a filter's edits; it plays no message and needs no socket.
+    """Return what the MTA delivers after a filter's edits. This plays no message and needs no socket.
 
     Args:
-        message: the message as an SMTP client sent it, with CRLF or LF.
+        message: the message as an SMTP client sent it, with CRLF or LF as line ends.
         envelope: sender and accepted recipients before the edits.
-        edits: in the order in which the filter sends them.
-        mta: the two differ in the place of added fields, in the numbers of fields after a deletion, and in recipients
-            that are there already.
-        leading_space: values bring their own space after the colon (SMFIP_HDR_LEADSPC).
+        edits: the edits, in the order in which the filter sends them.
+        mta: the mail server. The two place added fields differently, number fields differently after a deletion, and
+            treat recipients that are present already differently.
+        leading_space: values include the space after the colon (SMFIP_HDR_LEADSPC).
 
     Raises:
-        ProtocolError: the body is replaced in more than one run; Postfix refuses that.
-        ValueError: no such MTA.
+        ProtocolError: there are other edits between pieces of a new body, which Postfix refuses.
+        ValueError: `mta` is unknown.
     """
     check_mta(mta)
     parts = taken_in(message, mta)
@@ -76,18 +76,18 @@ def apply_edits(
 
 
 def check_mta(mta: str) -> None:
-    """Raise ValueError for an MTA that is not known."""
+    """Raise ValueError for an unknown MTA."""
     if mta not in MTAS:
         raise ValueError(f"mta must be one of {', '.join(map(repr, MTAS))}, not {mta!r}")
 
 
 def taken_in(message: bytes, mta: Mta) -> Message:
-    """The message in parts, with what the MTA changes in it before any filter sees it."""
+    """The message in parts, after the changes that the MTA makes before a filter sees it."""
     return Message.taken_in(message) if mta == "postfix" else Message.parse(message)
 
 
 def edited_message(message: Message, edits: Sequence[Edit], mta: Mta, leading_space: bool = False) -> Message:
-    """The header and the body after the edits; `message` itself if none of them concerns it."""
+    """The message after the edits; `message` itself if no edit changes the header or the body."""
     header: EditedHeader = (PostfixHeader if mta == "postfix" else SendmailHeader)(message.fields)
 
     def field(name: str, value: str) -> HeaderField:
@@ -148,7 +148,7 @@ def _routeless(address: str) -> str:
 
 
 def _sender_params(old: str, new: str, mta: Mta) -> str:
-    """The sender's parameters after a change that brings some: Postfix takes RET and ENVID, Sendmail begins anew."""
+    """The sender's parameters after a change with parameters: Postfix takes RET and ENVID, Sendmail replaces all."""
     if mta == "sendmail":
         return new
     taken = [param for param in new.split() if _keyword(param) in ("RET", "ENVID")]
@@ -161,7 +161,7 @@ def _keyword(param: str) -> str:
 
 
 def _new_body(edits: Iterable[Edit], mta: Mta) -> bytes | None:
-    """The replaced body with CRLF, also where the filter sent a bare LF or no line end at the end; None if none was."""
+    """The new body, with CRLF for each bare LF and at the end; None if the body was not replaced."""
     body: bytearray | None = None
     over = False
     for edit in edits:
@@ -173,7 +173,7 @@ def _new_body(edits: Iterable[Edit], mta: Mta) -> bytes | None:
             )
         else:
             body = bytearray() if body is None else body
-            # Sendmail keeps a CR at the end of a piece until it sees the next, and writes it twice if that is empty.
+            # Sendmail keeps a CR at the end of a piece for the next piece, and writes it twice if that is empty.
             doubled = mta == "sendmail" and not edit.data and body.endswith(b"\r")
             body += b"\r" if doubled else edit.data
     if body is None:

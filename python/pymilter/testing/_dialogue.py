@@ -1,4 +1,4 @@
-"""The rules of the conversation: what was agreed, what is sent and waited for, and what a filter may answer."""
+"""The rules of the protocol: what was agreed, what is sent, which answers are awaited, and which are allowed."""
 
 from __future__ import annotations
 
@@ -53,12 +53,12 @@ _UNANSWERED = {
 
 @dataclass(frozen=True, slots=True)
 class Negotiation:
-    """What the client offered and what the filter made of it."""
+    """The options that the client offered and the filter accepted."""
 
     version: int
     """The protocol version that the filter answered with."""
     actions: Action
-    """What the filter may do: exactly these edits are accepted from it."""
+    """The edits that the filter may make; no others are accepted."""
     protocol: Protocol
     """Steps left out (NO*), steps not answered (NR_*), and extras that the filter asked for."""
     macro_lists: Mapping[Stage, tuple[str, ...]] = field(default_factory=dict)
@@ -96,14 +96,14 @@ class Dialogue:
             self.channel.send(data, step_name(command))
 
     def notify(self, command: Command) -> None:
-        """Send a command that ends a message or more and is never answered."""
+        """Send a command that ends a message or the connection, and has no answer."""
         self.check_quiet(command)
         self._send_with_macros(packet(command), command)
         self.macros.set(i=None)
         self._skipped = None
 
     def negotiate(self, version: int, actions: Action, protocol: Protocol) -> Negotiation:
-        """Offer options and take the filter's answer."""
+        """Offer options and read the filter's answer."""
         what = "the negotiation"
         self.send(Command.NEGOTIATE, offer(version, actions, protocol))
         code, payload = self.channel.receive(what)
@@ -122,7 +122,7 @@ class Dialogue:
         return agreed
 
     def step(self, command: Command, payload: bytes, macros: Mapping[str, Text] | None, force: bool) -> Response:
-        """One step: macros and command in one write, and the answer if one is due."""
+        """Send macros and command in one write, and wait for the answer if there is one."""
         response = self._exchange(command, payload, macros, force)
         if response.verdict is Verdict.SKIP:
             self._skipped = command
@@ -190,7 +190,7 @@ class Dialogue:
                 )
 
     def check_quiet(self, command: Command) -> None:
-        """A filter may speak only when it is asked: tell of a reply to a no-reply step, or of a filter that died."""
+        """Raise if the filter sent something unasked, such as a reply to a no-reply step, or has gone."""
         if self.channel.closed or not self.channel.pending():
             return
         what = step_name(command)

@@ -1,10 +1,10 @@
-"""What can go wrong between the client and a filter, one exception for each kind."""
+"""The errors between the client and a filter, one exception for each kind."""
 
 # ruff: noqa: N818 - the names say what happened; ClientError is their base
 
 
 class ClientError(Exception):
-    """Base of all errors of `pymilter.testing` that tell of the filter's behaviour."""
+    """Base of all errors of `pymilter.testing` about the behaviour of a filter."""
 
 
 class FilterUnreachable(ClientError):

@@ -1,4 +1,4 @@
-"""Which macros go with which command: Postfix's defaults, a test's own values, and the lists that a filter asks for."""
+"""Chooses the macros for each command: Postfix's defaults, a test's values, and the lists that a filter asks for."""
 
 from __future__ import annotations
 
@@ -84,11 +84,11 @@ class Macros:
         self._asked: Mapping[Stage, Sequence[str]] = {}
 
     def ask(self, lists: Mapping[Stage, Sequence[str]]) -> None:
-        """Take the lists that the filter asked for. An empty one means the default list, as in Postfix."""
+        """Use the lists that the filter asked for. An empty one means the default list, as in Postfix."""
         self._asked = lists
 
     def set(self, **values: Text | None) -> None:
-        """Set (or with None forget) what the session tells; a value given to the constructor wins over it."""
+        """Set values from the session, or delete those that are None. Values given to the constructor override them."""
         for name, value in values.items():
             if value is None:
                 self._session.pop(name, None)
@@ -96,7 +96,7 @@ class Macros:
                 self._session[name] = value
 
     def value(self, name: str) -> str:
-        """What a macro expands to now, "" if it has no value."""
+        """The present value of a macro, "" if it has none."""
         return to_str(to_bytes(self._fixed.get(_bare(name), self._session.get(_bare(name), ""))))
 
     def packet(self, command: Command, extra: Mapping[str, Text] | None = None) -> bytes:

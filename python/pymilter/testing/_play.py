@@ -20,7 +20,7 @@ REPLIES = {
     Verdict.CONN_FAIL: SmtpReply(451, "4.7.1", ("Service unavailable - try again later",)),
     Verdict.SHUTDOWN: SmtpReply(421, "4.7.0", ("Server closing connection",)),
 }
-"""What the SMTP client is told where the filter chose no reply; the first two are Postfix's words."""
+"""The replies to the SMTP client if the filter chose none; the first two are those of Postfix."""
 
 NO_RECIPIENTS = SmtpReply(554, "5.5.1", ("Error: no valid recipients",))
 
@@ -65,7 +65,7 @@ def play(
 
 
 class _Session:
-    """One message on its way; each part returns the last response, where an MTA stops or goes on."""
+    """One message in progress. Each part returns the last response, after which an MTA stops or continues."""
 
     def __init__(
         self, client: Steps, message: Message, envelope: Envelope, rejected: Mapping[str, Text], mta: Mta
@@ -84,9 +84,9 @@ class _Session:
         return response
 
     def greet(self, hostname: Text, address: Text | None, port: int, helo: Text | None) -> Response:
-        """CONNECT and HELO, once a connection; a final answer to them holds for all its messages."""
+        """Send CONNECT and HELO, once a connection. A final answer to them holds for all its messages."""
         response = self.client.connection_verdict
-        if response is None or _ends_session(response):  # after its end the client says so
+        if response is None or _ends_session(response):  # on an ended connection the client raises
             where = "unknown address" if address is None else to_str(to_bytes(address))
             text = f"{to_str(to_bytes(hostname))} [{where}]"
             response = self.note(text, self.client.connect(hostname, address, port))
@@ -96,7 +96,7 @@ class _Session:
         return response
 
     def send_envelope(self, sender_params: Sequence[Text]) -> Response:
-        """MAIL and every RCPT."""
+        """Send MAIL and each RCPT."""
         sender, params = self.envelope.sender, self.envelope.sender_params
         last = self.note(f"{sender} {params}".rstrip(), self.client.mail(sender, *sender_params))
         if not last.verdict.passes:
@@ -121,7 +121,7 @@ class _Session:
         return last
 
     def send_content(self, chunk_size: int) -> Response:
-        """DATA, the header, the body and the end of the message."""
+        """Send DATA, the header, the body and the end of the message."""
         client = self.client
         leading_space = Protocol.HDR_LEADSPC in client.negotiation.protocol
         last = self.note("", client.data())
@@ -159,10 +159,10 @@ class _Session:
         if not verdict.refuses and not self.accepted:
             verdict, decided_at, reply = Verdict.REJECT, Command.RCPT, NO_RECIPIENTS
         if began:
-            self.client.abort()  # Postfix says it after the end of a message too
+            self.client.abort()  # Postfix sends ABORT after the end of each message
         if _ends_session(last):
             if last.step is Command.CONNECT:
-                # Postfix greets with these words: it does not show the filter's.
+                # Postfix greets with this reply, not with that of the filter.
                 reply = SmtpReply(421, "", (f"{self.client.server_name} Service unavailable - try again later",))
             if not self.client.closed:
                 self.client.quit()
@@ -186,7 +186,7 @@ class _Session:
         )
 
     def pass_rest(self) -> None:
-        """Recipients after the filter's final word are the MTA's own affair."""
+        """Let the MTA alone decide about the recipients after the filter's final answer."""
         seen = {*self.accepted, *(refusal.recipient for refusal in self.refused)}
         for recipient in self.envelope.recipients:
             if recipient in seen:
@@ -201,12 +201,12 @@ _FINAL = frozenset({Verdict.ACCEPT, Verdict.DISCARD})
 
 
 def _goes_on(response: Response) -> bool:
-    """True if the MTA goes on after this answer to CONNECT or HELO; Postfix ignores DISCARD there."""
+    """True if the MTA continues after this answer to CONNECT or HELO; Postfix ignores DISCARD there."""
     return response.verdict.passes or response.verdict is Verdict.DISCARD
 
 
 def _ends_session(response: Response) -> bool:
-    """True if the MTA says 421 to the SMTP client and hangs up."""
+    """True if the MTA sends 421 to the SMTP client and hangs up."""
     return response.verdict is Verdict.SHUTDOWN or response.code == 421
 
 

@@ -1,4 +1,4 @@
-"""A filter program in a process of its own: started, waited for until it listens, and stopped."""
+"""Runs a filter program in its own process: starts it, waits until it listens, and stops it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _PROC = Path("/proc/net")
 
 
 class FilterProcess:
-    """Runs a filter's program; a context manager that ends it in any case.
+    """Runs a filter's program. As a context manager it always ends the program.
 
     Args:
         argv: the program and its arguments.
@@ -29,7 +29,7 @@ class FilterProcess:
         timeout: how many seconds it may take until it listens, and until it has stopped.
         env: variables set in addition to this process's own.
         cwd: the folder in which it runs.
-        stop_signal: what asks it to stop, SIGTERM by default.
+        stop_signal: the signal that asks it to stop, by default SIGTERM.
 
     Raises:
         FilterFailed: the program could not be started, ended before it listened, or did not listen in time;
@@ -113,7 +113,7 @@ class FilterProcess:
             raise
 
     def stop(self) -> int:
-        """Ask the program to stop, wait for its end, and give its exit status.
+        """Ask the program to stop, wait for its end, and return its exit status.
 
         Raises:
             FilterFailed: it had not ended after `timeout` seconds and was killed.
@@ -124,7 +124,7 @@ class FilterProcess:
         return self.wait()
 
     def wait(self) -> int:
-        """Wait for the program's end, by itself or by a signal sent to it, and give its exit status.
+        """Wait until the program ends, by itself or after a signal, and return its exit status.
 
         Raises:
             FilterFailed: it had not ended after `timeout` seconds and was killed.
@@ -204,7 +204,7 @@ class _Output:
 
 
 def _listens(address: Address) -> bool:
-    """True if somebody listens there. Where /proc tells, no connection is made: a filter would see it come and go."""
+    """True if a program listens there. If /proc shows that, no connection is made: the filter would see it."""
     if address.family == socket.AF_UNIX:
         table = _PROC / "unix"
         if table.is_file():

@@ -1,4 +1,4 @@
-"""A result printed for people: the steps, the verdict, the SMTP reply, and a diff of what was changed."""
+"""Prints a result for people: the steps, the verdict, the SMTP reply, and a diff of the changes."""
 
 from __future__ import annotations
 
@@ -51,10 +51,10 @@ _DIFF_COLOURS = {"+": _GREEN, "-": _RED, "@": _CYAN}
 
 
 def print_result(result: Result, file: TextIO | None = None, *, colour: bool | None = None) -> None:
-    """Print a result readably.
+    """Print a result in readable form.
 
     Args:
-        file: where to; sys.stdout by default.
+        file: the file to print to; by default sys.stdout.
         colour: None for colour on a terminal only (and not if the variable NO_COLOR is set).
     """
     out = sys.stdout if file is None else file
@@ -111,7 +111,7 @@ def _session(result: Result, paint: _Paint) -> Iterator[str]:
 
 
 def _runs(steps: tuple[Step, ...]) -> Iterator[list[Step]]:
-    """Body steps, and headers that were not sent, one after another with the same answer, taken together."""
+    """Group consecutive body steps, and consecutive steps that were not sent, if they have the same answer."""
     run: list[Step] = []
     for step in steps:
         alike = run and step.response == run[-1].response

@@ -18,7 +18,7 @@ class Step:
 
     command: Command
     text: str
-    """What was told to the filter, in a readable form."""
+    """What was sent to the filter, in readable form."""
     response: Response
 
 
@@ -35,11 +35,11 @@ class Result:
     """What became of one message."""
 
     transcript: tuple[Step, ...]
-    """Every step in its order, with those that were not sent."""
+    """Every step in order, including those that were not sent."""
     verdict: Verdict
     """ACCEPT, REJECT, TEMPFAIL, DISCARD, CONN_FAIL or SHUTDOWN. REJECT also if every recipient was refused."""
     decided_at: Command
-    """The step whose answer decided: EOM if the message went all the way, RCPT if every recipient was refused."""
+    """The step whose answer decided: EOM if the message reached its end, RCPT if every recipient was refused."""
     reply: SmtpReply
     """The last reply that the SMTP client got: to the refused command, or to the end of the message."""
     accepted: tuple[str, ...]
@@ -53,22 +53,22 @@ class Result:
     original: bytes
     """The message as it was given to `play`."""
     message: bytes
-    """The message after the edits, in the line ends of the original; the original if it is not delivered.
+    """The message after the edits, with the line ends of the original; the original if it is not delivered.
 
-    Without edits it is the original, byte for byte, but for what Postfix itself changes: it cuts a header field of
-    more than 60,000 bytes, makes a space of a CR without LF, and a field X-Mailbox-Line of a first line "From ...".
+    Without edits it equals the original, except for what Postfix itself changes: Postfix cuts a header field of more
+    than 60,000 bytes, replaces a CR without LF by a space, and turns a first line "From ..." into X-Mailbox-Line.
     """
     queue_id: str
     """The queue id that the filter could see as macro `i`."""
 
     @property
     def delivered(self) -> bool:
-        """True if the MTA goes on to deliver the message (or holds it, if `quarantine`)."""
+        """True if the MTA delivers the message, or holds it (see `quarantine`)."""
         return self.verdict is Verdict.ACCEPT
 
     @property
     def changed(self) -> bool:
-        """True if the message is delivered with any other byte than it was given."""
+        """True if the delivered message differs from the original in any byte."""
         return self.message != self.original
 
     @property

@@ -1,4 +1,4 @@
-"""One call for the commonest test: connect to a filter, play one message, and tell what became of it."""
+"""One call for the most common test: connect to a filter, play one message, and return what became of it."""
 
 from __future__ import annotations
 
@@ -28,22 +28,22 @@ def send_message(
 ) -> Result:
     """Connect to the filter at `address`, play one message as an MTA would, and quit.
 
-    `Client.play` does the same on a connection that is kept, and has more to choose.
+    `Client.play` does the same on a connection that stays open, and has more options.
 
     Args:
         address: the filter's socket, in libmilter's notation.
-        message: the whole message, with CRLF or LF.
-        sender, recipients: addresses; angle brackets are added where they are missing.
-        timeout: the deadline of each operation, in seconds; smfi_progress restarts it.
-        progress_timeout: how many seconds one step may take in all, as in `Client`.
+        message: the whole message, with CRLF or LF as line ends.
+        sender, recipients: addresses, with or without angle brackets.
+        timeout: how many seconds each operation may take; smfi_progress restarts the time.
+        progress_timeout: how many seconds one step may take in total, as in `Client`.
         macros: values by name, as in `Client`.
         hostname, client_address: the name and the IP address of the SMTP client.
         helo: the HELO name; by default `hostname`.
-        mta: whose habits decide what becomes of the edits, "postfix" or "sendmail"; see `apply_edits`.
+        mta: the mail server whose behaviour decides the result of the edits: "postfix" or "sendmail" (`apply_edits`).
 
     Raises:
-        ClientError: the filter is not there, dies, hangs, or breaks the protocol.
-        ValueError: an argument is of no use, such as an unknown `mta` or a timeout of 0.
+        ClientError: the filter cannot be reached, dies, hangs, or violates the protocol.
+        ValueError: an argument is invalid, such as an unknown `mta` or a timeout of 0.
     """
     with Client(address, timeout=timeout, progress_timeout=progress_timeout, macros=macros) as client:
         return client.play(message, sender, recipients, hostname=hostname, address=client_address, helo=helo, mta=mta)

@@ -1,4 +1,4 @@
-"""The events of an SMTP session, each a method that sends it to the filter and gives the answer."""
+"""The events of an SMTP session: each is a method that sends it to the filter and returns the answer."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ._wire import Text, strings, to_bytes, to_str
 
 
 class Steps(Connection):
-    """A connection on which an SMTP session is told to the filter, step by step."""
+    """A connection that reports an SMTP session to the filter, one step at a time."""
 
     _messages = 0
     _first_recipient: Text | None = None
@@ -23,7 +23,7 @@ class Steps(Connection):
 
     @property
     def queue_id(self) -> str:
-        """The queue id of this message, macro `i`; sent, as by Postfix, from the first accepted recipient on."""
+        """The queue id of this message, macro `i`; as by Postfix, it is sent after the first accepted recipient."""
         return f"{self._messages:010X}"
 
     def connect(
@@ -41,7 +41,7 @@ class Steps(Connection):
         Args:
             hostname: its verified name, or "[192.0.2.1]" if it has none.
             address: an IPv4 or IPv6 address, the path of a unix socket, or None if it is not known.
-            family: by default what `address` looks like.
+            family: by default the family that `address` looks like.
         """
         text = "" if address is None else to_str(to_bytes(address))
         if family is None:
@@ -111,19 +111,19 @@ class Steps(Connection):
 
     def data(self, *, macros: Mapping[str, Text] | None = None, force: bool = False) -> Response:
         """DATA (SMFIC_DATA)."""
-        if self._first_recipient is not None:  # Postfix names it here again
+        if self._first_recipient is not None:  # Postfix sends the macros of the first recipient here again
             address, host = _mailbox(self._first_recipient)
             self._macros.set(rcpt_addr=address, rcpt_host=host, rcpt_mailer="smtp")
         return self._step(Command.DATA, b"", macros, force)
 
     def unknown(self, command: Text, *, macros: Mapping[str, Text] | None = None, force: bool = False) -> Response:
-        """An SMTP command that the MTA does not know (SMFIC_UNKNOWN)."""
+        """An SMTP command that the MTA does not support (SMFIC_UNKNOWN)."""
         return self._step(Command.UNKNOWN, strings([command]), macros, force)
 
     def header(
         self, name: Text, value: Text, *, macros: Mapping[str, Text] | None = None, force: bool = False
     ) -> Response:
-        """One header field (SMFIC_HEADER), the value as it goes over the wire: lines joined by LF."""
+        """One header field (SMFIC_HEADER), with the value as it is sent: lines joined by LF."""
         return self._step(Command.HEADER, strings([name, value]), macros, force)
 
     def eoh(self, *, macros: Mapping[str, Text] | None = None, force: bool = False) -> Response:
@@ -140,7 +140,7 @@ class Steps(Connection):
     ) -> Response:
         """The body, or a piece of it, in packets of at most `chunk_size` bytes (SMFIC_BODY).
 
-        An empty body sends nothing. The rest is not sent after an answer other than CONTINUE.
+        For an empty body nothing is sent. After an answer other than CONTINUE, the rest is not sent.
 
         Returns:
             The response to the last chunk that was sent.
@@ -158,19 +158,19 @@ class Steps(Connection):
         return response
 
     def eom(self, data: bytes = b"", *, macros: Mapping[str, Text] | None = None) -> Response:
-        """End of the message (SMFIC_BODYEOB), perhaps with a last piece of body: the step that brings the edits."""
+        """End of the message (SMFIC_BODYEOB), optionally with a last piece of body. Its response has the edits."""
         return self._step(Command.EOM, data, macros, False)
 
     def abort(self) -> None:
-        """End the message, as after RSET (SMFIC_ABORT). There is no answer; the session goes on.
+        """End the message, as after RSET (SMFIC_ABORT). There is no answer, and the session continues.
 
-        Postfix says it after the end of each message, too. libmilter then calls the filter's abort callback only if the
-        filter does not take MAIL, because of the order of its states.
+        Postfix also sends this after the end of each message. libmilter then calls the filter's abort callback only if
+        the filter does not want MAIL, because of the order of libmilter's states.
         """
         self._dialogue.notify(Command.ABORT)
 
     def begin_message(self) -> None:
-        """Count one more message for `queue_id`; `mail` does it."""
+        """Begin the next message, with a new `queue_id`. `mail` calls this."""
         self._messages += 1
         self._first_recipient = None
         self._macros.set(i=None, rcpt_addr=None, rcpt_host=None, rcpt_mailer=None)
@@ -191,7 +191,7 @@ def _family(address: str) -> Family:
 
 
 def _mailbox(path: Text) -> tuple[str, str]:
-    """Address and host as macros have them: without a source route, and in lower case as Postfix looks them up."""
+    """Address and host for macros: without a source route, and in lower case, in which Postfix looks them up."""
     address = to_str(to_bytes(path)).removeprefix("<").removesuffix(">")
     if address.startswith("@"):
         address = address.partition(":")[2]
