@@ -15,6 +15,7 @@ from pymilter.testing import (
     Client,
     DeleteRecipient,
     InsertHeader,
+    Protocol,
     Quarantine,
     ReplaceBody,
     Response,
@@ -397,3 +398,101 @@ def test_many_messages_leave_no_connection_behind(start: Start) -> None:
         send_message(filter_.address, BOTH)
     filter_.stop()
     assert filter_.connections() == (20, 20)
+
+
+@KINDS
+def test_recipients_that_the_mta_has_refused_are_marked(start: Start, kind: str) -> None:
+    source = """
+        @rejected_recipients
+        class Filter(MessageFilter):
+            def message(self, message):
+                note("message", [(str(one), one.is_accepted) for one in message.recipients])
+                return CONTINUE
+    """
+    filter_ = start(source, kind=kind)
+    with Client(filter_.address) as client:
+        client.connect()
+        client.mail("<a@example.org>")
+        client.rcpt("<b@example.org>")
+        client.rcpt("<gone@example.org>", rejected="550 5.1.1 no such user")
+        client.rcpt("<c@example.org>")
+        assert client.eom().verdict is Verdict.CONTINUE
+    wanted = [("b@example.org", True), ("gone@example.org", False), ("c@example.org", True)]
+    assert filter_.seen("message") == [("message", wanted)]
+
+
+@KINDS
+def test_an_mta_that_strips_the_leading_space_gets_values_without_it(start: Start, kind: str) -> None:
+    source = """
+        message.headers["Subject"].value = "two"
+        message.headers.append("X", "1")
+        note("message", message.as_bytes())
+        return CONTINUE
+    """
+    filter_ = start(program(source), kind=kind)
+    with Client(filter_.address, protocol=Protocol.ALL & ~Protocol.HDR_LEADSPC) as client:
+        client.connect()
+        client.helo()
+        answer = send(client, b"Subject:one\r\nX-Empty:\r\n\r\n")
+    assert answer.edits == (ChangeHeader(1, "Subject", "two"), AddHeader("X", "1"))
+    assert filter_.seen("message") == [("message", b"Subject: two\r\nX-Empty: \r\nX: 1\r\n\r\n")]
+
+
+@KINDS
+def test_an_mta_that_knows_no_unanswered_steps_is_answered(start: Start, kind: str) -> None:
+    filter_ = start(program(SHOWS), kind=kind)
+    with Client(filter_.address, protocol=Protocol(0x7F), actions=Action(0x3F)) as client:
+        for answer in (client.connect(), client.helo(), client.mail("<a@example.org>"), client.rcpt("<b@example.org>")):
+            assert answer.verdict is Verdict.CONTINUE
+        for answer in (client.header("X", "1"), client.eoh(), client.body(b"x\r\n"), client.eom()):
+            assert answer.verdict in (Verdict.CONTINUE, Verdict.NOT_SENT)
+    assert filter_.seen("message")[0][1] == b"X: 1\r\n\r\nx\r\n"
+
+
+@KINDS
+def test_the_connection_after_quit_nc_is_another(start: Start, kind: str) -> None:
+    more = methods("""
+        def __init__(self):
+            self.seen = 0
+    """)
+    source = """
+        self.seen += 1
+        kept = message.connection.values.setdefault("kept", 0)
+        message.connection.values["kept"] += 1
+        note("message", self.seen, kept, message.connection.helo, str(message.connection.peer))
+        return CONTINUE
+    """
+    filter_ = start(program(source, more=more), kind=kind)
+    with Client(filter_.address) as client:
+        for name, ip in (("one.example", "192.0.2.1"), ("two.example", "192.0.2.2")):
+            client.connect(name, ip)
+            client.helo("first")
+            client.helo("second")
+            send(client)
+            send(client)
+            client.quit_nc()
+    assert filter_.seen("message") == [
+        ("message", 1, 0, "second", "one.example[192.0.2.1]"),
+        ("message", 2, 1, "second", "one.example[192.0.2.1]"),
+        ("message", 1, 0, "second", "two.example[192.0.2.2]"),
+        ("message", 2, 1, "second", "two.example[192.0.2.2]"),
+    ]
+
+
+def test_records_tell_the_message(start: Start) -> None:
+    source = """
+        import logging
+
+        logging.getLogger().handlers[0].addFilter(LogFilter())
+        logging.getLogger().handlers[0].setFormatter(logging.Formatter("%(queue_id)s %(peer)s %(message)s"))
+
+        class Filter(MessageFilter):
+            def message(self, message):
+                logging.warning("seen %s", message.sender)
+                message.headers.append("X", "1")
+                return CONTINUE
+    """
+    filter_ = start(source)
+    result = send_message(filter_.address, BOTH, "<a@example.org>")
+    assert result.edits == (AddHeader("X", " 1"),)
+    assert "client.example.com[192.0.2.1] seen a@example.org" in filter_.stderr
