@@ -48,7 +48,9 @@ def _connected(path: str) -> int:
         ("ours", ["-c", LIMITED], 129),  # Linux lets one more in
     ],
 )
-def test_burst(old_python: Path, which: str, arguments: list[str], expected: int) -> None:
+def test_a_burst_of_connections_fits_the_backlog(
+    old_python: Path, which: str, arguments: list[str], expected: int
+) -> None:
     if int(Path("/proc/sys/net/core/somaxconn").read_text()) < BURST:
         missing(f"net.core.somaxconn is below {BURST}: sysctl -w net.core.somaxconn=4096")
     python = old_python if which == "1.0.5" else sys.executable

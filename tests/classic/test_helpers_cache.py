@@ -151,7 +151,7 @@ def test_what_cannot_be_read_back_is_not_written(log: Path) -> None:
     assert set(again.cache) == {'"sp ace"@x', "caf\udce9@x", "ü@x"}  # 1.0.5: "forged@x" too; and it cannot write \udce9
 
 
-def test_many_threads(log: Path) -> None:
+def test_many_threads_may_add_to_one_cache(log: Path) -> None:
     cache = AddrCache(fname=str(log))
 
     def work(number: int) -> None:

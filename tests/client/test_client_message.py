@@ -15,7 +15,7 @@ CRLF = b"Subject: one\r\nTo: a\r\n\tb\r\nsubject:two\r\nSUBJECT : three\r\n\r\nb
 LF = CRLF.replace(b"\r\n", b"\n")
 
 
-def test_the_parts() -> None:
+def test_a_message_is_taken_apart_into_fields_separator_and_body() -> None:
     message = Message.parse(CRLF)
     assert [field.name for field in message.fields] == [b"Subject", b"To", b"subject", b"SUBJECT"]
     assert [field.value() for field in message.fields] == [b"one", b"a\n\tb", b"two", b"three"]

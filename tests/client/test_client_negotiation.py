@@ -56,7 +56,7 @@ def test_the_offer_is_postfixs_and_the_answer_is_told(probe: Probe) -> None:
 
 
 @pytest.mark.parametrize("version", [2, 3, 4, 5, 6, 7])
-def test_versions(probe: Probe, version: int) -> None:
+def test_an_older_version_lacks_its_later_commands(probe: Probe, version: int) -> None:
     """libmilter answers with the lower version; DATA came with 4, unknown commands with 3."""
     process = probe()
     with Client(process.address, version=version) as client:

@@ -336,7 +336,7 @@ def test_default_macros_go_with_their_steps(probe: Probe) -> None:
     ]
 
 
-def test_own_macros(probe: Probe) -> None:
+def test_macros_of_the_test_override_the_defaults(probe: Probe) -> None:
     process = probe(
         "-m", "connect=j", "-m", "connect={x}", "-m", "helo={tls_version}", "-m", "mail={x}", "-m", "mail=i"
     )

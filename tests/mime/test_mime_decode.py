@@ -44,12 +44,12 @@ def test_base64_is_lossless(data: bytes, eol: bytes) -> None:
     ("coded", "data"),
     [(b"QUI", b"AB"), (b"QUJDR", b"ABC"), (b"QU==QUI=", b"AAB"), (b"=QQ==", b"A"), (b"=", b""), (b"", b"")],
 )
-def test_cut_base64(coded: bytes, data: bytes) -> None:
+def test_base64_that_was_cut_off_is_decoded_so_far(coded: bytes, data: bytes) -> None:
     assert decode_transfer(coded, "base64") == data
 
 
 @given(st.binary(max_size=200))
-def test_uuencode(data: bytes) -> None:
+def test_uuencoded_data_is_decoded_however_broken(data: bytes) -> None:
     lines = b"".join(binascii.b2a_uu(data[i : i + 45]) for i in range(0, len(data), 45))
     coded = b"text\nbegin 644 name\n" + lines + b"`\nend\nmore\n"
     assert decode_transfer(coded, "x-uuencode") == data
@@ -68,7 +68,7 @@ def test_name_of_the_encoding(header: str) -> None:
     assert read(leaf("a/b", b"QUI=", header)).get_payload(decode=True) == b"AB"
 
 
-def test_charsets() -> None:
+def test_only_charsets_of_texts_have_a_codec() -> None:
     assert charset_codec("UTF-8") == "utf-8"
     assert charset_codec("latin1") == "iso8859-1"
     for name in (None, "", "x-bad", "\0", "zip", "rot13", "hex", "punycode", "idna", "unicode_escape", "undefined"):

@@ -105,7 +105,7 @@ def test_name_that_is_not_ascii() -> None:
     assert again.get_payload(1).as_bytes() == leaf("a/b")
 
 
-def test_own_warning(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_program_may_set_its_own_warning(monkeypatch: pytest.MonkeyPatch) -> None:
     for text, expected in [("%s on %s, %s", f"a.exe on {HOST}, /s"), ("gone", "gone"), ("100 %", "100 %")]:
         monkeypatch.setattr(mime, "virus_msg", text)
         msg = read(EXE)
@@ -126,7 +126,7 @@ def test_own_name_check() -> None:
     assert msg.as_bytes() == multipart(leaf("x/y; name=b.bin"), warning("a bad one"))
 
 
-def test_without_html() -> None:
+def test_scan_html_false_leaves_scripts() -> None:
     raw = leaf("text/html", b"<script>x</script>")
     assert not mime._defang(scan_html=False)(read(raw))
     assert mime._defang()(read(raw))

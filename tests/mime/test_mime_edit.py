@@ -170,7 +170,7 @@ def test_append_text_to_bytes_that_nobody_can_read() -> None:
 # -- drop and replace_with_text
 
 
-def test_drop() -> None:
+def test_drop_removes_one_part_and_keeps_every_other_byte() -> None:
     parts = [leaf("text/plain", b"a"), leaf("x/y", b"b"), leaf("c/d", b"c")]
     msg = read(multipart(*parts))
     msg.drop(msg.get_payload(1))

@@ -57,7 +57,7 @@ def deep_multipart(depth: int) -> bytes:
         pytest.param(base64_leaf("message/rfc822", b"\n" * 900), [], id="decoded"),
     ],
 )
-def test_bounds(raw: bytes, expected: list[str]) -> None:
+def test_what_exceeds_a_limit_is_kept_whole_and_then_replaced(raw: bytes, expected: list[str]) -> None:
     msg = limited(raw)
     assert too_complex(msg) == expected
     assert msg.as_bytes() == raw

@@ -311,7 +311,7 @@ def test_binary_is_written_as_it_is() -> None:
     assert msg.as_bytes() == leaf("a/b", b"a\r\nb\rc\n", "binary")
 
 
-def test_encoders() -> None:
+def test_encoders_of_the_email_package_work_on_a_part() -> None:
     msg = read(leaf("a/b", b"A\r\nB"))
     encoders.encode_base64(msg)
     assert msg.get_payload(decode=True) == b"A\r\nB"
@@ -526,7 +526,7 @@ def test_as_string() -> None:
     assert text.endswith("\n\né")
 
 
-def test_files() -> None:
+def test_a_message_is_read_from_where_the_file_stands() -> None:
     with tempfile.TemporaryFile() as file:
         file.write(b"skipped" + RAW)
         file.seek(7)

@@ -36,7 +36,7 @@ def test_the_end_of_a_long_name_counts(ending: str) -> None:
     assert mime.check_ext(name) == name
 
 
-def test_no_name() -> None:
+def test_check_ext_of_no_name_is_that_value() -> None:
     assert mime.check_ext("") == ""
     assert mime.check_ext(None) is None
 

@@ -98,12 +98,12 @@ def test_method(name: str) -> None:
 @pytest.mark.parametrize(
     "name", ["BytesGenerator", "BytesIO", "Message", "StringIO", "encoders", "extlist", "virus_msg"]
 )
-def test_other_names(name: str) -> None:
+def test_classic_names_are_exported(name: str) -> None:
     assert name in pymilter.mime.__all__
     assert hasattr(mime, name)
 
 
-def test_parents() -> None:
+def test_classes_have_their_classic_parents() -> None:
     assert issubclass(mime.MimeMessage, mime.Message)
     assert issubclass(mime.MimeGenerator, mime.BytesGenerator)
     assert issubclass(mime.HTMLScriptFilter, mime.SGMLFilter)
@@ -111,7 +111,7 @@ def test_parents() -> None:
     assert isinstance(mime.defang, mime._defang)
 
 
-def test_virus_msg() -> None:
+def test_virus_msg_is_that_of_1_0_5() -> None:
     assert mime.virus_msg == (
         "This message appeared to contain a virus.\n"
         "It was originally named '%s', and has been removed.\n"

@@ -76,14 +76,14 @@ def test_inner_zip_packed_in_an_odd_way(method: int) -> None:
         mime.zipnames(out.getvalue())
 
 
-def test_depth() -> None:
+def test_zip_files_nested_too_deeply_are_refused() -> None:
     assert len(listed(nested(8))) == 8
     with pytest.raises(ZipLimitError, match="deeper than 8"):
         mime.zipnames(nested(9))
     assert len(listed(nested(9), ZipLimits(depth=9))) == 9
 
 
-def test_entries() -> None:
+def test_too_many_entries_are_refused() -> None:
     limits = ZipLimits(entries=10)
     ten = [str(i) for i in range(10)]
     assert listed(zipped(*ten), limits) == ten
