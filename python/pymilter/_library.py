@@ -16,7 +16,7 @@ def _load() -> None:
             raise
         raise ImportError(
             f"pymilter is not built for this Python ({sys.version.split()[0]}, {sys.executable}): install it there, "
-            "with 'pip install pymilter' or, in its source, 'pip install .'"
+            "with 'pip install .' in its source"
         ) from error
     except ImportError as error:
         if "libmilter" not in str(error):

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from pymilter import Action, DisabledAction, MilterError
+from pymilter import Action, DisabledAction, MilterError, Server
 from pymilter.message import Address, Connection, Field, Message, MessageFilter, Peer, Recipient, chain, message_filter
 from pymilter.testing import (
     AddHeader,
@@ -489,3 +489,41 @@ def test_a_large_body_is_not_copied_to_be_read() -> None:
         assert tracemalloc.get_traced_memory()[1] < 100_000
     finally:
         tracemalloc.stop()
+
+
+@pytest.mark.parametrize(
+    ("methods", "why"),
+    [
+        ({}, "has no method message"),
+        ({"message": lambda self: None}, r"message cannot be called as it will be: message\(message\)"),
+        ({"message": lambda self, m: None, "recipient": lambda self, r: None}, "recipient cannot be called"),
+        ({"message": lambda self, m: None, "mail": lambda self: None}, "mail cannot be called"),
+        ({"message": 3}, "message is int"),
+    ],
+)
+def test_what_could_not_be_called_is_found_when_the_class_is_read(methods: dict[str, Any], why: str) -> None:
+    klass = type("Filter", (MessageFilter,), methods)
+    with pytest.raises(TypeError, match=why):
+        Server(klass, "inet:0@127.0.0.1")
+
+
+async def _message(self: MessageFilter, message: Message) -> None:
+    """A coroutine."""
+
+
+def test_an_async_message_is_refused_until_it_is_supported() -> None:
+    with pytest.raises(TypeError, match="message is async"):
+        Server(type("Filter", (MessageFilter,), {"message": _message}), "inet:0@127.0.0.1")
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [("mailfrom", "mail"), ("rcpt", "recipient"), ("endofmessage", ""), ("helo", "hello"), ("headers_", "")],
+)
+def test_near_misses_name_the_method_that_a_message_filter_has(
+    caplog: pytest.LogCaptureFixture, name: str, meant: str
+) -> None:
+    klass = type("Filter", (MessageFilter,), {"message": lambda self, m: None, name: lambda self: None})
+    Server(klass, "inet:0@127.0.0.1")
+    warned = [f"Filter.{name} is no event and is never called: did you mean {meant}?"] if meant else []
+    assert [record.getMessage() for record in caplog.records] == warned

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from pymilter._class.arity import arity_of
 from pymilter._class.base import Base
-from pymilter._class.decorators import NOCALLBACK_MARK
+from pymilter._class.decorators import HOOKS_MARK, NOCALLBACK_MARK
 from pymilter._class.handlers import Handlers
 
 logger = logging.getLogger("pymilter")
@@ -48,6 +48,15 @@ OTHER_NAMES: Final[Mapping[str, str]] = {
     "endofmessage": "eom",
     "endofbody": "eom",
     "disconnect": "close",
+}
+# Where a MessageFilter gets what the events of Base tell.
+HOOK_OF: Final[Mapping[str, str]] = {
+    "envfrom": "mail",
+    "envrcpt": "recipient",
+    "header": "message",
+    "eoh": "message",
+    "body": "message",
+    "eom": "message",
 }
 EVENTS: Final = {name.replace("_", ""): name for name in ARGUMENTS if not name.endswith("_bytes")}
 LIKE: Final = 0.85  # of difflib: "bdy" is like "body", "connection" is not like "connect"
@@ -89,7 +98,7 @@ def warn_of_handlers(handlers: Handlers) -> None:
 
 def begins_messages(handlers: Handlers) -> bool:
     """Whether begin_message can be called: of a classic program it may be a method of another kind."""
-    return _fault_of(handlers, "begin_message") is None
+    return _fault_of(handlers, "begin_message", ()) is None
 
 
 def _made_by(factory: Any) -> Any:
@@ -101,11 +110,23 @@ def _made_by(factory: Any) -> Any:
 def _faults_of(handlers: Handlers) -> Iterator[str]:
     for name in ARGUMENTS:
         is_own = getattr(handlers, name) is not getattr(Base, name)
-        if is_own and (fault := _fault_of(handlers, name)) is not None:
+        if is_own and (fault := _fault_of(handlers, name, ARGUMENTS[name])) is not None:
             yield f"{handlers.klass.__qualname__}.{name} {fault}"
+    klass, base = handlers.klass, _base_with_hooks(handlers.klass)
+    for name, arguments in getattr(klass, HOOKS_MARK, {}).items():
+        if getattr(klass, name) is not getattr(base, name):
+            if (fault := _fault_of(handlers, name, arguments)) is not None:
+                yield f"{klass.__qualname__}.{name} {fault}"
+        elif name == "message":
+            yield f"{klass.__qualname__} has no method message(self, message): a MessageFilter needs it"
 
 
-def _fault_of(handlers: Handlers, name: str) -> str | None:
+def _base_with_hooks(klass: type[Any]) -> type[Any]:
+    """MessageFilter, for a class that is derived from it; otherwise `klass` itself."""
+    return next((one for one in klass.__mro__ if HOOKS_MARK in vars(one)), klass)
+
+
+def _fault_of(handlers: Handlers, name: str, arguments: tuple[str, ...]) -> str | None:
     handler = handlers.as_of_object(name)
     if getattr(handler, NOCALLBACK_MARK, False):
         return None
@@ -115,7 +136,6 @@ def _fault_of(handlers: Handlers, name: str) -> str | None:
         return "is async: a handler must be a plain method, async ones are not supported yet"
     if inspect.isgeneratorfunction(handler):
         return "has a yield in it: calling it would run none of its code"
-    arguments = ARGUMENTS[name]
     arity = arity_of(handler)
     if arity is not None:
         needs_any = "*params" in arguments and name not in FITTED
@@ -129,11 +149,15 @@ def _warn_of_near_misses(klass: type[Any]) -> None:
     if klass in _warned_of:
         return
     _warned_of.add(klass)
+    base = _base_with_hooks(klass)
+    known = Base if base is klass else base
     for name in dir(klass):
-        if name.startswith("_") or hasattr(Base, name) or not callable(getattr(klass, name)):
+        if name.startswith("_") or hasattr(known, name) or not callable(getattr(klass, name)):
             continue
         meant = _meant_by(name)
-        if meant is not None and getattr(klass, meant) is getattr(Base, meant):
+        if meant is not None and known is not Base:
+            meant = HOOK_OF.get(meant, meant)
+        if meant is not None and getattr(klass, meant) is getattr(known, meant):
             logger.warning("%s.%s is no event and is never called: did you mean %s?", klass.__qualname__, name, meant)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple, final
 
 from pymilter._class.base import Base
@@ -79,6 +79,11 @@ class MessageFilter(Base):
     _gathering: ClassVar[Gathering] = Gathering()
     _connection: Connection | None = None
     _milter_protocol: ClassVar[int] = HDR_LEADSPC
+    _milter_hooks: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "mail": ("envelope",),
+        "recipient": ("recipient", "envelope"),
+        "message": ("message",),
+    }
 
     def __init_subclass__(
         cls,
