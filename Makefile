@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 MINUTES ?= 5
 BIN := $(VENV)/bin
-SOURCES := pyproject.toml CMakeLists.txt $(wildcard cmake/*) $(wildcard cpp/*/*)
+SOURCES := pyproject.toml CMakeLists.txt $(wildcard cmake/*) $(wildcard cpp/*/*.?pp cpp/*/*/*.?pp)
 
 .PHONY: help demo test pytest test-all test-distros lint check-native check-long bench soak clean
 

@@ -3,7 +3,7 @@
 #include <utility>
 #include <vector>
 
-#include "core/body_buffer.hpp"
+#include "core/body/body_buffer.hpp"
 #include "input.hpp"
 
 namespace {

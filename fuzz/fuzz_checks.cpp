@@ -2,7 +2,7 @@
 #include <algorithm>
 #include <stdexcept>
 
-#include "core/checks.hpp"
+#include "core/protocol/checks.hpp"
 #include "input.hpp"
 
 namespace {

@@ -1,5 +1,5 @@
 // Fuzzes the negotiation: what is agreed is never more than is offered, and no more silent than is safe.
-#include "core/negotiation.hpp"
+#include "core/protocol/negotiation.hpp"
 #include "input.hpp"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t *data, std::size_t size) {

@@ -5,7 +5,7 @@
 
 #include <memory>
 
-#include "core/socket_address.hpp"
+#include "core/protocol/socket_address.hpp"
 #include "input.hpp"
 
 namespace {

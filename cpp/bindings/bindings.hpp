@@ -1,7 +1,7 @@
 // What each file of this folder adds to the module; module.cpp calls them in this order.
 #pragma once
 
-#include "python/python.hpp"
+#include "python/interpreter/python.hpp"
 
 namespace pymilter {
 

@@ -1,9 +1,9 @@
 // pymilter._core.BodyView, Gather, Received and Whole: bodies and messages that are gathered.
 #include "bindings/bindings.hpp"
-#include "python/body_view.hpp"
-#include "python/outcome.hpp"
-#include "python/received.hpp"
-#include "python/receiver.hpp"
+#include "python/connection/body_view.hpp"
+#include "python/boundary/reply.hpp"
+#include "python/connection/received.hpp"
+#include "python/handlers/plan.hpp"
 
 namespace pymilter {
 

@@ -1,5 +1,5 @@
 // pymilter._core.check_*: the checks of what a filter asks to send, for the contexts of unit tests.
-#include "core/checks.hpp"
+#include "core/protocol/checks.hpp"
 
 #include <pybind11/stl.h>
 

@@ -2,8 +2,8 @@
 #include <pybind11/native_enum.h>
 
 #include "bindings/bindings.hpp"
-#include "core/libmilter.hpp"
-#include "python/outcome.hpp"
+#include "core/protocol/libmilter.hpp"
+#include "python/boundary/reply.hpp"
 
 namespace pymilter {
 

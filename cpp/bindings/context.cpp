@@ -1,10 +1,10 @@
 // pymilter._core.Context. Signatures and texts stand in _core.pyi too: a test compares them.
-#include "python/context.hpp"
+#include "python/connection/context.hpp"
 
 #include <pybind11/stl.h>
 
 #include "bindings/bindings.hpp"
-#include "python/gil.hpp"
+#include "python/interpreter/gil.hpp"
 
 namespace pymilter {
 

@@ -1,10 +1,10 @@
 // pymilter._core.counters: what this process has done, as a dict that pymilter.stats() makes readable.
-#include "core/counters.hpp"
+#include "core/process/counters.hpp"
 
 #include <utility>
 
 #include "bindings/bindings.hpp"
-#include "python/gil.hpp"
+#include "python/interpreter/gil.hpp"
 
 namespace pymilter {
 

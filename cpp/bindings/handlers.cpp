@@ -1,5 +1,5 @@
 // pymilter._core.Handlers and Plan: who handles the callbacks. Types and texts stand in _core.pyi too: a test compares.
-#include "python/handlers.hpp"
+#include "python/handlers/handlers.hpp"
 
 #include <pybind11/stl.h>
 

@@ -6,10 +6,10 @@
 #include <tuple>
 
 #include "bindings/bindings.hpp"
-#include "core/libmilter.hpp"
-#include "core/traffic.hpp"
-#include "python/errors.hpp"
-#include "python/gil.hpp"
+#include "core/protocol/libmilter.hpp"
+#include "core/process/traffic.hpp"
+#include "python/interpreter/errors.hpp"
+#include "python/interpreter/gil.hpp"
 
 namespace pymilter {
 

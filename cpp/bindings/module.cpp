@@ -2,7 +2,7 @@
 #include <stdexcept>
 
 #include "bindings/bindings.hpp"
-#include "python/errors.hpp"
+#include "python/interpreter/errors.hpp"
 
 namespace {
 
@@ -26,7 +26,7 @@ void guard_base_class() {
 
 }  // namespace
 
-// Nothing here relies on the GIL for its own state: see contract 6 in python/dispatch.hpp.
+// Nothing here relies on the GIL for its own state: see contract 6 in python/boundary/dispatch.hpp.
 PYBIND11_MODULE(_core, module, pybind11::mod_gil_not_used()) {
     module.doc() = "libmilter for Python: the C++ half of pymilter. Private; use pymilter or milter.";
     pybind11::register_local_exception_translator([](std::exception_ptr thrown) {

@@ -2,8 +2,8 @@
 #include <pybind11/stl.h>
 
 #include "bindings/bindings.hpp"
-#include "core/checks.hpp"
-#include "core/libmilter.hpp"
+#include "core/protocol/checks.hpp"
+#include "core/protocol/libmilter.hpp"
 
 namespace pymilter {
 

@@ -1,5 +1,5 @@
 // pymilter._core.Service: how the filter is served. Types and texts stand in _core.pyi too: a test compares.
-#include "python/service.hpp"
+#include "python/service/service.hpp"
 
 #include <pybind11/stl.h>
 
@@ -7,7 +7,7 @@
 #include <utility>
 
 #include "bindings/bindings.hpp"
-#include "python/callbacks.hpp"
+#include "python/boundary/callbacks.hpp"
 
 namespace pymilter {
 

@@ -1,6 +1,6 @@
 // What pymilter._core tells of the steps: the bits of the protocol and the stage of the macros that belong to each.
 #include "bindings/bindings.hpp"
-#include "core/negotiation.hpp"
+#include "core/protocol/negotiation.hpp"
 
 namespace pymilter {
 

@@ -10,10 +10,17 @@ from pathlib import Path
 from typing import Final
 
 LAYERS: Final = ("core", "python", "bindings")
-GIL_FILES: Final = ("python/gil.hpp", "python/gil.cpp")
-CALLBACK_FILES: Final = ("python/callbacks.hpp", "python/callbacks.cpp")
-LIBMILTER_HEADER: Final = "core/libmilter.hpp"
-PYTHON_HEADER: Final = "python/python.hpp"
+# The rooms of each layer in their order: a file includes from its own room and from those before it, so that there is
+# no circle. A layer without rooms has its files in its own folder.
+CPP_ROOMS: Final = {
+    "core": ("protocol", "body", "process", "balance"),
+    "python": ("interpreter", "handlers", "connection", "service", "boundary"),
+    "bindings": (),
+}
+GIL_FILES: Final = ("python/interpreter/gil.hpp", "python/interpreter/gil.cpp")
+CALLBACK_FILES: Final = ("python/boundary/callbacks.hpp", "python/boundary/callbacks.cpp")
+LIBMILTER_HEADER: Final = "core/protocol/libmilter.hpp"
+PYTHON_HEADER: Final = "python/interpreter/python.hpp"
 BINDING_HEADERS: Final = ("pybind11/stl.h", "pybind11/native_enum.h")
 
 # The rooms of the package: each imports only from itself and from those before it. Files of the package's own folder
@@ -77,6 +84,9 @@ def _faults_of_cpp_file(cpp: Path, path: Path) -> Iterator[str]:
     if name.partition("/")[0] not in LAYERS:
         yield f"{name}:1: is in no layer; the layers are {', '.join(LAYERS)}"
         return
+    if _folder_of(name) not in (CPP_ROOMS[_layer_of(name)] or ("",)):
+        yield f"{name}:1: is in no room; the rooms of {_layer_of(name)} are {', '.join(CPP_ROOMS[_layer_of(name)])}"
+        return
     for number, line in enumerate(_without_comments(text).splitlines(), 1):
         if include := _INCLUDE.match(line):
             is_own = include[1] == '"'
@@ -94,12 +104,28 @@ def _without_comments(text: str) -> str:
     return re.sub(r"//.*", "", blank)
 
 
+def _layer_of(name: str) -> str:
+    return name.partition("/")[0]
+
+
+def _folder_of(name: str) -> str:
+    """The folders between the layer and the file."""
+    return "/".join(name.split("/")[1:-1])
+
+
 def _own_include(cpp: Path, name: str, header: str) -> Iterator[str]:
-    layer, there = name.partition("/")[0], header.partition("/")[0]
+    layer, there = _layer_of(name), _layer_of(header)
     if there not in LAYERS or not (cpp / header).is_file():
         yield f'"{header}" is no header of ours: write the path from cpp/'
     elif LAYERS.index(there) > LAYERS.index(layer):
         yield f'"{header}" lies above: {layer} may include {", ".join(LAYERS[: LAYERS.index(layer) + 1])}'
+    elif there == layer and _folder_of(header) not in (allowed := _rooms_up_to(name)):
+        yield f'"{header}" lies above: {layer}/{_folder_of(name)} may include {", ".join(allowed)}'
+
+
+def _rooms_up_to(name: str) -> tuple[str, ...]:
+    rooms = CPP_ROOMS[_layer_of(name)]
+    return rooms[: rooms.index(_folder_of(name)) + 1] if rooms else ("",)
 
 
 def _foreign_include(name: str, header: str) -> Iterator[str]:

@@ -35,20 +35,40 @@ def python(tmp_path: Path) -> Path:
 @pytest.mark.parametrize(
     ("file", "line", "told"),
     [
-        ("core/checks.cpp", '#include "python/gil.hpp"', '"python/gil.hpp" lies above: core may include core'),
-        ("core/checks.cpp", '#include "bindings/bindings.hpp"', '"bindings/bindings.hpp" lies above'),
-        ("python/gil.cpp", '#include "bindings/bindings.hpp"', "lies above: python may include core, python"),
-        ("python/gil.cpp", '#include "gil.hpp"', '"gil.hpp" is no header of ours'),
-        ("python/context.cpp", "#include <libmilter/mfapi.h>", "only by core/libmilter.hpp"),
-        ("core/loop.hpp", "#  include <libmilter/mfdef.h>", "only by core/libmilter.hpp"),
-        ("core/loop.cpp", "#include <Python.h>", "only through python/python.hpp"),
-        ("python/context.cpp", "#include <pybind11/stl.h>", "only through python/python.hpp"),
-        ("bindings/context.cpp", "#include <pybind11/functional.h>", "only through python/python.hpp"),
+        (
+            "core/protocol/checks.cpp",
+            '#include "python/interpreter/gil.hpp"',
+            '"python/interpreter/gil.hpp" lies above: core may include core',
+        ),
+        ("core/protocol/checks.cpp", '#include "bindings/bindings.hpp"', '"bindings/bindings.hpp" lies above'),
+        (
+            "python/interpreter/gil.cpp",
+            '#include "bindings/bindings.hpp"',
+            "above: python may include core, python",
+        ),
+        ("python/interpreter/gil.cpp", '#include "gil.hpp"', '"gil.hpp" is no header of ours'),
+        ("python/connection/context.cpp", "#include <libmilter/mfapi.h>", "only by core/protocol/libmilter.hpp"),
+        ("core/process/loop.hpp", "#  include <libmilter/mfdef.h>", "only by core/protocol/libmilter.hpp"),
+        ("core/process/loop.cpp", "#include <Python.h>", "only through python/interpreter/python.hpp"),
+        ("python/connection/context.cpp", "#include <pybind11/stl.h>", "only through python/interpreter/python.hpp"),
+        ("bindings/context.cpp", "#include <pybind11/functional.h>", "only through python/interpreter/python.hpp"),
         ("bindings/service.cpp", "const py::gil_scoped_release release;", "gil_scoped_release belongs into"),
-        ("python/dispatch.cpp", "PyGILState_Ensure();", "PyGILState_Ensure belongs into"),
-        ("python/context.hpp", "Py_BEGIN_ALLOW_THREADS", "Py_BEGIN_ALLOW_THREADS belongs into"),
-        ("python/service.cpp", "auto *state = PyEval_SaveThread();", "PyEval_SaveThread belongs into"),
-        ("python/dispatch.cpp", 'extern "C" void callback();', 'extern "C" belongs into'),
+        ("python/boundary/dispatch.cpp", "PyGILState_Ensure();", "PyGILState_Ensure belongs into"),
+        ("python/connection/context.hpp", "Py_BEGIN_ALLOW_THREADS", "Py_BEGIN_ALLOW_THREADS belongs into"),
+        ("python/service/service.cpp", "auto *state = PyEval_SaveThread();", "PyEval_SaveThread belongs into"),
+        ("python/boundary/dispatch.cpp", 'extern "C" void callback();', 'extern "C" belongs into'),
+        *(
+            (f"{layer}/{room}/{file}", f'#include "{layer}/{above}/{header}"', f"{layer}/{room} may include")
+            for layer, room, file, above, header in (
+                ("core", "protocol", "checks.cpp", "body", "body_buffer.hpp"),
+                ("core", "body", "body_buffer.cpp", "process", "traffic.hpp"),
+                ("core", "process", "loop.cpp", "balance", "loads.hpp"),
+                ("python", "interpreter", "gil.cpp", "handlers", "plan.hpp"),
+                ("python", "handlers", "plan.hpp", "connection", "context.hpp"),
+                ("python", "connection", "context.cpp", "service", "service.hpp"),
+                ("python", "service", "service.cpp", "boundary", "dispatch.hpp"),
+            )
+        ),
     ],
 )
 def test_fault_in_cpp_is_seen(cpp: Path, file: str, line: str, told: str) -> None:
@@ -60,20 +80,28 @@ def test_fault_in_cpp_is_seen(cpp: Path, file: str, line: str, told: str) -> Non
 
 
 def test_comments_do_not_count(cpp: Path) -> None:
-    with (cpp / "core/checks.cpp").open("a") as text:
+    with (cpp / "core/protocol/checks.cpp").open("a") as text:
         text.write('// PyGILState_Ensure\n/* extern "C"\n#include <Python.h>\n*/\n')
     assert cpp_faults(cpp) == []
 
 
 def test_file_without_opening_sentence_is_seen(cpp: Path) -> None:
-    (cpp / "core/new.hpp").write_text("#pragma once\n")
-    assert cpp_faults(cpp) == ["core/new.hpp:1: does not open with a sentence that says what it owns"]
+    (cpp / "core/body/new.hpp").write_text("#pragma once\n")
+    assert cpp_faults(cpp) == ["core/body/new.hpp:1: does not open with a sentence that says what it owns"]
 
 
 def test_unknown_layer_is_seen(cpp: Path) -> None:
     (cpp / "extra").mkdir()
     (cpp / "extra/new.hpp").write_text("// Something.\n")
     assert cpp_faults(cpp) == ["extra/new.hpp:1: is in no layer; the layers are core, python, bindings"]
+
+
+@pytest.mark.parametrize("folder", ["core", "core/extra", "python/boundary/deeper"])
+def test_file_in_no_room_is_seen(cpp: Path, folder: str) -> None:
+    (cpp / folder).mkdir(exist_ok=True)
+    (cpp / folder / "new.hpp").write_text("// Something.\n")
+    (fault,) = cpp_faults(cpp)
+    assert fault.startswith(f"{folder}/new.hpp:1: is in no room; the rooms of {folder.partition('/')[0]} are ")
 
 
 @pytest.mark.parametrize(

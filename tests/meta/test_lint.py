@@ -61,7 +61,7 @@ def lint(tree: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 @pytest.mark.parametrize(
     ("check", "file", "line"),
     [
-        ("clang-format", "cpp/core/checks.cpp", "int  f( );"),
+        ("clang-format", "cpp/core/protocol/checks.cpp", "int  f( );"),
         ("clang-format", "fuzz/input.hpp", "int  f( );"),
         ("ruff-format", "python/milter.py", "x = ( 1 )"),
         ("ruff-check", "python/pymilter/_run.py", "import os, ctypes"),
@@ -82,9 +82,9 @@ def test_clang_tidy_sees_a_fault(tree: Path) -> None:
     """On one small file, as a build would compile it."""
     for path in (tree / "cpp").rglob("*.cpp"):
         path.unlink()
-    (tree / "cpp/core/one.cpp").write_text("int one(int *p) { if (p == 0) return 0; return *p; }\n")
+    (tree / "cpp/core/body/one.cpp").write_text("int one(int *p) { if (p == 0) return 0; return *p; }\n")
     (tree / "build/any").mkdir(parents=True)
-    source = tree / "cpp/core/one.cpp"
+    source = tree / "cpp/core/body/one.cpp"
     (tree / "build/any/compile_commands.json").write_text(
         f'[{{"directory": "{tree}", "file": "{source}", "command": "c++ -std=c++17 -c {source}"}}]'
     )

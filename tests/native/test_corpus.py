@@ -26,7 +26,7 @@ def test_each_target_has_a_corpus() -> None:
 def test_corpus(target: str, tmp_path: Path) -> None:
     compiler = require.command("c++", "g++")
     program = tmp_path / target
-    sources = [FUZZ / "replay.cpp", FUZZ / f"fuzz_{target}.cpp", ROOT / "cpp" / "core" / f"{target}.cpp"]
+    sources = [FUZZ / "replay.cpp", FUZZ / f"fuzz_{target}.cpp", *(ROOT / "cpp" / "core").glob(f"*/{target}.cpp")]
     options = ["-std=c++17", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all", f"-I{ROOT / 'cpp'}"]
     built = subprocess.run(
         [compiler, *options, *sources, "-o", program], capture_output=True, text=True, timeout=100, env=ENVIRONMENT

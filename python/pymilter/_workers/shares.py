@@ -29,7 +29,7 @@ class Slot:
 
 
 class Shares:
-    """The memory. C++ knows what is in a slot (cpp/core/loads.hpp); where it is 0, nobody serves."""
+    """The memory. C++ knows what is in a slot (cpp/core/balance/loads.hpp); where it is 0, nobody serves."""
 
     def __init__(self, workers: int) -> None:
         # One more serves while they are replaced; the rest is for such as hang and do not give up theirs.

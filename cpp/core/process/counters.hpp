@@ -1,0 +1,44 @@
+// What this process has done, counted without the GIL. Any thread.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+
+#include "core/protocol/negotiation.hpp"
+#include "core/protocol/step.hpp"
+
+namespace pymilter {
+
+constexpr std::size_t status_count = 11;  // SMFIS_CONTINUE to SMFIS_ALL_OPTS
+constexpr std::size_t transport_count = 3;
+
+struct Counters {
+    using Count = std::atomic<std::uint64_t>;
+
+    Count connections_opened{0};
+    Count connections_closed{0};
+    Count connections_freed{0};  // later than closed while something still refers to the Context
+    Count body_bytes{0};         // in body callbacks
+    Count failures{0};           // handlers that raised, or returned what is no status
+    std::array<Count, step_count> callbacks{};
+    std::array<std::array<Count, status_count>, step_count> answers{};
+    std::array<Count, transport_count> transports{};  // connections, by Transport
+
+    void count_callback(Step step) noexcept { add(callbacks[static_cast<std::size_t>(step)]); }
+    void count_answer(Step step, int status) noexcept {
+        if (status >= 0 && static_cast<std::size_t>(status) < status_count) {
+            add(answers[static_cast<std::size_t>(step)][static_cast<std::size_t>(status)]);
+        }
+    }
+    void count_transport(Transport transport) noexcept { add(transports[static_cast<std::size_t>(transport)]); }
+
+    static void add(Count &count, std::uint64_t number = 1) noexcept {
+        count.fetch_add(number, std::memory_order_relaxed);
+    }
+};
+
+// Of this process.
+inline Counters counters;
+
+}  // namespace pymilter

@@ -1,0 +1,100 @@
+// A signal that makes a system call of one thread return early, or puts the thread to rest.
+#include "core/process/interruption.hpp"
+
+#ifdef __linux__
+#include <sys/syscall.h>
+#include <ucontext.h>
+#include <unistd.h>
+#endif
+
+#include <atomic>
+#include <cerrno>
+#include <stdexcept>
+
+namespace pymilter {
+
+namespace {
+
+std::atomic<pid_t> to_rest{0};  // the kernel's number of a thread
+std::atomic<bool> is_at_rest{false};
+
+#ifdef __linux__
+// Whether the signal has made a system call of this thread fail with EINTR. A sigwait that has just got another signal
+// succeeds instead, and whoever called it must go on to do something about that signal.
+bool has_failed_a_call(const void *context) {
+    const auto &machine = static_cast<const ucontext_t *>(context)->uc_mcontext;
+#if defined(__x86_64__)
+    return machine.gregs[REG_RAX] == -EINTR;
+#elif defined(__aarch64__)
+    return static_cast<long>(machine.regs[0]) == -EINTR;
+#else
+    static_cast<void>(machine);
+    return false;
+#endif
+}
+#endif
+
+void on_interruption(int, siginfo_t *, void *context) {
+#ifdef __linux__
+    if (to_rest.load() == 0 || to_rest.load() != ::syscall(SYS_gettid) || !has_failed_a_call(context)) {
+        return;
+    }
+    // What glibc sends its threads, for setuid() as an example, comes through.
+    sigset_t all;
+    sigfillset(&all);
+    ::pthread_sigmask(SIG_SETMASK, &all, nullptr);
+    is_at_rest.store(true);
+    while (true) {
+        ::pause();
+    }
+#else
+    static_cast<void>(context);
+#endif
+}
+
+#ifdef SIGRTMAX
+// Programs that use such signals count from SIGRTMIN.
+int highest() { return SIGRTMAX; }
+int lowest() { return SIGRTMIN; }
+#else
+int highest() { return SIGUSR2; }
+int lowest() { return SIGUSR1; }
+#endif
+
+}  // namespace
+
+Interruption::Interruption() {
+    struct sigaction ours{};
+    ours.sa_sigaction = on_interruption;
+    ours.sa_flags = SA_SIGINFO;  // without SA_RESTART
+    sigemptyset(&ours.sa_mask);
+    for (int number = highest(); number >= lowest(); --number) {
+        if (::sigaction(number, nullptr, &m_earlier) == 0 && m_earlier.sa_handler == SIG_DFL &&
+            ::sigaction(number, &ours, nullptr) == 0) {
+            m_number = number;
+            return;
+        }
+    }
+    throw std::runtime_error("every real-time signal has a handler, and one is needed to end libmilter's polls");
+}
+
+Interruption::~Interruption() {
+    struct sigaction current{};
+    ::sigaction(m_number, nullptr, &current);
+    if (current.sa_sigaction == on_interruption) {
+        ::sigaction(m_number, &m_earlier, nullptr);
+    }
+}
+
+void Interruption::put_to_rest(pid_t thread) const noexcept {
+#ifdef __linux__
+    to_rest.store(thread);
+    ::syscall(SYS_tgkill, ::getpid(), thread, m_number);
+#else
+    static_cast<void>(thread);
+#endif
+}
+
+bool Interruption::has_put_to_rest() noexcept { return is_at_rest.load(); }
+
+}  // namespace pymilter

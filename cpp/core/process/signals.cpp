@@ -1,0 +1,183 @@
+// SIGTERM, SIGHUP and SIGINT while a filter runs: one byte into a pipe, then the handler that was there before.
+#include "core/process/signals.hpp"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cerrno>
+
+#include "core/process/descriptors.hpp"
+
+namespace pymilter {
+
+namespace {
+
+// What the handler reads: only lock-free atomics, and plain data that does not change while a handler is installed.
+struct Watched {
+    const int number;
+    std::atomic<void (*)(int)> earlier{nullptr};
+    std::atomic<bool> was_seen{false};
+    std::atomic<bool> is_held{false};
+    std::atomic<bool> is_sent_again{false};
+    struct sigaction saved{};
+    bool is_installed = false;
+};
+
+std::array<Watched, 3> all_watched{{{SIGTERM}, {SIGHUP}, {SIGINT}}};
+std::atomic<int> target{-1};
+std::atomic<pid_t> owner{0};
+std::atomic<bool> is_holding{false};
+std::atomic<bool> is_reloading_on_hup{false};
+
+void end_process(int number) {
+    ::signal(number, SIG_DFL);
+    ::raise(number);
+}
+
+void hand_on(const Watched &watched) {
+    if (auto *const handler = watched.earlier.load()) {
+        handler(watched.number);
+    }
+}
+
+void note(Watched &watched) {
+    const bool may_repeat = watched.number == SIGHUP && is_reloading_on_hup.load();
+    if (!may_repeat && watched.was_seen.exchange(true)) {
+        end_process(watched.number);  // at once, whatever still hangs
+    }
+    const int descriptor = target.load();
+    if (descriptor >= 0) {
+        write_byte(descriptor, static_cast<unsigned char>(watched.number));
+    }
+}
+
+// A child of a fork shares the pipe, but the signal is for it alone.
+void take_in_child(const Watched &watched) {
+    if (watched.earlier.load() == nullptr) {
+        end_process(watched.number);
+    }
+    hand_on(watched);
+}
+
+void take(Watched &watched) {
+    if (!watched.is_sent_again.exchange(false)) {
+        note(watched);
+    }
+    watched.is_held.store(true);
+    // Either this thread sees that they are let through, or the one that lets them through sees this one.
+    if (!is_holding.load() && watched.is_held.exchange(false)) {
+        hand_on(watched);
+    }
+}
+
+void on_signal(int number) {
+    const int saved_errno = errno;
+    for (Watched &watched : all_watched) {
+        if (watched.number == number) {
+            ::getpid() == owner.load() ? take(watched) : take_in_child(watched);
+        }
+    }
+    errno = saved_errno;
+}
+
+bool is_to_install(const Watched &watched) noexcept {
+    struct sigaction current{};
+    ::sigaction(watched.number, nullptr, &current);
+    // As nohup does: the user's wish. A program that reloads on SIGHUP has a wish of its own.
+    const bool reloads = watched.number == SIGHUP && is_reloading_on_hup.load();
+    const bool ignored = current.sa_handler == SIG_IGN && !reloads;
+    return !ignored && current.sa_handler != on_signal && (current.sa_flags & SA_SIGINFO) == 0;
+}
+
+void install(Watched &watched) noexcept {
+    struct sigaction ours{};
+    ours.sa_handler = on_signal;
+    sigfillset(&ours.sa_mask);
+    // What is replaced counts, not what was seen before: another thread may install its handler just now.
+    struct sigaction replaced{};
+    ::sigaction(watched.number, &ours, &replaced);
+    if (replaced.sa_handler == on_signal) {
+        return;
+    }
+    const bool is_handler = replaced.sa_handler != SIG_DFL && replaced.sa_handler != SIG_IGN;
+    watched.earlier.store(is_handler ? replaced.sa_handler : nullptr);
+    watched.saved = replaced;
+    watched.is_installed = true;
+}
+
+void uninstall(Watched &watched) noexcept {
+    if (!watched.is_installed) {
+        return;
+    }
+    struct sigaction current{};
+    ::sigaction(watched.number, nullptr, &current);
+    if (current.sa_handler == on_signal) {
+        ::sigaction(watched.number, &watched.saved, nullptr);
+    }
+    watched.is_installed = false;
+}
+
+}  // namespace
+
+sigset_t signals_of_others() noexcept {
+    sigset_t set;
+    sigfillset(&set);
+    for (const int fault : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP, SIGSYS}) {
+        sigdelset(&set, fault);
+    }
+    return set;
+}
+
+bool is_watched(int number) noexcept {
+    return std::any_of(all_watched.begin(), all_watched.end(),
+                       [&](const Watched &watched) { return watched.number == number; });
+}
+
+SignalChain::SignalChain(int descriptor, bool holds, bool reloads) {
+    is_reloading_on_hup.store(reloads);
+    target.store(descriptor);
+    owner.store(::getpid());
+    is_holding.store(holds);
+    for (Watched &watched : all_watched) {
+        watched.was_seen.store(false);
+        watched.is_held.store(false);
+        watched.is_sent_again.store(false);
+        if (is_to_install(watched)) {
+            install(watched);
+        }
+    }
+}
+
+SignalChain::~SignalChain() {
+    for (Watched &watched : all_watched) {
+        uninstall(watched);
+        if (watched.is_held.exchange(false) && ::getpid() == owner.load()) {
+            ::kill(::getpid(), watched.number);
+        }
+    }
+    target.store(-1);
+}
+
+void SignalChain::let_through() noexcept {
+    is_holding.store(false);
+    for (Watched &watched : all_watched) {
+        if (watched.is_held.exchange(false) && watched.earlier.load() != nullptr) {
+            // To the process: the thread that runs Python's handlers must wake.
+            watched.is_sent_again.store(true);
+            ::kill(::getpid(), watched.number);
+        }
+    }
+}
+
+void SignalChain::renew() noexcept {
+    for (Watched &watched : all_watched) {
+        if (is_to_install(watched)) {
+            is_holding.store(true);  // until it is known whose handler was replaced
+            install(watched);
+            let_through();
+        }
+    }
+}
+
+}  // namespace pymilter

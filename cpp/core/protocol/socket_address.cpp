@@ -1,0 +1,54 @@
+// The peer's address as a plain value, copied from the sockaddr that libmilter lends for one callback. Any thread.
+#include "core/protocol/socket_address.hpp"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include <array>
+#include <cstring>
+
+namespace pymilter {
+
+namespace {
+
+std::string ip_text(int family, const void *address) {
+    std::array<char, INET6_ADDRSTRLEN> text{};
+    return ::inet_ntop(family, address, text.data(), text.size()) == nullptr ? std::string{} : std::string{text.data()};
+}
+
+// sockaddr is a common prefix; copying out of it keeps clear of alignment and aliasing rules.
+template <typename T>
+T copy_of(const sockaddr *address) {
+    T copy{};
+    std::memcpy(&copy, address, sizeof copy);
+    return copy;
+}
+
+}  // namespace
+
+SocketAddress to_socket_address(const sockaddr *address) {
+    SocketAddress result;
+    if (address == nullptr) {
+        return result;
+    }
+    result.family = address->sa_family;
+    if (result.family == AF_INET) {
+        const auto inet = copy_of<sockaddr_in>(address);
+        result.text = ip_text(AF_INET, &inet.sin_addr);
+        result.port = ntohs(inet.sin_port);
+    } else if (result.family == AF_INET6) {
+        const auto inet6 = copy_of<sockaddr_in6>(address);
+        result.text = ip_text(AF_INET6, &inet6.sin6_addr);
+        result.port = ntohs(inet6.sin6_port);
+        result.flowinfo = ntohl(inet6.sin6_flowinfo);
+        result.scope_id = inet6.sin6_scope_id;
+    } else if (result.family == AF_UNIX) {
+        const auto local = copy_of<sockaddr_un>(address);
+        result.text.assign(local.sun_path, ::strnlen(local.sun_path, sizeof local.sun_path));
+    }
+    return result;
+}
+
+}  // namespace pymilter

@@ -1,0 +1,36 @@
+// THE boundary: the one place where a callback of libmilter's becomes a call of Python's, and its result a status.
+//
+// The contract:
+// 1. A callback finds its Connection, passes the gate (is the interpreter still there?), attaches its OS thread, calls
+//    the handler by vectorcall and maps the result.
+// 2. Nothing leaves it: not a C++ exception, not SystemExit, not a result that is no status. Each is logged with a
+//    traceback and answered by the exception policy.
+// 3. A failure where no answer is possible is kept and answered at the next step that can: it fails closed.
+// 4. A step without a handler never takes the GIL.
+// 5. When libmilter's context dies, every Python handle on it expires.
+// 6. No step relies on the GIL for its own state: a connection has one owner at a time.
+//
+// The one thing that passes through is the forced unwinding by which CPython up to 3.13 ends a thread that asks for the
+// GIL of an interpreter that is gone; stopping it would end the process. So these functions are not noexcept.
+#pragma once
+
+#include <cstddef>
+
+#include "core/protocol/libmilter.hpp"
+#include "core/protocol/negotiation.hpp"
+#include "core/protocol/step.hpp"
+
+namespace pymilter::dispatch {
+
+sfsistat negotiate(SMFICTX *context, Options offered, Options &agreed);
+sfsistat connect(SMFICTX *context, const char *hostname, const sockaddr *address);
+sfsistat text(SMFICTX *context, Step step, const char *argument);  // helo, unknown
+sfsistat envelope(SMFICTX *context, Step step, char **list);       // envfrom, envrcpt
+sfsistat plain(SMFICTX *context, Step step);                       // data, eoh
+sfsistat header(SMFICTX *context, const char *name, const char *value);
+sfsistat body(SMFICTX *context, const unsigned char *chunk, std::size_t size);
+sfsistat eom(SMFICTX *context);
+sfsistat abort(SMFICTX *context);
+sfsistat close(SMFICTX *context);
+
+}  // namespace pymilter::dispatch

@@ -1,0 +1,25 @@
+// What a handler returned, read as an answer. Needs the GIL.
+#pragma once
+
+#include "core/protocol/answer.hpp"
+#include "core/protocol/step.hpp"
+#include "python/connection/connection.hpp"
+#include "python/interpreter/python.hpp"
+
+namespace pymilter {
+
+// The enums that results are checked against: of the kinds of int only `statuses` and int itself are statuses.
+void use_enums(const py::object &statuses, const py::object &actions);
+
+// Reads `_wire` of a Reply: (status, code, enhanced code, lines), checked and encoded when the Reply was made.
+Answer to_answer(const py::object &wire);
+
+// Reads None, a status or a Reply, and sends nothing. Throws a Python exception for anything else, and for a verdict if
+// the step `is_no_reply`.
+Answer read_result(const py::object &result, Step step, bool is_no_reply);
+
+// Gives libmilter the text of a Reply, for the status that follows. Does nothing for a plain status. Throws as
+// Connection::call does.
+void send_text(Connection &connection, const Answer &answer);
+
+}  // namespace pymilter

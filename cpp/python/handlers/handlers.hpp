@@ -1,0 +1,55 @@
+// Who handles the callbacks: functions with the context first, or the methods of one object per connection; and what is
+// answered when a handler fails.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <memory>
+#include <mutex>
+
+#include "python/interpreter/python.hpp"
+#include "python/handlers/plan.hpp"
+
+namespace pymilter {
+
+// Who handles the callbacks of one connection.
+struct Receiver {
+    py::object object;  // the first argument of each handler: the user's object, or the connection's handle
+    std::shared_ptr<const Plan> plan;
+};
+
+class Handlers {
+public:
+    explicit Handlers(int exception_policy);
+
+    // Methods of one object per connection: `make()` returns the object, `plan_of(type)` the Plan of its class, and
+    // `plan_of(object)` the Plan of an object that has handlers set on itself.
+    void use_methods(py::object make, py::object plan_of);
+    // A function `callback(context, ...)` or None. Returns the one before. Counts for connections that come later.
+    py::object set_function(Step step, py::object callback);
+    void set_wanted(Options wanted);
+
+    // The status that is answered when a handler fails. Throws std::invalid_argument.
+    void set_exception_policy(int status);
+    int exception_policy() const { return m_exception_policy.load(std::memory_order_relaxed); }
+
+    // The receiver of a new connection, whose Context is `handle`. Throws what the user's code raises. Needs the GIL.
+    Receiver make_receiver(const py::object &handle);
+    // The function for a step; null if it has been taken away. Needs the GIL.
+    py::object function(Step step) const;
+
+private:
+    Receiver make_object(const py::object &handle);
+    void remake_function_plan();  // with the mutex held
+
+    std::atomic<int> m_exception_policy;
+    py::object m_make;
+    py::object m_plan_of;  // keeps what it has read of a class
+
+    mutable std::mutex m_functions_mutex;  // held only while no Python code runs
+    std::array<py::object, step_count> m_functions;
+    Options m_wanted;
+    std::shared_ptr<const Plan> m_function_plan;
+};
+
+}  // namespace pymilter

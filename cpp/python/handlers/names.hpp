@@ -1,0 +1,24 @@
+// The names of methods and attributes of the user's objects, interned once and never freed. Needs the GIL.
+#pragma once
+
+#include <array>
+
+#include "core/protocol/step.hpp"
+#include "python/interpreter/python.hpp"
+
+namespace pymilter {
+
+struct Names {
+    std::array<PyObject *, step_count> method{};
+    std::array<PyObject *, step_count> bytes_hook{};
+    PyObject *begin_message = nullptr;
+    PyObject *set_context = nullptr;
+    PyObject *had_connection = nullptr;
+    PyObject *actions = nullptr;
+    PyObject *protocol = nullptr;
+    PyObject *wire = nullptr;
+
+    static const Names &get();
+};
+
+}  // namespace pymilter

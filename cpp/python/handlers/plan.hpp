@@ -1,0 +1,57 @@
+// The plan of a class of handlers (or of a set of functions): all that dispatch must know about it, worked out once.
+//
+// Made with the GIL. Callbacks read it without the GIL, so it never changes afterwards.
+#pragma once
+
+#include <array>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "core/body/body_buffer.hpp"
+#include "core/protocol/answer.hpp"
+#include "core/protocol/negotiation.hpp"
+#include "core/protocol/step.hpp"
+#include "python/handlers/text.hpp"
+#include "python/interpreter/python.hpp"
+
+namespace pymilter {
+
+// How the chunks of a body are gathered before Python gets them.
+struct Gather {
+    BodyLimits limits;
+    std::size_t piece;  // bytes handed over at once, or 0 for the whole body
+    bool as_view;       // memoryview in place of bytes
+    Answer exceeded;    // what a message gets that passes the limit
+};
+
+// How a message is gathered for a filter that gets it whole; its body as Gather says.
+struct Whole {
+    std::size_t header_limit;  // bytes
+    Answer header_exceeded;    // what a message gets that passes it
+};
+
+struct Plan {
+    Options wanted;
+    std::uint32_t steps = 0;     // steps with a handler
+    std::uint32_t no_reply = 0;  // steps whose handler never gives a verdict
+    bool negotiates = false;     // has a negotiate handler of its own
+    bool has_begin = false;      // has a begin_message of its own
+    bool has_methods = true;     // false: functions with the context first
+    std::array<TextMode, step_count> text{};
+    std::vector<std::pair<int, std::string>> macros;  // stage (SMFIM_*), names separated by spaces
+    // The inherited envfrom_bytes, envrcpt_bytes and header_bytes. A classic program may replace one in its class or on
+    // an instance; then it is called in place of the method.
+    std::array<py::object, step_count> inherited_hook;
+
+    std::optional<Gather> gather;  // for body
+    std::optional<Whole> whole;    // the steps of a message are gathered, and eom gets them
+
+    bool gathers_whole() const { return gather && gather->piece == 0 && has(Step::body); }
+    bool has(Step step) const { return (steps & bit(step)) != 0; }
+    bool is_no_reply(Step step) const { return (no_reply & bit(step)) != 0; }
+    TextMode text_of(Step step) const { return text[static_cast<std::size_t>(step)]; }
+};
+
+}  // namespace pymilter
