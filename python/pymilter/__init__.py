@@ -3,6 +3,8 @@
 Derive from `Base`, override the methods you want, and `run` it. Re-exports only: no logic lives here.
 """
 
+from importlib import import_module as _import_module
+
 from pymilter import _library  # noqa: F401
 
 # isort: split
@@ -81,7 +83,6 @@ from pymilter._core import (
     version,
 )
 from pymilter._observe.logging import LogFilter
-from pymilter._observe.stats import Stats, Transports, stats
 from pymilter._process.process import is_worker
 from pymilter._run import (
     Server,
@@ -196,32 +197,33 @@ __all__ = [
     "version",
 ]
 
-# Loaded when it is first looked at: each worker of a filter that gets its messages in events goes without.
-_OF_MESSAGES = frozenset(
-    {
-        "Address",
-        "Connection",
-        "Envelope",
-        "Field",
-        "Headers",
-        "Message",
-        "MessageFilter",
-        "Recipient",
-        "chain",
-        "message_filter",
-    }
-)
+# Loaded when they are first looked at, since many filters go without: names by the module that has them.
+_MESSAGES = "pymilter.message"
+_STATS = "pymilter._observe.stats"
+_LATER = {
+    "Address": _MESSAGES,
+    "Connection": _MESSAGES,
+    "Envelope": _MESSAGES,
+    "Field": _MESSAGES,
+    "Headers": _MESSAGES,
+    "Message": _MESSAGES,
+    "MessageFilter": _MESSAGES,
+    "Recipient": _MESSAGES,
+    "Stats": _STATS,
+    "Transports": _STATS,
+    "chain": _MESSAGES,
+    "message_filter": _MESSAGES,
+    "stats": _STATS,
+}
 
 
 def __getattr__(name: str) -> object:
-    if name not in _OF_MESSAGES:
+    if name not in _LATER:
         raise AttributeError(f"module 'pymilter' has no attribute {name!r}")
-    from pymilter import message
-
-    found: object = getattr(message, name)
+    found: object = getattr(_import_module(_LATER[name]), name)
     globals()[name] = found
     return found
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_OF_MESSAGES})
+    return sorted({*globals(), *_LATER})

@@ -19,17 +19,13 @@ from pymilter._serve.access import group_number, parse_access, user_number
 from pymilter._serve.address import parse_address
 from pymilter._serve.hooks import Hooks
 from pymilter._serve.loop import SIGNAL_GRACE, RunningLoop
-from pymilter._serve.pid_file import keep_pid_file
 from pymilter._serve.privileges import drop_privileges
 from pymilter._serve.sockets import discard_listener, open_listener
 from pymilter._serve.systemd import notify, watchdog
-from pymilter._workers import shares
-from pymilter._workers.limits import check_limits, spent_when
-from pymilter._workers.supervisor import Supervisor
-from pymilter._workers.worker import REFUSES, RETIRE_GRACE, Worker
 from pymilter.errors import MilterError
 
 if TYPE_CHECKING:
+    from pymilter._workers.worker import Worker
     from pymilter.prometheus import MetricsServer
 
 BACKLOG: Final = 2**31 - 1  # the system takes as many as its own limit allows, as it does for libmilter
@@ -166,6 +162,8 @@ class Server:
 
     def _supervise(self, workers: int, when_unprivileged: Callable[[], None]) -> None:
         """Open the socket, and keep `workers` processes that run this program again and serve it."""
+        from pymilter._workers.supervisor import Supervisor
+
         supervisor = Supervisor(workers, grace=self._grace)
         with (
             supervisor.taking_signals(),
@@ -179,8 +177,11 @@ class Server:
             finally:
                 discard_listener(listener)
 
-    def _serve_as(self, worker: Worker, max_messages: int | None, max_rss: int | None) -> None:
+    def _serve_as(self, worker: "Worker", max_messages: int | None, max_rss: int | None) -> None:
         """Serve the supervisor's socket until it says that it is enough, or has gone."""
+        from pymilter._workers import shares
+        from pymilter._workers.limits import spent_when
+
         with self._loop.starting(signals=True), worker.listener() as listener:
             self._service.register(timeout=self._timeout)
             worker.use_share(partial(self._service.join_balance, patience=shares.PATIENCE))
@@ -194,7 +195,9 @@ class Server:
             finally:
                 worker.tell()
 
-    def _stop_worker(self, worker: Worker, retire: bool) -> None:
+    def _stop_worker(self, worker: "Worker", retire: bool) -> None:
+        from pymilter._workers.worker import REFUSES, RETIRE_GRACE
+
         if retire:
             self._loop.request_stop(RETIRE_GRACE, True, refusing=lambda: worker.tell(REFUSES))
         else:
@@ -270,16 +273,38 @@ def run(
     )
     if workers < 0:
         raise ValueError(f"workers is {workers}: it must be at least 0")
-    check_limits(workers, max_messages, max_rss)
-    if (worker := Worker.of_this_process()) is not None:
+    if max_messages is not None or max_rss is not None:
+        from pymilter._workers.limits import check_limits
+
+        check_limits(workers, max_messages, max_rss)
+    if (worker := _worker_of_this_process()) is not None:
         server._serve_as(worker, max_messages, max_rss)
         return
-    with _metrics_server(metrics) as scrapes, keep_pid_file(pid_file):
+    with _metrics_server(metrics) as scrapes, _kept_pid_file(pid_file):
         begin = (lambda: None) if scrapes is None else scrapes._begin
         if workers > 0:
             server._supervise(workers, begin)
         else:
             server._run(begin)
+
+
+# What few programs want is loaded only for them: each worker pays for what is loaded.
+
+
+def _worker_of_this_process() -> "Worker | None":
+    if PROCESS.inheritance is None:
+        return None
+    from pymilter._workers.worker import Worker
+
+    return Worker.of_this_process()
+
+
+def _kept_pid_file(path: str | os.PathLike[str] | None) -> AbstractContextManager[None]:
+    if path is None:
+        return nullcontext()
+    from pymilter._serve.pid_file import keep_pid_file
+
+    return keep_pid_file(path)
 
 
 def _metrics_server(address: str | None) -> "AbstractContextManager[MetricsServer | None]":

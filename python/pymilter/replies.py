@@ -1,6 +1,5 @@
 """Replies: a status and its SMTP text as one value, so that they cannot disagree. Checked when made."""
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, final, overload
 
 from pymilter._constants import REJECT, TEMPFAIL, Status
@@ -20,25 +19,58 @@ class CodeOfAnotherStatus:
     """What `Reject(250)` is for a type checker: no `Outcome`. At run time it raises, and there is no such object."""
 
 
-@dataclass(frozen=True, init=False, slots=True)
 class Reply:
     """What a handler may return in place of a status: see `Reject` and `TempFail`."""
 
     status: ClassVar[Status]
 
-    code: int
-    xcode: str | None
-    text: tuple[str, ...]
-    _wire: tuple[int, bytes, bytes, tuple[bytes, ...]] = field(repr=False, compare=False)
+    __slots__ = ("_fields", "_wire")
+    __match_args__ = ("code", "xcode", "text")
+
+    _fields: tuple[int, str | None, tuple[str, ...]]
+    _wire: tuple[int, bytes, bytes, tuple[bytes, ...]]
 
     def __init__(self, code: int, xcode: str | None = None, *text: str) -> None:
         if type(self) is Reply:
             raise TypeError("Reply is the base of Reject and TempFail: make one of these")
         _check_types(type(self).__name__, code, xcode, text)
-        object.__setattr__(self, "code", code)
-        object.__setattr__(self, "xcode", xcode)
-        object.__setattr__(self, "text", text)
+        object.__setattr__(self, "_fields", (code, xcode, text))
         object.__setattr__(self, "_wire", encode_reply(self.status, code, xcode, text))
+
+    @property
+    def code(self) -> int:
+        """The reply code (RFC 5321)."""
+        return self._fields[0]
+
+    @property
+    def xcode(self) -> str | None:
+        """The enhanced status code (RFC 3463), or None."""
+        return self._fields[1]
+
+    @property
+    def text(self) -> tuple[str, ...]:
+        """The lines of text."""
+        return self._fields[2]
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(f"cannot assign to {name!r}: a reply is never changed")
+
+    def __delattr__(self, name: str) -> None:
+        raise AttributeError(f"cannot delete {name!r}: a reply is never changed")
+
+    def __eq__(self, other: object) -> bool:
+        return (
+            self._fields == other._fields if isinstance(other, Reply) and type(self) is type(other) else NotImplemented
+        )
+
+    def __hash__(self) -> int:
+        return hash(self._fields)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(code={self.code!r}, xcode={self.xcode!r}, text={self.text!r})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.code, self.xcode, *self.text)
 
 
 def _check_types(kind: str, code: object, xcode: object, text: tuple[object, ...]) -> None:
@@ -53,7 +85,6 @@ def _check_types(kind: str, code: object, xcode: object, text: tuple[object, ...
 
 
 @final
-@dataclass(frozen=True, init=False)
 class Reject(Reply):
     """Refuse for good: SMFIS_REJECT with a 5xx reply (RFC 5321, 4.2).
 
@@ -75,7 +106,6 @@ class Reject(Reply):
 
 
 @final
-@dataclass(frozen=True, init=False)
 class TempFail(Reply):
     """Refuse for now: SMFIS_TEMPFAIL with a 4xx reply; 421 makes the MTA close the connection.
 

@@ -46,6 +46,7 @@ CORE_IMPORTERS: Final = (
     "_constants",
     "_library",
     "_low_level",
+    "_observe.counts",
     "_observe.logging",
     "_observe.stats",
     "_process.process",

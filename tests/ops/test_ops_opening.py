@@ -174,14 +174,14 @@ def test_the_file_goes_before_the_socket_does(path: Path, monkeypatch: pytest.Mo
     """Once the socket is closed another filter may put its own there, perhaps even with the same inode."""
     listener = opened(path)
     seen = []
-    remove = Path.unlink
+    remove = os.unlink
 
-    def watched(file: Path, *arguments: bool) -> None:
+    def watched(file: str) -> None:
         with socket.socket(socket.AF_UNIX) as client:
-            seen.append((file.name, client.connect_ex(str(path))))
-        remove(file, *arguments)
+            seen.append((Path(file).name, client.connect_ex(str(path))))
+        remove(file)
 
-    monkeypatch.setattr(Path, "unlink", watched)
+    monkeypatch.setattr(os, "unlink", watched)
     discard_listener(listener)
     assert seen == [(path.name, 0)]
 
@@ -236,8 +236,8 @@ def test_access_is_not_given_to_what_has_taken_the_place_of_the_socket(
 
 
 def test_access_without_proc_says_so(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    exists = Path.exists
-    monkeypatch.setattr(Path, "exists", lambda file: not str(file).startswith("/proc/self/fd") and exists(file))
+    exists = os.path.exists
+    monkeypatch.setattr(os.path, "exists", lambda file: not str(file).startswith("/proc/self/fd") and exists(file))
     assert code_of(path, Access(mode=0o600)) == errno.ENOTSUP
 
 

@@ -8,7 +8,6 @@ import os
 import signal
 import sys
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
@@ -194,7 +193,7 @@ def test_who_cannot_be_replaced_goes_on(tmp_path: Path, monkeypatch: pytest.Monk
 
 def test_not_all_are_spent_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     done = 0
-    monkeypatch.setattr("pymilter._workers.limits.own_stats", lambda: SimpleNamespace(messages=done))
+    monkeypatch.setattr("pymilter._workers.limits.own_messages", lambda: done)
     limits = [spent_when(1000, None) for _ in range(200)]
     spent = {}
     for done in (899, 950, 1000):

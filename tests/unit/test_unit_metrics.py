@@ -8,7 +8,8 @@ import pytest
 from prometheus_client import CollectorRegistry, Counter, generate_latest
 
 from pymilter import Stats, Status, Transports
-from pymilter._observe.stats import at_the_end, own_stats, own_text, stats_of_text, total
+from pymilter._observe.counts import own_text
+from pymilter._observe.stats import at_the_end, own_stats, stats_of_text, total
 from pymilter._serve.address import parse_host_and_port
 from pymilter.prometheus import Collector, MetricsServer
 

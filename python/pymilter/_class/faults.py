@@ -1,13 +1,12 @@
 """Faults of a class of handlers that are found when it is read, and not at the first message."""
 
 import functools
-import inspect
 import logging
 import weakref
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
-from pymilter._class.arity import arity_of
+from pymilter._class.arity import arity_of, is_async, is_generator
 from pymilter._class.base import Base
 from pymilter._class.decorators import HOOKS_MARK, NOCALLBACK_MARK
 from pymilter._class.handlers import Handlers
@@ -132,9 +131,9 @@ def _fault_of(handlers: Handlers, name: str, arguments: tuple[str, ...]) -> str 
         return None
     if not callable(handler):
         return f"is {type(handler).__name__}: this name is that of a handler, which must be a method"
-    if inspect.iscoroutinefunction(handler) or inspect.isasyncgenfunction(handler):
+    if is_async(handler):
         return "is async: a handler must be a plain method, async ones are not supported yet"
-    if inspect.isgeneratorfunction(handler):
+    if is_generator(handler):
         return "has a yield in it: calling it would run none of its code"
     arity = arity_of(handler)
     if arity is not None:

@@ -1,8 +1,7 @@
 """@gather: the body of a message in one call, or in large pieces, gathered in C++ without Python."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, Final, Literal, TypeVar, overload
+from typing import Any, Final, Literal, NamedTuple, TypeVar, overload
 
 from pymilter._class.decorators import GATHER_MARK
 from pymilter.replies import Reject, TempFail
@@ -17,8 +16,7 @@ DEFAULT_IN_MEMORY: Final = 8 * MIB
 TOO_LARGE: Final = TempFail(452, "4.3.4", "Message too large for the mail filter")
 
 
-@dataclass(frozen=True, slots=True)
-class GatherMark:
+class GatherMark(NamedTuple):
     """What @gather was told; sizes in bytes, `piece` 0 for the whole body."""
 
     piece: int

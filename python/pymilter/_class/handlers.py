@@ -1,6 +1,5 @@
 """The handlers of an object: those of its class, and those that are set on the object itself."""
 
-import inspect
 from collections.abc import Callable, Mapping
 from types import FunctionType, MethodType
 from typing import Any, Final
@@ -33,7 +32,7 @@ class Handlers:
         """The attribute `name` as an object has it: a function of its class is bound."""
         if name in self.own:
             return self.own[name]
-        static = inspect.getattr_static(self.klass, name)
+        static = next(vars(klass)[name] for klass in self.klass.__mro__ if name in vars(klass))
         return MethodType(static, self.klass) if isinstance(static, FunctionType) else getattr(self.klass, name)
 
     def own_bits(self) -> int:

@@ -1,8 +1,7 @@
 """What a class of handlers wants of the MTA, read off the methods that it overrides. Pure: no state."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from pymilter._class import decorators as marks
 from pymilter._class.annotations import returns_none
@@ -16,8 +15,7 @@ BYTES_HOOKS: Final = ("envfrom", "envrcpt", "header")
 ALWAYS_SENT: Final = ("eom", "abort", "close")
 
 
-@dataclass(frozen=True, slots=True)
-class Wishes:
+class Wishes(NamedTuple):
     """What one class wants; `steps` are the methods to call, `no_reply` those of them that never give a verdict."""
 
     steps: tuple[str, ...]

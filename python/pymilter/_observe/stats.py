@@ -61,13 +61,8 @@ def own_stats() -> Stats:
     return _readable(counters())
 
 
-def own_text() -> str:
-    """Those of this process in one line, for stats_of_text() in another."""
-    return json.dumps(counters())
-
-
 def stats_of_text(text: str) -> Stats:
-    """What own_text() has told. Raises ValueError, KeyError or TypeError for what is not of this version."""
+    """What `counts.own_text()` has told. Raises ValueError, KeyError or TypeError for what is not of this version."""
     return _readable(json.loads(text))
 
 

@@ -5,15 +5,12 @@ import grp
 import os
 import pwd
 import stat
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from pymilter._serve.address import Address, cannot_listen
 
 
-@dataclass(frozen=True, slots=True)
-class Access:
+class Access(NamedTuple):
     """Who may connect to a unix socket: permission bits, and numbers of its owner and group; None leaves them."""
 
     mode: int | None = None
@@ -69,7 +66,7 @@ def give_access(address: Address, access: Access) -> None:
         if not stat.S_ISSOCK(os.fstat(descriptor).st_mode):
             raise cannot_listen(errno.ENOTSOCK, address, "another file has taken the place of the socket")
         there = f"/proc/self/fd/{descriptor}"
-        if not Path(there).exists():
+        if not os.path.exists(there):  # noqa: PTH110 - sockets do without pathlib, which is large
             raise cannot_listen(
                 errno.ENOTSUP, address, "socket_mode, socket_owner and socket_group need /proc, which is not there"
             )

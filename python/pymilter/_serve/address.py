@@ -4,16 +4,14 @@ import logging
 import os
 import re
 import socket
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 logger = logging.getLogger("pymilter")
 
 FORMS: Final = "inet:PORT@HOST, inet6:PORT@HOST, unix:PATH, local:PATH, a path, fd:NUMBER, systemd: or systemd:NAME"
 
 
-@dataclass(frozen=True, slots=True)
-class Address:
+class Address(NamedTuple):
     """Where to listen, or where a socket listens: a path, or a host and a port."""
 
     family: socket.AddressFamily

@@ -7,7 +7,6 @@ import os
 import stat
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Final
 
 from pymilter._serve.address import Address, cannot_listen
@@ -20,24 +19,24 @@ LOOK_EVERY: Final = 0.005
 @contextlib.contextmanager
 def opening(address: Address) -> Iterator[None]:
     """Around the look whether anybody serves the path, and the opening. Raises OSError with errno and the address."""
-    path = Path(f"{address.path}.lock")
+    path = f"{address.path}.lock"
     descriptor = _take(address, path)
     try:
         yield
     finally:
         # Removed while it is held: who waits for it sees that it has gone, and makes another.
         with contextlib.suppress(OSError):
-            path.unlink()
+            os.unlink(path)  # noqa: PTH108 - without pathlib, which is large
         os.close(descriptor)
 
 
-def _take(address: Address, path: Path) -> int:
+def _take(address: Address, path: str) -> int:
     until = time.monotonic() + PATIENCE
     while True:
         descriptor = _open(address, path)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if os.path.samestat(os.fstat(descriptor), path.lstat()):
+            if os.path.samestat(os.fstat(descriptor), os.lstat(path)):
                 return descriptor
         except (BlockingIOError, FileNotFoundError):
             pass
@@ -50,7 +49,7 @@ def _take(address: Address, path: Path) -> int:
         time.sleep(LOOK_EVERY)
 
 
-def _open(address: Address, path: Path) -> int:
+def _open(address: Address, path: str) -> int:
     # Root may do this in a folder of the filter's user: nothing is written, and no link is followed.
     flags = os.O_RDONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     try:

@@ -1,11 +1,11 @@
 """The listening socket: opening it where each failure has its errno, and removing its file."""
 
+import contextlib
 import errno
 import logging
 import os
 import socket
 import stat
-from pathlib import Path
 
 from pymilter._serve.access import UNCHANGED, Access, give_access
 from pymilter._serve.address import Address, bound_address, cannot_listen
@@ -30,9 +30,8 @@ def _bind_address(address: Address) -> str | tuple[str, int] | tuple[str, int, i
 
 def _remove_stale(address: Address) -> None:
     """Remove a socket that nobody serves; never another file, never a live filter's socket."""
-    path = Path(address.path)
     try:
-        mode = path.lstat().st_mode
+        mode = os.lstat(address.path).st_mode
     except FileNotFoundError:
         return
     if not stat.S_ISSOCK(mode):
@@ -42,7 +41,8 @@ def _remove_stale(address: Address) -> None:
         probe.setblocking(False)
         code = probe.connect_ex(address.path)
     if code == errno.ECONNREFUSED:
-        path.unlink(missing_ok=True)
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(address.path)  # noqa: PTH108 - without pathlib, which is large
     elif code in (0, errno.EAGAIN, errno.EINPROGRESS):
         raise cannot_listen(errno.EADDRINUSE, address, "another program serves it")
     elif code != errno.ENOENT:
@@ -92,7 +92,7 @@ def _listen(listener: OwnSocket, address: Address, backlog: int, access: Access)
     try:
         listener.bind(where)
         if address.family == socket.AF_UNIX:
-            listener.inode = Path(address.path).lstat().st_ino
+            listener.inode = os.lstat(address.path).st_ino
         if access.is_given():
             give_access(address, access)
         listener.listen(backlog)
@@ -106,10 +106,9 @@ def _listen(listener: OwnSocket, address: Address, backlog: int, access: Access)
 
 def remove_socket(address: Address, inode: int) -> None:
     """Remove the unix socket that was opened as `inode`, unless another filter has put its own there."""
-    path = Path(address.path)
     try:
-        if path.lstat().st_ino == inode:
-            path.unlink()
+        if os.lstat(address.path).st_ino == inode:
+            os.unlink(address.path)  # noqa: PTH108 - without pathlib, which is large
     except FileNotFoundError:
         pass
     except OSError as error:

@@ -2,12 +2,11 @@
 
 import logging
 import os
-import random
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from pymilter._observe.stats import own_stats
+from pymilter._observe.counts import own_messages
 
 logger = logging.getLogger("pymilter")
 
@@ -36,10 +35,12 @@ def spent_when(max_messages: int | None, max_rss: int | None) -> Callable[[], bo
         max_rss = None
     if max_messages is None and max_rss is None:
         return None
+    import random  # few workers are limited
+
     most = None if max_messages is None else max_messages - random.randrange(max_messages // JITTER + 1)
 
     def is_spent() -> bool:
-        if most is not None and own_stats().messages >= most:
+        if most is not None and own_messages() >= most:
             return True
         return max_rss is not None and resident_bytes() >= max_rss
 

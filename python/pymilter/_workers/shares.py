@@ -2,7 +2,6 @@
 
 import mmap
 import os
-import tempfile
 from typing import Final
 
 from pymilter._core import BALANCE_SLOT
@@ -62,5 +61,7 @@ class Shares:
 def _open_memory() -> int:
     if hasattr(os, "memfd_create"):
         return os.memfd_create("pymilter")
+    import tempfile  # Linux has memfd_create
+
     with tempfile.TemporaryFile() as file:
         return os.dup(file.fileno())

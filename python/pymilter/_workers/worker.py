@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable
 from typing import Final
 
-from pymilter._observe.stats import own_text
+from pymilter._observe.counts import own_text
 from pymilter._process.inheritance import VARIABLE, Inheritance
 from pymilter._process.process import PROCESS
 from pymilter._serve.inherited import InheritedSocket
