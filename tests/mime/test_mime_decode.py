@@ -31,6 +31,15 @@ def test_quoted_printable_is_lossless(data: bytes, eol: bytes) -> None:
         assert not line.endswith((b" ", b"\t"))
 
 
+@pytest.mark.parametrize("text", [b"--B", b"-", b"From x", b"F"])
+@pytest.mark.parametrize("rows", [1, 2, 3])
+def test_no_row_of_a_long_line_begins_as_a_boundary_or_an_mbox_does(text: bytes, rows: int) -> None:
+    data = b"x" * 75 * rows + text + b"y" * 80 + b"\n"
+    coded = encode_transfer(data, "quoted-printable", b"\n")
+    assert coded.startswith((b"x" * 75 + b"=\n") * rows + b"=%02X" % text[0])
+    assert decode_transfer(coded, "quoted-printable") == quopri.decodestring(coded) == data
+
+
 @given(st.binary(), st.sampled_from([b"\n", b"\r\n"]))
 def test_base64_is_lossless(data: bytes, eol: bytes) -> None:
     coded = encode_transfer(data, "base64", eol)

@@ -73,6 +73,17 @@ def test_text_in_a_nested_part_hides_nothing() -> None:
         assert again.get_payload(1).get_payload(0).get_payload(0).get_payload(decode=True).decode() == text
 
 
+@pytest.mark.parametrize("text", ["--B\n", "--B--\n", "From x\n"])
+def test_a_long_line_that_is_folded_hides_nothing(text: str) -> None:
+    msg = read(multipart(leaf("text/plain", b"old\n", "quoted-printable"), leaf("a/b")))
+    msg.get_payload(0).set_payload("x" * 75 + text)
+    raw = msg.as_bytes()
+    again = read(raw)
+    assert [part.get_content_type() for part in again.walk()] == [part.get_content_type() for part in msg.walk()]
+    assert again.get_payload(0).get_payload(decode=True).decode() == "x" * 75 + text
+    assert b"\nFrom x" not in raw
+
+
 def test_text_that_is_attached_to_a_nested_part_hides_nothing() -> None:
     msg = read(multipart(multipart(leaf("text/plain", b"x"), boundary=b"IN"), leaf("a/b")))
     msg.get_payload(0).attach(read(leaf("text/plain", b"y")))

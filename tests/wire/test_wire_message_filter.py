@@ -234,6 +234,22 @@ def test_a_header_above_its_limit_is_refused_and_never_accepted(start: Start, ki
 
 
 @KINDS
+@pytest.mark.parametrize("fields", [1, 3])
+def test_a_header_of_the_size_of_its_limit_passes(start: Start, kind: str, fields: int) -> None:
+    """Name and value count, and a byte at the end of each."""
+    filter_ = start(program("note('message')\nreturn CONTINUE", ", header_limit=1200"), kind=kind)
+    size = 1200 // fields - len("X") - 2
+    exact = [b"X:" + b"x" * size] * fields
+    with Client(filter_.address) as client:
+        client.connect()
+        client.helo()
+        assert send(client, b"\r\n".join(exact) + b"\r\n\r\nbody\r\n").verdict is Verdict.CONTINUE
+        exact[-1] += b"x"
+        assert send(client, b"\r\n".join(exact) + b"\r\n\r\nbody\r\n").code == 552
+    assert len(filter_.seen("message")) == 1
+
+
+@KINDS
 def test_a_body_above_its_limit_is_refused(start: Start, kind: str) -> None:
     keywords = ', limit=1000, exceeded=Reject(552, "5.2.3", "no")'
     filter_ = start(program("note('message')\nreturn CONTINUE", keywords), kind=kind)
