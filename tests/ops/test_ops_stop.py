@@ -269,7 +269,8 @@ def test_what_signals_do_is_as_before(script: Script) -> None:
     assert done.returncode == 0
 
 
-def test_a_second_signal_ends_it_while_a_message_is_under_way(tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_second_signal_ends_it_while_a_message_is_under_way(tmp_path: Path, number: signal.Signals) -> None:
     with free_address("unix") as address, contextlib.ExitStack() as stack:
         process = prepared("Filter = Base", tmp_path, address, {"grace": 60})
         stack.enter_context(process)
@@ -278,10 +279,10 @@ def test_a_second_signal_ends_it_while_a_message_is_under_way(tmp_path: Path) ->
         client.connect()
         client.helo()
         client.mail("<a@example.org>")
-        process.send_signal(signal.SIGTERM)
-        eventually(lambda: process.stderr, lambda text: "stopping on SIGTERM" in text)
-        process.send_signal(signal.SIGTERM)
-        assert process.wait() == -signal.SIGTERM
+        process.send_signal(number)
+        eventually(lambda: process.stderr, lambda text: f"stopping on {number.name}" in text)
+        process.send_signal(number)
+        assert process.wait() == -number
         with suppress(FilterGone):
             client.close()
 

@@ -14,7 +14,7 @@ import pytest
 from pymilter import Base, LogFilter, run
 from pymilter._workers.limits import resident_bytes, spent_when
 from pymilter.testing import Client, ClientError, FilterProcess, Verdict
-from support.crew import serving
+from support.crew import gone, serving
 from support.wire import Script, Start, eventually, free_address
 
 HOOKS = """
@@ -59,6 +59,31 @@ class Name:
 
     def __repr__(self) -> str:
         return self._name
+
+
+HOLDING = """
+    held = []
+    def hold():
+        import socket
+        for name in os.listdir("/proc/self/fd"):
+            try:
+                one = socket.socket(fileno=os.dup(int(name)))
+                if one.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+                    held.append(one)
+            except OSError:
+                pass
+        os.write(1, b"holding\\n" if held else b"none\\n")
+"""
+
+
+@pytest.mark.parametrize("kind", ["unix", "inet"])
+def test_a_worker_that_holds_the_socket_waits_for_connections_only(tmp_path: Path, kind: str) -> None:
+    with serving(tmp_path, kind, before=HOLDING, workers=1, on_start=Name("hold")) as crew:
+        first = crew.pids()
+        os.kill(crew.process.pid, signal.SIGHUP)
+        crew.wait_until_it_serves(2)
+        eventually(gone(first), bool)
+        assert set(crew.process.stdout.splitlines()) == {"holding"}
 
 
 def test_start_and_stop_in_a_process_alone(start: Start) -> None:
