@@ -259,6 +259,17 @@ class Told(Base):
         return CONTINUE
 
 
+class Hides(Base):
+    """A program's own attribute hides the one of Base."""
+
+    def __init__(self) -> None:
+        self.queue_id = "none yet"
+
+    def envfrom(self, mailfrom: str, *params: str) -> None:
+        self.queue_id = self.context.queue_id
+        self.peer = None
+
+
 def computed(code: int) -> Reply:
     """A code that is known only at run time is checked there."""
     return Reject(code, "5.7.1", "no") if code >= 500 else TempFail(code)

@@ -11,6 +11,9 @@ from pymilter._core import Context, message_context
 from pymilter.errors import MilterError
 from pymilter.replies import Outcome
 
+if TYPE_CHECKING:
+    from typing import type_check_only
+
 T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., object])
 
@@ -40,6 +43,12 @@ class Hidable(Generic[T]):
     def __get__(self, instance: object, owner: type[Any] | None = None) -> T: ...
     def __get__(self, instance: object | None, owner: type[Any] | None = None) -> Self | T:
         return self if instance is None else self._read(instance)
+
+    if TYPE_CHECKING:
+        # Without it, type checkers refuse to set the attribute. At run time it must not exist: with a __set__, an
+        # object's own attribute would not hide this one.
+        @type_check_only
+        def __set__(self, instance: object, value: T) -> None: ...
 
 
 class _AddressOnly:
