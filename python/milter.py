@@ -1,7 +1,7 @@
-"""The classic low level: functions over libmilter, callbacks registered one by one, the context first.
+"""The classic low level: thin functions over libmilter, with callbacks that are registered one by one.
 
-Names, arguments and results are those of pymilter 1.0. Callbacks get header values and envelope arguments as bytes,
-other text as str; they answer with a status, or with None for CONTINUE.
+Names, arguments and results are those of pymilter 1.0. Each callback gets the context as its first argument, header
+values and envelope arguments as bytes, and other text as str. It returns a status, or None for CONTINUE.
 """
 
 import operator
@@ -62,13 +62,16 @@ V2_ACTS: Final = V1_ACTS | Action.CHGHDRS | Action.QUARANTINE
 CURR_ACTS: Final = V2_ACTS | Action.CHGFROM | Action.ADDRCPT_PAR | Action.SETSYMLIST
 
 error = MilterError
-"""Raised when libmilter refuses what was asked."""
+"""Raised if libmilter refuses a request."""
 
 _program = Program()
 
 
 def set_connect_callback(callback: Callback | None, /) -> Callback | None:
-    """Call `callback(ctx, hostname, family, hostaddr)`; None for nothing. Returns the one before, as all of these."""
+    """Call `callback(ctx, hostname, family, hostaddr)`; None removes the callback.
+
+    Returns the previous callback, as do all of these functions.
+    """
     return _program.set_callback("connect", callback)
 
 
@@ -118,12 +121,19 @@ def set_close_callback(callback: Callback | None, /) -> Callback | None:
 
 
 def set_flags(flags: int, /) -> None:
-    """Accepted, and of no effect, as in pymilter 1.0: every action that the MTA offers is asked for (SMFIF_*)."""
+    """Do nothing, as in pymilter 1.0: the filter always asks for every action that the MTA offers (SMFIF_*)."""
     Action(operator.index(flags) & CURR_ACTS)
 
 
 def set_exception_policy(status: int, /) -> None:
-    """What is answered when a callback fails: TEMPFAIL (at first), REJECT, ACCEPT or CONTINUE. Raises `error`."""
+    """Set the answer for a callback that fails.
+
+    Args:
+        status: TEMPFAIL (the default), REJECT, ACCEPT or CONTINUE.
+
+    Raises:
+        error: `status` is another number.
+    """
     policy = operator.index(status)
     if policy not in (Status.TEMPFAIL, Status.REJECT, Status.ACCEPT, Status.CONTINUE):
         raise error(f"exception policy is {policy}: allowed are TEMPFAIL, REJECT, ACCEPT and CONTINUE")
@@ -138,10 +148,16 @@ def register(
     data: Callback | None = None,
     negotiate: Callback | None = None,
 ) -> None:
-    """Name the filter and, where given, set the callbacks that have no function of their own (smfi_register).
+    """Name the filter and set the callbacks that have no function of their own (smfi_register).
 
-    They are called as `unknown(ctx, command)`, `data(ctx)` and `negotiate(ctx, options)`, with a list of four numbers
-    to change: actions, protocol, 0, 0.
+    Args:
+        name: The name of the filter.
+        unknown: Called as `unknown(ctx, command)`. None, here and below, leaves the callback as it is.
+        data: Called as `data(ctx)`.
+        negotiate: Called as `negotiate(ctx, options)`, with a list of four numbers to change: actions, protocol, 0, 0.
+
+    Raises:
+        TypeError: `name` is not a str.
     """
     if not isinstance(name, str):
         raise TypeError(f"name must be str, not {type(name).__name__}")
@@ -153,9 +169,14 @@ def register(
 
 
 def setconn(address: str, /) -> None:
-    """Where to listen: inet:PORT@HOST, inet6:PORT@HOST, unix:PATH, local:PATH or a path (smfi_setconn).
+    """Set where to listen (smfi_setconn). The address is checked later, by opensocket() or main().
 
-    It is looked at in opensocket() or main(). Raises `error` for an empty one.
+    Args:
+        address: inet:PORT@HOST, inet6:PORT@HOST, unix:PATH, local:PATH or a path.
+
+    Raises:
+        error: `address` is empty.
+        TypeError: `address` is not a str.
     """
     if not isinstance(address, str):
         raise TypeError(f"address must be str, not {type(address).__name__}")
@@ -165,20 +186,24 @@ def setconn(address: str, /) -> None:
 
 
 def opensocket(rmsock: bool, /) -> None:
-    """Open the listening socket before main() does; with `rmsock` remove a unix socket that nobody serves any more.
+    """Open the listening socket before main() does.
 
-    Raises `error` with the reason.
+    Args:
+        rmsock: Whether to remove a unix socket first if no process serves it any more.
+
+    Raises:
+        error: The socket cannot be opened; the text gives the reason.
     """
     _program.open(bool(rmsock))
 
 
 def settimeout(seconds: int, /) -> None:
-    """How long libmilter waits for the MTA, in seconds (smfi_settimeout)."""
+    """Set how many seconds libmilter waits for the MTA (smfi_settimeout)."""
     _program.timeout = operator.index(seconds)
 
 
 def setbacklog(size: int, /) -> None:
-    """Length of the queue of the listening socket (smfi_setbacklog). Raises `error` for less than 1."""
+    """Set the length of the listening queue (smfi_setbacklog). Raises `error` if it is less than 1."""
     backlog = operator.index(size)
     if backlog < 1:
         raise error(f"backlog is {backlog}: it must be at least 1")
@@ -186,30 +211,31 @@ def setbacklog(size: int, /) -> None:
 
 
 def setdbg(level: int, /) -> None:
-    """Level of libmilter's own debug output, 0 for none (smfi_setdbg)."""
+    """Set the level of debug output from libmilter; 0 for none (smfi_setdbg)."""
     _core.setdbg(level)
 
 
 def main() -> None:
-    """Serve the socket until SIGTERM, SIGHUP, SIGINT or stop(); once in a process, in any thread (smfi_main).
+    """Serve the socket until SIGTERM, SIGHUP, SIGINT or stop() (smfi_main). May run in any thread, once in a process.
 
-    Raises `error` without register() and setconn(), when the socket cannot be opened, and the second time.
+    Raises:
+        error: register() or setconn() was not called, the socket cannot be opened, or main() has run before.
     """
     _program.run()
 
 
 def getdiag() -> tuple[int, int]:
-    """How many contexts were made, and how many were freed."""
+    """Return how many contexts were created, and how many were freed."""
     return _core.connections()
 
 
 def getversion() -> tuple[int, int, int]:
-    """Version of the libmilter in use (smfi_version)."""
+    """Return the version of the libmilter in use (smfi_version)."""
     return _core.version()
 
 
 def _serve(name: str, factory: Callable[[], Base], address: str, timeout: int, rmsock: bool) -> None:
-    """Milter.runmilter: methods of the object that `factory` makes for each connection."""
+    """Do the work of Milter.runmilter: call methods of the object that `factory` makes for each connection."""
     register(name)
     _program.factory = factory
     setconn(address)

@@ -1,4 +1,4 @@
-"""Owns reading "Name <address>" (RFC 5322 3.4) as people and attackers write it, in time that grows with the length."""
+"""Parses "Name <address>" (RFC 5322 3.4) as people and attackers write it, in linear time."""
 
 import re
 from collections.abc import Iterator
@@ -20,16 +20,16 @@ _PAIR = re.compile(r"\\(.)", re.DOTALL)
 
 
 def parse_mailbox(text: str) -> tuple[str, str]:
-    """(name, address) of the first mailbox, without decoding; ('', '') when there is none.
+    """Return (name, address) of the first mailbox, without decoding it; ('', '') if there is none.
 
-    What is in a comment or in quotes is never the address, even if they are not closed behind an address: readers
-    differ there, and "alice@example.org(<bob@example.org>" is from alice (CVE-2023-27043).
+    Text in a comment or in quotes is never taken for the address, even if the comment or the quotes follow an address
+    and are never closed. Parsers disagree there: "alice@example.org(<bob@example.org>" is from alice (CVE-2023-27043).
     """
     return _Reader(text).mailbox()
 
 
 class _Reader:
-    """One text, with what is opaque in it: quoted strings, comments and domain literals."""
+    """A text and the opaque stretches in it: quoted strings, comments and domain literals."""
 
     def __init__(self, text: str) -> None:
         self._text = text
@@ -40,7 +40,7 @@ class _Reader:
         for start, end in self._opaque:
             out += [text[pos:start].replace("\0", "\1"), "\0" * (end - start)]
             pos = end
-        # A NUL for each opaque character: places in it are places in the text.
+        # Each opaque character is replaced by a NUL, so positions in it are positions in the text.
         self._plain = "".join([*out, text[pos:].replace("\0", "\1")])
 
     def _find_opaque(self, closing: dict[int, int]) -> None:
@@ -58,9 +58,9 @@ class _Reader:
             elif not has_open_quote:
                 quoted = _QUOTED.match(text, start)
                 end = quoted.end() if quoted else -1
-                has_open_quote = end < 0  # then those behind it have no end either
+                has_open_quote = end < 0  # then no later quote is closed either
             if end < 0 and not has_address:
-                continue  # a character that somebody forgot to close
+                continue  # somebody forgot to close it: an ordinary character
             pos = len(text) if end < 0 else end
             self._opaque.append((start, pos))
 
@@ -88,12 +88,12 @@ class _Reader:
         return name, self._address(route.end() if route else opened + 1, stop)
 
     def _group_end(self, stop: int) -> int:
-        """Where a group's name before the mailbox ends; 0 if that is no group's name, but a name with a colon in it."""
+        """Return where the group name before the mailbox ends; 0 if it is only a name with a colon in it."""
         begin = self._plain.rfind(":", 0, stop) + 1
         return 0 if _SPECIALS.search(self._plain, begin, stop) else begin
 
     def _bare(self, end: int) -> str:
-        """The address of a mailbox without angle brackets; a group's name before it goes."""
+        """Return the address of a mailbox that has no angle brackets, without a group name before it."""
         at = self._plain.find("@", 0, end)
         begin = self._plain.rfind(":", 0, end if at < 0 else at) + 1
         if at >= 0:
@@ -108,7 +108,7 @@ class _Reader:
         return begin, end.start() if end else stop
 
     def _address(self, begin: int, stop: int) -> str:
-        """The address there, without comments and needless blanks; "" when it has two domains, or an empty one."""
+        """Return the address without comments and needless blanks; "" if it has two domains, or an empty one."""
         local: list[str] = []
         domain: list[str] | None = None
         for piece in _PIECE.finditer(self._plain, *self._limits(begin, stop)):
@@ -134,7 +134,7 @@ class _Reader:
         return f"{''.join(local)}@{''.join(domain)}" if domain else ""
 
     def _words(self, begin: int, stop: int) -> Iterator[str]:
-        """The words of a name: quoted strings as they are meant, comments left out."""
+        """Yield the words of a name: quoted strings without their quotes, and no comments."""
         for word in _WORD.finditer(self._plain, begin, stop):
             if word[1]:
                 yield from (text.removeprefix('"') for text in self._inside(word))
@@ -142,7 +142,7 @@ class _Reader:
                 yield text
 
     def _inside(self, run: re.Match[str]) -> Iterator[str]:
-        """What neighbouring opaque things mean: a quote and what was quoted, or a domain literal; no comments."""
+        """Yield the content of adjacent opaque stretches: a quote with the quoted text, or a domain literal."""
         pos = run.start()
         while pos < run.end():
             end = self._index[pos]
@@ -160,7 +160,7 @@ class _Reader:
 
 
 def _matching_parentheses(text: str) -> dict[int, int]:
-    """Of each comment that is closed, those in comments included: where it starts, and the place behind it."""
+    """Map the start of each closed comment, nested ones too, to the position after its end."""
     closing: dict[int, int] = {}
     opened: list[int] = []
     pos, has_open_quote = 0, False

@@ -1,4 +1,4 @@
-"""Owns reading the lookup tables of Sendmail and Postfix: text, cdb, Berkeley DB and LMDB files."""
+"""Reads the lookup tables of Sendmail and Postfix: text, cdb, Berkeley DB and LMDB files."""
 
 import functools
 import importlib
@@ -15,17 +15,22 @@ log: logging.Logger = logging.getLogger("milter.policy")
 
 
 class Map(Protocol):
-    """A table that is open for reading. Each may be used by one thread at a time."""
+    """A table that is open for reading, to be used by one thread at a time."""
 
     def get(self, key: bytes, /) -> bytes | None:
-        """The value of a key, None if it has none."""
+        """Return the value of a key, or None."""
 
     def close(self) -> None:
-        """Give up the file."""
+        """Close the file."""
 
 
 def open_map(fname: str) -> Map:
-    """Open a table of whatever kind. OSError when it cannot be read, ImportError when nothing here knows its kind."""
+    """Open a table of any kind that is supported here.
+
+    Raises:
+        OSError: The file cannot be read.
+        ImportError: No installed library or program reads this kind of table.
+    """
     path = Path(fname)
     with path.open("rb") as file:
         start = file.read(4096)
@@ -40,7 +45,7 @@ def open_map(fname: str) -> Map:
 
 
 class Text:
-    """A table's source: "key value" lines, "#" comments, and lines that begin with white space continue."""
+    """The source of a table: "key value" lines, "#" comments; white space at the start continues a line."""
 
     def __init__(self, path: Path) -> None:
         text = re.sub(rb"\n(?=[ \t]+[^ \t#\n])", b"", path.read_bytes())
@@ -98,7 +103,7 @@ _MAGICS = {0x061561: "hash", 0x053162: "btree"}
 
 
 def _berkeley_kind(start: bytes) -> str | None:
-    """ "hash" or "btree" when a file begins as one of Berkeley DB does: the magic number is at 12, in either order."""
+    """Return "hash" or "btree" if this is Berkeley DB: the magic number is at offset 12, in either byte order."""
     if len(start) < 16:
         return None
     for order in "<>":
@@ -145,7 +150,7 @@ class _BerkeleyDb:
 
 
 def _ndbm() -> Any:
-    """Python's dbm.ndbm, if it was built on Berkeley DB (as Debian does): then it reads hash files."""
+    """Return `dbm.ndbm` if it was built on Berkeley DB (as on Debian), because it then reads hash files."""
     try:
         ndbm = importlib.import_module("dbm.ndbm")
     except ImportError:
@@ -180,7 +185,7 @@ def _warn_once(text: str) -> None:
 
 
 def _faults(table: str, stderr: bytes) -> str:
-    """What postmap complained of apart from warnings; each of these is logged once in the life of the process."""
+    """Return the errors that postmap printed. Its warnings are logged, each once in the life of the process."""
     faults: list[str] = []
     for line in stderr.splitlines():
         if warning := _WARNING.fullmatch(line):
@@ -191,19 +196,19 @@ def _faults(table: str, stderr: bytes) -> str:
 
 
 class _Postmap:
-    """A table that Postfix reads for us; one process a look-up."""
+    """A table that Postfix reads for us, with one process for each lookup."""
 
     def __init__(self, table: str) -> None:
         self._table = table
 
     def get(self, key: bytes, /) -> bytes | None:
-        # postmap tries the key with a NUL by itself, and takes one key a line.
+        # postmap takes one key per line, and tries the key with a NUL appended by itself.
         if not key or b"\n" in key or b"\0" in key:
             return None
         done = subprocess.run(
             ["postmap", "-q", "-", self._table], input=key + b"\n", capture_output=True, timeout=30, check=False
         )
-        # The status is 1 for a key that is not there, and for what went wrong; only stderr tells which.
+        # The status is 1 for a missing key and for an error; only stderr shows which.
         faults = _faults(self._table, done.stderr)
         if faults or done.returncode not in (0, 1):
             raise OSError(f"postmap {self._table}: {faults or f'ended with status {done.returncode}'}")

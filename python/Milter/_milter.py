@@ -1,4 +1,4 @@
-"""Milter.Milter: logs the main events and gives no verdict."""
+"""Milter.Milter, a filter that logs the main events and lets every message pass."""
 
 from pymilter import CONTINUE, Base, Outcome, noreply
 from pymilter._class.base import Hostaddr
@@ -19,7 +19,7 @@ class Milter(Base):
 
     @noreply
     def hello(self, hostname: str) -> Outcome:
-        """Log the name that the client gives itself."""
+        """Log the name in HELO or EHLO."""
         self.log(f"hello from {hostname}")
         return CONTINUE
 
@@ -53,7 +53,7 @@ class Milter(Base):
         return CONTINUE
 
     def abort(self) -> Outcome:
-        """Log that the message was given up."""
+        """Log that the message was aborted."""
         self.log("abort")
         return CONTINUE
 

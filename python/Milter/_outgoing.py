@@ -1,4 +1,4 @@
-"""Owns connections that are made on a stranger's word: to public addresses only, with one deadline and one bound."""
+"""Connections to hosts that a stranger names: public addresses only, one deadline, and a limit on bytes received."""
 
 import ipaddress
 import socket
@@ -7,7 +7,7 @@ import time
 from queue import Empty, SimpleQueue
 from typing import Any
 
-_MOST_BYTES = 65_536  # of all replies together; some hundred are usual
+_MOST_BYTES = 65_536  # of all replies together; a few hundred are usual
 
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 
@@ -15,22 +15,33 @@ IpAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
 class NotPublicError(OSError):
-    """The host has no address that may be connected to."""
+    """The host has no address that we may connect to."""
 
 
 class Connection(socket.socket):
     """A connection to the first address of a host that answers, closed at the end of a `with`.
 
-    `deadline` (of time.monotonic) is for everything: looking the host up, connecting, and all that is sent and
-    received. Raises TimeoutError once it has passed, and OSError when the peer has sent more than 64 KiB.
+    `deadline` (of time.monotonic) covers everything: the lookup, connecting, sending and receiving. Raises TimeoutError
+    once it has passed, and OSError if the peer has sent more than 64 KiB.
     """
 
     def __init__(self, host: str, port: int, deadline: float, most_seconds: float, allow_private: bool) -> None:
-        """Connect; one address gets at most `most_seconds`. NotPublicError for a host without a public address."""
+        """Connect to the first address that answers.
+
+        Args:
+            host: The name or address of the host.
+            port: The TCP port.
+            deadline: When everything must be done, on the clock of time.monotonic.
+            most_seconds: How long connecting to one address may take.
+            allow_private: Whether to connect to addresses that are not public.
+
+        Raises:
+            NotPublicError: The host has no public address.
+        """
         self._deadline = deadline
         self._left = _MOST_BYTES
         found = _look_up(host, port, deadline)
-        # The address that was checked is the one that is connected to: asked again, DNS might say something else.
+        # Connect to the address that was checked: a second lookup might return another one.
         addresses = [place for place in found if allow_private or is_public(ipaddress.ip_address(place[1][0]))]
         if not addresses:
             raise NotPublicError(f"{host} is at {found[0][1][0]}, which is not a public address")
@@ -47,7 +58,7 @@ class Connection(socket.socket):
         raise failure
 
     def hurry(self, seconds: float) -> None:
-        """What is left to do may take so many seconds at most."""
+        """Let the rest of the exchange take at most this many seconds."""
         self._deadline = min(self._deadline, time.monotonic() + seconds)
 
     def _remaining(self) -> float:
@@ -57,7 +68,7 @@ class Connection(socket.socket):
         return left
 
     def recv_into(self, buffer: Any, nbytes: int = 0, flags: int = 0) -> int:
-        """As socket.socket's; this is what files made of a socket call."""
+        """Like recv_into of socket.socket; files made from the socket call it."""
         self.settimeout(self._remaining())
         size = super().recv_into(buffer, nbytes, flags)
         self._left -= size
@@ -66,13 +77,13 @@ class Connection(socket.socket):
         return size
 
     def sendall(self, data: Any, flags: int = 0) -> None:
-        """As socket.socket's."""
+        """Like sendall of socket.socket."""
         self.settimeout(self._remaining())
         super().sendall(data, flags)
 
 
 def _look_up(host: str, port: int, deadline: float) -> list[tuple[socket.AddressFamily, Any]]:
-    """Families and addresses of a host. The thread that waits for DNS is left alone when the time is over."""
+    """Return families and addresses of a host. If time runs out, the thread that waits for DNS is abandoned."""
     results: SimpleQueue[list[tuple[socket.AddressFamily, Any]] | Exception] = SimpleQueue()
 
     def work() -> None:
@@ -93,7 +104,7 @@ def _look_up(host: str, port: int, deadline: float) -> list[tuple[socket.Address
 
 
 def is_public(address: IpAddress) -> bool:
-    """Whether an address is one of the public internet, and so is the IPv4 address in it, if there is one."""
+    """Return whether an address, and the IPv4 address embedded in it if there is one, is public."""
     if isinstance(address, ipaddress.IPv6Address):
         inner = address.ipv4_mapped or address.sixtofour or (address.teredo or [None])[0]
         if inner is None and address in _NAT64:

@@ -1,10 +1,10 @@
-"""uniqueID: numbers for log lines."""
+"""Gives each caller of uniqueID a new number, for log lines."""
 
 import Milter
 
 
 def uniqueID() -> int:  # noqa: N802 - the classic name
-    """A number that this process has not given before, counted from 1; for any thread."""
+    """Return the next number, counted from 1 in this process. Any thread may call it."""
     with Milter._seq_lock:
         Milter._seq += 1
         return Milter._seq

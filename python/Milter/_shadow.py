@@ -1,4 +1,4 @@
-"""Sees that `milter` is the module of this package, and not an extension module that an older pymilter has left."""
+"""Checks that `milter` is the module of this package, not an extension module left by an older pymilter."""
 
 import sys
 from importlib.machinery import EXTENSION_SUFFIXES
@@ -6,7 +6,7 @@ from importlib.util import find_spec
 
 
 def check_milter() -> None:
-    """Raise ImportError, with the file to remove, where Python would import an older `milter`."""
+    """Raise ImportError, naming the file to remove, if Python would import an older `milter`."""
     module = sys.modules.get("milter")
     spec = find_spec("milter") if module is None else module.__spec__
     origin = spec.origin if spec is not None else None

@@ -1,4 +1,4 @@
-"""Which options of the protocol and which macros belong to which method, and names for the bits of a mask."""
+"""Maps methods to their protocol options and macro stages, and bits of a mask to names."""
 
 import re
 from collections.abc import Iterable
@@ -12,19 +12,27 @@ OPTIONAL_CALLBACKS: Final = {
     name: (Protocol(NO_REPLY[name]), Protocol(NOT_SENT[name]))
     for name in ("connect", "hello", "envfrom", "envrcpt", "data", "unknown", "eoh", "body", "header")
 }
-"""The bits "gives no answer" and "is not sent" of each method that the MTA may leave out."""
+"""The bits "no reply" and "not sent" of each method that the MTA can skip."""
 
 MACRO_CALLBACKS: Final = {name: Stage(stage) for name, stage in MACRO_STAGE.items()}
 """The stage at which the macros of a method are sent."""
 
 R: Final = re.compile("%+")
-"""A run of percent signs, which libmilter wants doubled in a reply. `setreply` does it by itself."""
+"""A run of percent signs. libmilter needs them doubled in a reply, which `setreply` does by itself."""
 
 
 def decode_mask(bits: int, names: Iterable[str]) -> list[str]:
-    """Those of the constants `names` of `milter` whose bits are in `bits`; what remains follows in hexadecimal.
+    """Name the bits of a mask.
 
-    Raises AttributeError for a name that `milter` does not have.
+    Args:
+        bits: The mask.
+        names: Constants of `milter` to look for.
+
+    Returns:
+        The names whose bits are set, then the remaining bits, if any, as one hexadecimal number.
+
+    Raises:
+        AttributeError: `milter` has no constant of that name.
     """
     found = []
     rest = bits

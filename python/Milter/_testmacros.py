@@ -1,4 +1,4 @@
-"""Which macros a handler sees in a test: as with an MTA, those that its stage and earlier ones send."""
+"""Decides which macros a handler sees in a test: those sent at its stage and earlier, as with an MTA."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -6,7 +6,7 @@ from typing import Final
 from pymilter import Stage
 from pymilter.testing import DEFAULT_MACRO_LISTS
 
-# The steps in their order, each with the stage whose macros have come last.
+# The steps in order, each with the latest stage whose macros have arrived.
 _STAGES: Final = {
     "connect": Stage.CONNECT,
     "hello": Stage.HELO,
@@ -23,9 +23,15 @@ _DEFAULTS: Final = {int(stage): macros for stage, macros in DEFAULT_MACRO_LISTS.
 
 
 def is_sent(name: str, step: str | None, lists: Sequence[str | None]) -> bool:
-    """Whether the MTA has sent the macro `name` by `step`, where the filter has asked for `lists`, by stage.
+    """Return whether the MTA has sent a macro by a step.
 
-    A stage that has no list sends whatever the test has set. Earlier stages without one send what Postfix does.
+    If the stage of the step has no list, it sends whatever the test has set. Earlier stages without a list send what
+    Postfix sends.
+
+    Args:
+        name: The macro, with or without braces.
+        step: The current step.
+        lists: The macros that the filter has asked for, by stage.
     """
     if step not in _STAGES or lists[_STAGES[step]] is None:
         return True

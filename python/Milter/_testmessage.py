@@ -1,4 +1,4 @@
-"""The message in a test: cut into what an MTA sends step by step, and changed as the filter asks."""
+"""The message in a test: split into the steps that an MTA sends, and changed as the filter asks."""
 
 import re
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ _FIELD = re.compile(rb"([!-9;-~]+)[ \t]*:[ \t]?((?:[^\n]*)(?:\n[ \t][^\n]*)*)(?:
 
 @dataclass
 class TestMessage:
-    """`head` are the headers with the empty line that ends them, `body` what follows: bytes as they were read."""
+    """A message as it was read: `head` is the headers and the empty line after them, `body` is the rest."""
 
     __test__ = False
 
@@ -24,7 +24,7 @@ class TestMessage:
 
     @classmethod
     def read(cls, data: bytes) -> Self:
-        """Cut `data` where the headers end. A first line as in a mailbox file ("From ...") is left out."""
+        """Split `data` after the headers. A "From ..." line of a mailbox file at the start is dropped."""
         start = match.end() if (match := _UNIX_FROM.match(data)) else 0
         end = start
         while match := _FIELD.match(data, end):
@@ -36,13 +36,20 @@ class TestMessage:
         return cls(data[start:end], data[end:], message_from_file(BytesIO(data[start:])))
 
     def fields(self) -> Iterator[tuple[str, bytes]]:
-        """Name and value of each header, as an MTA sends them: no space before a value, lines joined by LF."""
+        """Yield name and value of each header as an MTA sends them: no leading space, folds with LF."""
         for match in _FIELD.finditer(self.head):
             yield match[1].decode(), match[2].replace(b"\r\n", b"\n").removesuffix(b"\r")
 
 
 def change_header(message: MimeMessage, field: str, index: int, value: str | None) -> None:
-    """Change the `index`-th header of this name, counted from 1; None or "" removes it, beyond the last it is added."""
+    """Change, remove or add a header.
+
+    Args:
+        message: The message to change.
+        field: The name of the header.
+        index: Which header of this name, counted from 1. Beyond the last one, a header is added.
+        value: The new value; None or "" removes the header.
+    """
     values = message.get_all(field, [])
     at = max(index, 1) - 1
     if at >= len(values):

@@ -1,4 +1,4 @@
-"""What a filter may ask of the context in a test: requests are checked as with an MTA, and kept to be looked at."""
+"""The requests of a filter to its context in a test: checked as with an MTA, and kept for the test to inspect."""
 
 import itertools
 import time
@@ -18,12 +18,12 @@ _numbers = itertools.count(1)
 
 
 def encoded(text: str | bytes) -> bytes:
-    """Bytes as they go over the wire."""
+    """Return the bytes that would go over the wire."""
     return text if isinstance(text, bytes) else text.encode("utf-8", "surrogateescape")
 
 
 def decoded(text: str | bytes) -> str:
-    """The opposite of `encoded`."""
+    """Reverse `encoded`."""
     return text.decode("utf-8", "surrogateescape") if isinstance(text, bytes) else text
 
 
@@ -86,12 +86,12 @@ class TestRequests:
 
     @property
     def peer(self) -> str | None:
-        """The SMTP client as `_connect` named it: "name[ip]", "ip", "unix:path" or its name alone; None before."""
+        """The SMTP client given to `_connect`: "name[ip]", "ip", "unix:path" or only its name; None before that."""
         return self._peer
 
     @property
     def queue_id(self) -> str | None:
-        """The macro `i`, in a handler that is called for a message; None elsewhere, and if the test has not set it."""
+        """The macro `i` in handlers that are called for a message; None elsewhere, or if the test has not set it."""
         if self._stage in _CONNECTION_STEPS or (self._stage == "unknown" and not self._has_begun):
             return None
         return self.getsymval("i")
@@ -101,14 +101,14 @@ class TestRequests:
         return self._priv
 
     def setpriv(self, priv: object) -> Any:
-        """Store the object under test; returns the one before."""
+        """Store the object under test, and return the previous one."""
         earlier, self._priv = self._priv, priv
         return earlier
 
     def getsymval(self, name: str) -> str | None:
-        """A macro that `_setsymval` set; None without it, and where @symlist keeps the MTA from sending it.
+        """Return a macro that was set with `_setsymval`; None if it was not, or if @symlist leaves it out.
 
-        Braces around a name may be left out.
+        Braces around the name are optional.
         """
         if not is_sent(name, self._stage, self._symlist):
             return None
@@ -118,7 +118,15 @@ class TestRequests:
         self._macros[name] = val
 
     def setsymlist(self, stage: Stage | int | str, *macros: str) -> None:
-        """Remember the macros asked for; in negotiate only, once a stage."""
+        """Record the macros that the filter asks for.
+
+        Args:
+            stage: A `Stage`, its number, or the name of a method.
+            macros: The names of the macros.
+
+        Raises:
+            MilterError: Called outside `negotiate`, or twice for one stage.
+        """
         if self._stage != "negotiate":
             raise MilterError("setsymlist is possible only in negotiate")
         number = Milter.MACRO_CALLBACKS[stage] if isinstance(stage, str) else Stage(stage)
@@ -127,7 +135,7 @@ class TestRequests:
         self._symlist[number] = " ".join(macros)
 
     def setreply(self, rcode: str, xcode: str | None = None, *msg: str | None) -> None:
-        """Set the reply; raises ValueError for what libmilter would not take."""
+        """Record the reply. Raises ValueError if libmilter would refuse it."""
         lines = [line for line in msg if line is not None]
         kind = Reject if str(rcode).startswith("5") else TempFail
         kind(int(rcode) if rcode.isdigit() else 0, xcode, *lines)
@@ -145,7 +153,7 @@ class TestRequests:
         return self._msg
 
     def addheader(self, field: str, value: str | bytes, idx: int = -1) -> None:
-        """Add a header to `_msg`; its place is not looked at."""
+        """Add a header to `_msg`; `idx` is ignored."""
         content = _checked_value(field, value)
         self._check_edit(Action.ADDHDRS, "addheader")
         self._message()[field] = content
@@ -194,14 +202,14 @@ class TestRequests:
         self._body.writelines(self._chunks)
 
     def quarantine(self, reason: str) -> None:
-        """Keep the reason in `_quarantine`."""
+        """Store the reason in `_quarantine`."""
         reason = reason.rstrip("\r\n")
         check_line("quarantine reason", encoded(reason))
         self._check_edit(Action.QUARANTINE, "quarantine")
         self._quarantine = reason
 
     def progress(self) -> None:
-        """Keep the time in `_activity`."""
+        """Store the time in `_activity`."""
         if self._stage != "eom":
             raise MilterError("progress is possible only at eom")
         self._activity = time.time()
