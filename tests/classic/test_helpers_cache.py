@@ -140,6 +140,15 @@ def test_addperm_needs_no_file() -> None:
     assert "x@y" in cache
 
 
+def test_addperm_takes_the_place_of_what_is_kept_for_a_time() -> None:
+    cache = AddrCache()
+    cache["Aa@B"] = "timed"
+    cache.addperm("AA@b", "perm")
+    assert cache.cache == {"aa@b": (None, "perm")}
+    cache.addperm("aA@b", "other")
+    assert cache["aa@b"] == "perm"
+
+
 def test_what_cannot_be_read_back_is_not_written(log: Path) -> None:
     cache = AddrCache(fname=str(log))
     senders = ['"sp ace"@x', "caf\udce9@x", "ü@x", "two words", "a@b\nforged@x", "#no@x"]
@@ -320,3 +329,24 @@ def test_the_file_is_never_missing(base: Path) -> None:
         seen += 1
     writer.join()
     assert seen
+
+
+def test_commit_has_the_file_on_the_disk_before_it_takes_the_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A machine that loses its power then has the old file or the new one, and not an empty one."""
+    path = tmp_path / "file"
+    path.write_text("old")
+    seen: list[tuple[str, str]] = []
+    sync = os.fsync
+
+    def fsync(descriptor: int) -> None:
+        seen.append((Path(f"/proc/self/fd/{descriptor}").read_text(), path.read_text()))
+        sync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    lock = PLock(str(path))
+    lock.lock().write("new")
+    lock.commit()
+    assert ("new", "old") in seen
+    assert path.read_text() == "new"

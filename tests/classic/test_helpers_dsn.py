@@ -254,6 +254,13 @@ def test_without_mx_the_domain_is_asked(monkeypatch: pytest.MonkeyPatch) -> None
     assert "RCPT TO:<u@[127.0.0.1]>" in server.commands
 
 
+def test_servers_are_tried_best_first() -> None:
+    """None of them is at a public address, and the reason is the last one's."""
+    names = Names({"many.test": [(20, "127.0.0.2"), (30, "127.0.0.3"), (10, "127.0.0.1")]})
+    answer = str(send(to="u@many.test", names=names, allow_private=False))
+    assert "No MX servers available: 127.0.0.3 is at" in answer
+
+
 def test_a_null_mx_takes_nothing() -> None:
     for records in ([(0, "")], [(0, ".")]):
         # RFC 7505; 1.0.5: (450, 'No MX servers available')

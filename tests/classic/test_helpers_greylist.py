@@ -196,6 +196,12 @@ def test_import_keeps_the_later_seen(grey: greysql.Greylist) -> None:
     assert grey.check("1", "s", "r", timeinc=700) == 10
 
 
+def test_import_of_one_that_was_seen_as_late_changes_nothing(grey: greysql.Greylist) -> None:
+    grey.import_csv(["1,s,r,1000000000,1000000500,3,\n"])
+    grey.import_csv(["1,s,r,1000000000,1000000500,7,\n"])
+    assert grey.check("1", "s", "r", timeinc=700) == 4
+
+
 @pytest.mark.parametrize("row", ["a", "1,s,r,1,2,3", "1,s,r,x,y,z,", "1,s,r,nan,2,3,", "1,s,r,1,2,3,,"])
 def test_import_takes_all_or_nothing(grey: greysql.Greylist, row: str) -> None:
     with pytest.raises(ValueError, match="greylist line 2 is not ip,sender,recipient,first,last,count,id"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import os
 import struct
@@ -123,6 +124,31 @@ def ask(path: Path, sender: str, *prefixes: str, nulls: bool = False) -> list[st
 def test_the_most_exact_entry_counts(access: Path, sender: str, found: str, nulls: bool) -> None:
     answers = ask(access, sender, "smtp-auth", "spf-fail", "nope", nulls=nulls)
     assert answers == [found, "BARE   CONTINUED", None]
+
+
+def test_an_entry_for_all_counts_before_the_bare_prefix(tmp_path: Path) -> None:
+    for text in ("p  BARE\np!  ALL\n", "p!  ALL\np  BARE\n"):
+        (tmp_path / "access").write_text(text)
+        assert ask(tmp_path / "access", "user@dom.com", "p") == ["ALL"]
+
+
+def hash_of_cdb(key: bytes) -> int:
+    code = 5381
+    for byte in key:
+        code = ((code * 33) & 0xFFFFFFFF) ^ byte
+    return code
+
+
+def test_a_cdb_whose_search_goes_on_at_the_begin_of_a_table(tmp_path: Path) -> None:
+    """Four slots for two keys, both of which belong into the last one; what the file does not have ends there too."""
+    keys = (b"key%d" % number for number in itertools.count())
+    first, second, none = itertools.islice((key for key in keys if hash_of_cdb(key) & 0x3FF == 0x300), 3)
+    write_cdb(tmp_path / "access.cdb", {first: b"1", second: b"2"})
+    found = dbmopen(str(tmp_path / "access.cdb"), "r")
+    assert (found[first], found[second]) == (b"1", b"2")
+    with pytest.raises(KeyError):
+        found[none]
+    found.close()
 
 
 def test_case_is_folded_as_maps_are_made(access: Path) -> None:

@@ -336,6 +336,17 @@ def test_default_macros_go_with_their_steps(probe: Probe) -> None:
     ]
 
 
+def test_the_queue_id_comes_with_the_first_recipient_that_is_accepted(probe: Probe) -> None:
+    process = probe("-r", "rcpt=reject", "-m", "rcpt=i", "-m", "data=i")
+    with Client(process.address) as client:
+        client.connect()
+        client.mail("<a@example.org>")
+        for name in "bc":
+            assert client.rcpt(f"<{name}@example.net>").verdict is Verdict.REJECT
+        client.data()
+    assert log(process)[2:5] == ["rcpt [<b@example.net>] i=(none)", "rcpt [<c@example.net>] i=(none)", "data i=(none)"]
+
+
 def test_macros_of_the_test_override_the_defaults(probe: Probe) -> None:
     process = probe(
         "-m", "connect=j", "-m", "connect={x}", "-m", "helo={tls_version}", "-m", "mail={x}", "-m", "mail=i"

@@ -551,3 +551,12 @@ def test_subclass_makes_parts_of_its_own_class() -> None:
         pass
 
     assert {type(part) for part in Mine.from_bytes(RAW).walk()} == {Mine}
+
+
+def test_a_part_of_a_digest_is_a_message_where_it_does_not_say_otherwise() -> None:
+    inner = b"Subject: inner\n\nhi\n"
+    msg = read(multipart(b"\n" + inner, leaf("text/plain", b"x\n"), kind=b"digest"))
+    assert [part.get_content_type() for part in msg.get_payload()] == ["message/rfc822", "text/plain"]
+    assert msg.get_payload(0).get_payload(0)["subject"] == "inner"
+    mixed = read(multipart(b"\n" + inner))
+    assert mixed.get_payload(0).get_content_type() == "text/plain"
