@@ -30,9 +30,9 @@ void bind_context(py::module_ &module) {
         .def_property_readonly("queue_id", &Context::queue_id,
                                "The message's queue id (macro i), within a callback that is about a message. None "
                                "elsewhere, and until the MTA has one: Postfix at the first recipient that it takes.")
-        .def("origin", &Context::origin,
+        .def("_origin", &Context::origin,
              "(hostname, hostaddr, helo) as connect and HELO told, for a MessageFilter; each None if unknown.")
-        .def("received", &Context::received, "The message so far, at eom with its body, for a MessageFilter.")
+        .def("_received", &Context::received, "The message so far, at eom with its body, for a MessageFilter.")
         .def("getpriv", &Context::getpriv, "The object that setpriv() stored, or None (smfi_getpriv).")
         .def("setpriv", &Context::setpriv, py::arg("priv"),
              "Store an object until close; returns the one before (smfi_setpriv).")

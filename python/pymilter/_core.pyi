@@ -95,9 +95,9 @@ class Context(metaclass=_pybind11_type):
     def queue_id(self) -> str | None:
         """The message's queue id (macro i), within a callback that is about a message. None elsewhere, and until the
         MTA has one: Postfix at the first recipient that it takes."""
-    def origin(self) -> tuple[Any, ...]:
+    def _origin(self) -> tuple[Any, ...]:
         """(hostname, hostaddr, helo) as connect and HELO told, for a MessageFilter; each None if unknown."""
-    def received(self) -> Received:
+    def _received(self) -> Received:
         """The message so far, at eom with its body, for a MessageFilter."""
     def getpriv(self) -> Any:
         """The object that setpriv() stored, or None (smfi_getpriv)."""

@@ -80,7 +80,7 @@ class Connection:
     def _look(self) -> None:
         # HELO may come again, as it does after STARTTLS.
         if self._context is not None:
-            hostname, hostaddr, self._helo = self._context.origin()
+            hostname, hostaddr, self._helo = self._context._origin()
             self._peer = peer_of(hostname, hostaddr)
 
     @property

@@ -181,14 +181,14 @@ class MessageFilter(Base):
         return not self._protocol & Protocol.RCPT_REJ or self._ctx.getsymval("{rcpt_mailer}") != "error"
 
     def _envelope_so_far(self) -> Envelope:
-        return Envelope(self._ctx.received(), Grant(0, NOT_YET))
+        return Envelope(self._ctx._received(), Grant(0, NOT_YET))
 
     @final
     def eom(self) -> Outcome:
         """The end of the message: `message` is called with all of it."""
         context = self._ctx
         gathering = self._gathering
-        message = Message(context.received(), self.connection, self._actions)
+        message = Message(context._received(), self.connection, self._actions)
         message._ask_for_time = context.progress  # not self.progress: self may keep the message
         if not self._protocol & HDR_LEADSPC:
             message._leading_space = False
