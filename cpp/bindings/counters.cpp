@@ -28,6 +28,10 @@ py::dict read_counters() {
     for (const auto &count : counters.transports) {
         transports.append(count.load());
     }
+    py::dict edits;
+    for (std::size_t index = 0; index < edit_names.size(); ++index) {
+        edits[edit_names[index].data()] = counters.edits[index].load();
+    }
     py::dict all;
     all["connections_opened"] = counters.connections_opened.load();
     all["connections_closed"] = counters.connections_closed.load();
@@ -37,6 +41,7 @@ py::dict read_counters() {
     all["callbacks"] = callbacks;
     all["answers"] = answers;
     all["transports"] = transports;
+    all["edits"] = edits;
     return all;
 }
 

@@ -70,6 +70,10 @@ def _metrics(now: Stats) -> Iterator[Metric]:
         for status, number in given.items():
             answers.add_metric([step, status.name], number)
     yield answers
+    edits = CounterMetricFamily("pymilter_edits", "Edits asked of MTAs, by the call of libmilter.", labels=["call"])
+    for name, number in now.edits.items():
+        edits.add_metric([name], number)
+    yield edits
     yield CounterMetricFamily("pymilter_failures", "Handlers that raised, or returned what is no status.", now.failures)
     yield GaugeMetricFamily("pymilter_in_flight", "Handlers that run just now.", now.in_flight)
 

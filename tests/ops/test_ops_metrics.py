@@ -111,6 +111,9 @@ def connected_to(crew: Crew, pid: int) -> Client:
         client.quit()  # until its close is counted
 
 
+EDITS = ["addheader", "insheader", "chgheader", "addrcpt", "delrcpt", "chgfrom", "replacebody", "quarantine"]
+
+
 @pytest.mark.parametrize("workers", [0, 2])
 def test_what_was_done_is_told(tmp_path: Path, workers: int) -> None:
     with measured(tmp_path, workers) as crew:
@@ -125,6 +128,7 @@ def test_what_was_done_is_told(tmp_path: Path, workers: int) -> None:
         "pymilter_messages_total": 5,
         "pymilter_body_bytes_total": 8 * len(b"text\r\n"),
         "pymilter_failures_total": 3,
+        **{f"pymilter_edits_total{{call={call}}}": 0 for call in EDITS},
         "pymilter_answers_total{status=CONTINUE,step=negotiate}": 8,
         "pymilter_answers_total{status=CONTINUE,step=envfrom}": 8,
         # Asked for because of unknown(), and EOH because of DATA and header().

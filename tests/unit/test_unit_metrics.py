@@ -62,6 +62,7 @@ def stats_of(number: int, **answers: dict[Status, int]) -> Stats:
         callbacks={"eom": number},
         answers=answers,
         transports=Transports(number, 0, 2 * number),
+        edits={"addheader": number},
     )
 
 
@@ -78,6 +79,7 @@ def test_sums() -> None:
         callbacks={"eom": 11},
         answers={"eom": {Status.ACCEPT: 1, Status.REJECT: 7}, "body": {Status.SKIP: 7}},
         transports=Transports(11, 0, 22),
+        edits={"addheader": 11},
     )
 
 

@@ -89,3 +89,35 @@ def test_a_connection_counts_as_closed_although_its_context_is_kept(start: Start
     with Client(filter_.address) as client:
         client.connect()
     assert filter_.wait_for(bool) == [("closed", 1, (1, 0))]
+
+
+def test_edits_are_counted_by_kind(start: Start) -> None:
+    source = """
+        class Filter(Base):
+            def eom(self):
+                self.addheader("X", "1")
+                self.addheader("Y", "1", 0)
+                self.addheader("Z", "1", 1)
+                self.chgheader("X", 1, "2")
+                self.addrcpt("<a@example.org>")
+                self.addrcpt("<b@example.org>", "NOTIFY=NEVER")
+                self.delrcpt("<c@example.org>")
+                self.chgfrom("<d@example.org>")
+                self.replacebody(b"one")
+                self.replacebody(b"two")
+                self.quarantine("held")  # waits for the end of eom, behind the body
+                try:
+                    self.addheader("X:", "1")
+                except ValueError:
+                    pass
+                note("edits", dict(stats().edits))
+                return CONTINUE
+    """
+    filter_ = start(source)
+    with Client(filter_.address) as client:
+        client.connect()
+        client.mail("<a@example.org>")
+        client.rcpt("<b@example.org>")
+        assert client.eom().verdict is Verdict.CONTINUE
+    counted = {"addheader": 1, "insheader": 2, "chgheader": 1, "addrcpt": 2, "delrcpt": 1, "chgfrom": 1}
+    assert filter_.seen("edits") == [("edits", {**counted, "replacebody": 2, "quarantine": 1})]

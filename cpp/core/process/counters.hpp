@@ -4,6 +4,7 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
+#include <string_view>
 
 #include "core/protocol/negotiation.hpp"
 #include "core/protocol/step.hpp"
@@ -12,6 +13,9 @@ namespace pymilter {
 
 constexpr std::size_t status_count = 11;  // SMFIS_CONTINUE to SMFIS_ALL_OPTS
 constexpr std::size_t transport_count = 3;
+// Edits, by the smfi_ call that makes them.
+constexpr std::array<std::string_view, 8> edit_names{"addheader", "insheader", "chgheader",   "addrcpt",
+                                                     "delrcpt",   "chgfrom",   "replacebody", "quarantine"};
 
 struct Counters {
     using Count = std::atomic<std::uint64_t>;
@@ -24,11 +28,19 @@ struct Counters {
     std::array<Count, step_count> callbacks{};
     std::array<std::array<Count, status_count>, step_count> answers{};
     std::array<Count, transport_count> transports{};  // connections, by Transport
+    std::array<Count, edit_names.size()> edits{};     // by edit_names
 
     void count_callback(Step step) noexcept { add(callbacks[static_cast<std::size_t>(step)]); }
     void count_answer(Step step, int status) noexcept {
         if (status >= 0 && static_cast<std::size_t>(status) < status_count) {
             add(answers[static_cast<std::size_t>(step)][static_cast<std::size_t>(status)]);
+        }
+    }
+    void count_edit(std::string_view name) noexcept {
+        for (std::size_t index = 0; index < edit_names.size(); ++index) {
+            if (edit_names[index] == name) {
+                add(edits[index]);
+            }
         }
     }
     void count_transport(Transport transport) noexcept { add(transports[static_cast<std::size_t>(transport)]); }

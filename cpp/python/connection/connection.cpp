@@ -241,6 +241,7 @@ void Connection::edit(std::uint32_t action, const char *what, Call function, Mes
         socket.cork();
         call(what, function, number, true);
     }
+    counters.count_edit(what);
 }
 
 void Connection::replace_body(const Call &function, MessageNumber number) {
@@ -252,6 +253,7 @@ void Connection::replace_body(const Call &function, MessageNumber number) {
     message.body_begun = true;
     socket.cork();
     call("replacebody", function, number, true);
+    counters.count_edit("replacebody");
 }
 
 bool Connection::flush_edits() noexcept {

@@ -41,6 +41,8 @@ class Stats:
     callbacks: Mapping[str, int]
     answers: Mapping[str, Mapping[Status, int]]
     transports: Transports
+    edits: Mapping[str, int]
+    """Edits that were asked of MTAs, by the call of libmilter (smfi_addheader is "addheader")."""
 
 
 def stats() -> Stats:
@@ -80,6 +82,7 @@ def _readable(now: Mapping[str, Any]) -> Stats:
             for step, given in now["answers"].items()
         },
         transports=Transports(*now["transports"]),
+        edits=now["edits"],
     )
 
 
@@ -108,6 +111,7 @@ def total(parts: Iterable[Stats]) -> Stats:
             acknowledged_tcp=sum(part.transports.acknowledged_tcp for part in parts),
             plain_tcp=sum(part.transports.plain_tcp for part in parts),
         ),
+        edits=_sums(part.edits for part in parts),
     )
 
 

@@ -1,5 +1,6 @@
 """Text as the value of a header field: encoded words (RFC 2047) where it is not ASCII, and folds."""
 
+import re
 from email.charset import QP, Charset
 from email.header import Header
 from email.utils import formataddr, getaddresses
@@ -8,22 +9,29 @@ from typing import Final
 _OF_ADDRESSES: Final = frozenset(
     f"{resent}{name}" for resent in ("", "resent-") for name in ("from", "sender", "reply-to", "to", "cc", "bcc")
 )
+_LINE_ENDS: Final = re.compile(r"[ \t]*(?:\r\n?|\n)[ \t\r\n]*")
 _UTF8: Final = Charset("utf-8")
 _UTF8.header_encoding = QP
 
 
 def encoded(name: str, text: str) -> str:
-    """The value of a field: lines of at most 76 characters where the text has places to fold it."""
-    text = " ".join(text.encode("utf-8", "replace").decode().splitlines()).strip()
-    if name.lower() in _OF_ADDRESSES and not text.isascii():
+    """The value of a field: lines of at most 76 characters where the text has places to fold it.
+
+    Line ends become blanks; what stands for a byte that is not UTF-8 becomes U+FFFD. Raises ValueError for NUL.
+    """
+    if "\0" in text:
+        raise ValueError(f"the text of {name} holds NUL, which no mail server keeps")
+    text = _LINE_ENDS.sub(" ", text).strip(" \t").encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    is_plain = text.isascii() and "=?" not in text  # what looks like an encoded word must not be read as one
+    if name.lower() in _OF_ADDRESSES and not is_plain:
         mailboxes = getaddresses([text])
         if all("@" in address for _, address in mailboxes):
             return ",\n ".join(_mailbox(*mailbox) for mailbox in mailboxes)
-    return Header(text, None if text.isascii() else _UTF8, maxlinelen=76, header_name=name).encode(linesep="\n")
+    return Header(text, None if is_plain else _UTF8, maxlinelen=76, header_name=name).encode(linesep="\n")
 
 
 def _mailbox(name: str, address: str) -> str:
-    if name.isascii() and address.isascii():
+    if name.isascii() and address.isascii() and "=?" not in name:
         return formataddr((name, address))
     words = Header(name, _UTF8, maxlinelen=76).encode(linesep="\n")
     return f"{words} <{address}>" if name else address
