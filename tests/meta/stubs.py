@@ -75,7 +75,7 @@ def _faults_of_class(name: str, node: ast.ClassDef, klass: type) -> Iterator[str
     if issubclass(klass, enum.Enum):
         yield from _faults_of_enum(name, node, members, klass)
         return
-    public = {member for member in vars(klass) if not member.startswith("_")}
+    public = {member for member in vars(klass) if not member.startswith(("__", "_pybind11"))}
     yield from (f"{name}.{member} is in the stub only" for member in sorted(members.keys() - public - {"__init__"}))
     yield from (f"{name}.{member} is at run time only" for member in sorted(public - members.keys()))
     for member in sorted(public & members.keys()):
