@@ -26,7 +26,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t *data, std::size_t size
         expect(transport != Transport::plain_tcp || !agreed.is_no_reply(step));
         if (step != pymilter::Step::data && step != pymilter::Step::eoh) {
             expect(is_left_out == ((both.protocol & traits.not_sent) != 0));
-            expect(agreed.is_no_reply(step) == (transport != Transport::plain_tcp && both.is_mute(step)));
+            expect(agreed.is_no_reply(step) == (transport != Transport::plain_tcp && both.is_no_reply(step)));
         }
     }
     const auto is_sent = [&](std::uint32_t bit) { return (agreed.protocol & bit) == 0; };
