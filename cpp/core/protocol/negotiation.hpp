@@ -28,7 +28,7 @@ enum class Transport {
 // because libmilter accepts no header after an unknown command unless DATA is sent.
 constexpr std::uint32_t bits_decided_by(Step step) {
     const std::uint32_t own = traits(step).not_sent | traits(step).no_reply;
-    return step == Step::unknown ? own | bits_decided_by(Step::data) : own;
+    return step == Step::unknown ? own | traits(Step::data).not_sent | traits(Step::data).no_reply : own;
 }
 
 // Asks for no more than is offered, because libmilter ends the session otherwise.
