@@ -541,3 +541,28 @@ def test_near_misses_name_the_method_that_a_message_filter_has(
     Server(klass, "inet:0@127.0.0.1")
     warned = [f"Filter.{name} is no event and is never called: did you mean {meant}?"] if meant else []
     assert [record.getMessage() for record in caplog.records] == warned
+
+
+def test_local_parts_differ_in_case_and_domains_do_not() -> None:
+    assert Address("a@example.org") != Address("A@example.org")
+    assert Address("a@example.org") == Address("a@EXAMPLE.org")
+
+
+def test_a_chain_has_the_smallest_limits_and_the_parts_that_any_wants() -> None:
+    class A(MessageFilter, limit=10, header_limit=100, body=False, macros=["{a}"], in_memory=7):
+        def message(self, message: Message) -> None: ...
+
+    class B(MessageFilter, limit=100, header_limit=50, headers=False, macros=["{b}", "{a}"]):
+        def message(self, message: Message) -> None: ...
+
+    made = chain(A, B)._gathering
+    assert (made.limit, made.header_limit, made.in_memory) == (10, 50, 7)
+    assert (made.headers, made.body, made.macros) == (True, True, ("{a}", "{b}"))
+
+
+def test_a_new_field_may_be_changed_where_those_that_came_may_not() -> None:
+    message = parse(actions=Action.ADDHDRS)
+    field = message.headers.append("X", "1")
+    field.value = "2"
+    message.headers.append("Y", "1").delete()
+    assert message.edits == [AddHeader("X", " 2")]

@@ -441,6 +441,8 @@ def test_recipients_that_the_mta_has_refused_are_marked(start: Start, kind: str)
 def test_an_mta_that_strips_the_leading_space_gets_values_without_it(start: Start, kind: str) -> None:
     source = """
         message.headers["Subject"].value = "two"
+        message.headers["X-Empty"].value = ""
+        message.headers["X-Gone"].value = ""  # which must not delete it
         message.headers.append("X", "1")
         note("message", message.as_bytes())
         return CONTINUE
@@ -449,9 +451,10 @@ def test_an_mta_that_strips_the_leading_space_gets_values_without_it(start: Star
     with Client(filter_.address, protocol=Protocol.ALL & ~Protocol.HDR_LEADSPC) as client:
         client.connect()
         client.helo()
-        answer = send(client, b"Subject:one\r\nX-Empty:\r\n\r\n")
-    assert answer.edits == (ChangeHeader(1, "Subject", "two"), AddHeader("X", "1"))
-    assert filter_.seen("message") == [("message", b"Subject: two\r\nX-Empty: \r\nX: 1\r\n\r\n")]
+        answer = send(client, b"Subject:one\r\nX-Empty:\r\nX-Gone:1\r\n\r\n")
+    assert answer.edits == (ChangeHeader(1, "X-Gone", " "), ChangeHeader(1, "Subject", "two"), AddHeader("X", "1"))
+    whole = b"Subject: two\r\nX-Empty: \r\nX-Gone: \r\nX: 1\r\n\r\n"
+    assert filter_.seen("message") == [("message", whole)]
 
 
 @KINDS
@@ -512,3 +515,33 @@ def test_records_tell_the_message(start: Start) -> None:
     result = send_message(filter_.address, BOTH, "<a@example.org>")
     assert result.edits == (AddHeader("X", " 1"),)
     assert "client.example.com[192.0.2.1] seen a@example.org" in filter_.stderr
+
+
+@KINDS
+@pytest.mark.parametrize("event", ["connect", "hello", "unknown", "mail"])
+def test_who_accepts_in_a_chain_is_not_asked_again(start: Start, kind: str, event: str) -> None:
+    source = f"""
+        class A(MessageFilter):
+            def {event}(self, *arguments):
+                note("accepted")
+                return ACCEPT
+
+            def message(self, message):
+                note("A")
+
+        class B(MessageFilter):
+            def message(self, message):
+                note("B")
+
+        Filter = chain(A, B)
+    """
+    filter_ = start(source, kind=kind)
+    with Client(filter_.address) as client:
+        client.connect()
+        client.helo()
+        client.unknown("FOO")
+        for _ in range(2):
+            assert send(client).verdict is Verdict.CONTINUE
+    # At MAIL it has accepted one message, earlier the whole connection.
+    assert len(filter_.seen("accepted")) == (2 if event == "mail" else 1)
+    assert (len(filter_.seen("A")), len(filter_.seen("B"))) == (0, 2)
