@@ -350,6 +350,15 @@ def test_changes_of_the_email_are_changes_of_the_message() -> None:
     assert message.as_bytes() == once
 
 
+def test_changes_of_email_and_headers_are_made_in_their_order() -> None:
+    message = parse(b"Subject: one\r\n\r\nbody\r\n")
+    message.email["Subject"] = "via email"
+    message.headers["Subject"].value = "via headers"
+    assert [field.value for field in message.headers.all("Subject")] == ["via headers", "via email"]
+    message.email.append_text("more\n")
+    assert message.as_bytes() == b"Subject: via headers\r\nSubject: via email\r\n\r\nbody\r\nmore\r\n"
+
+
 def test_an_email_that_was_replaced_is_not_changed_in_silence() -> None:
     message = parse()
     email = message.email

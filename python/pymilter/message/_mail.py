@@ -25,19 +25,31 @@ class Mail:
         # No method of this object, which would hold itself then through the message.
         self.message.headerchange = lambda message, name, value: changed.add(name.lower())
 
+    @property
+    def has_header_changes(self) -> bool:
+        """True if a header field was changed since the last time."""
+        return bool(self._changed)
+
+    def take_header_changes(self, headers: Headers) -> None:
+        """Carry the header fields that were changed since the last time over to `headers`."""
+        self._take_fields(headers, Parsed(self.message.as_bytes(), "", ()))
+
     def take_changes(self, headers: Headers) -> bytes | None:
         """Carry what was changed since the last time over to `headers`; return the new body, None if it is the same."""
         if not self._changed and not self.message.ismodified():
             return None
         written = Parsed(self.message.as_bytes(), "", ())
+        self._take_fields(headers, written)
+        body = written.body()
+        assert isinstance(body, bytes)
+        return body
+
+    def _take_fields(self, headers: Headers, written: Parsed) -> None:
         names = set(self._changed)
         self._changed.clear()
         fields = list(zip(*fields_of(written), strict=True))
         for name in names:
             _match(headers, name, [field for field in fields if field[0].lower() == name])
-        body = written.body()
-        assert isinstance(body, bytes)
-        return body
 
     def check_unchanged(self) -> None:
         """Raise MilterError if this message was changed after another took its place."""

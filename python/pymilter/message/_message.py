@@ -121,6 +121,9 @@ class Message:
             self._headers = Headers(
                 self._source, self._grant, has_space=self._leading_space, is_complete=self._has_headers
             )
+        if self._mail is not None and self._mail.has_header_changes:
+            # Changes are made in the order in which the program makes them.
+            self._mail.take_header_changes(self._headers)
         return self._headers
 
     @property
