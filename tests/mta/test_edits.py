@@ -5,23 +5,15 @@ from __future__ import annotations
 import json
 import re
 import secrets
-import shutil
-import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from pymilter.testing import Envelope, FilterProcess, Mta, ReplaceBody, apply_edits
-from support import require
+from pymilter.testing import Envelope, ReplaceBody, apply_edits
+from support.edit_rig import EditRig, editing
 from support.edits import TOKEN, Case, as_call, random_case
-from support.mta import Mta as Server
-from support.mta import socket_folder
-from support.postfix import Postfix
-from support.sendmail import Sendmail
-from support.sink import Delivery, Sink
+from support.sink import Delivery
 
 _FILTER = Path(__file__).with_name("filters") / "edit_filter.py"
 _FIELD = re.compile(rb"\r\n(?![ \t])")
@@ -29,14 +21,8 @@ _FIELD = re.compile(rb"\r\n(?![ \t])")
 _ADDED = re.compile(rb"Message-Id: .*@mta\.example>|Date: .* GMT|From: (t\d+|new)@example\.org|From: MAILER-DAEMON")
 
 
-@dataclass
-class Editing:
+class Editing(EditRig):
     """A server with a filter that makes the edits which a file for each message holds."""
-
-    name: Mta
-    server: Server
-    sink: Sink
-    folder: Path
 
     def play(self, cases: list[Case]) -> None:
         """Send each message, all on one connection, and wait until nothing is left to deliver."""
@@ -53,29 +39,9 @@ class Editing:
         return self.sink.deliveries(f"{TOKEN}: {case.token}\r\n")
 
 
-@contextmanager
-def editing(name: Mta) -> Iterator[Editing]:
-    require.root("a mail server of our own")
-    folder = socket_folder()
-    address = f"unix:{folder}/filter"
-    try:
-        with (
-            Sink() as sink,
-            FilterProcess([sys.executable, _FILTER, folder, address], address) as program,
-            # Without the setting Postfix adds a missing Date, From or Message-ID, as it does for clients of its own.
-            Postfix([address], sink.port, {"local_header_rewrite_clients": ""})
-            if name == "postfix"
-            else Sendmail([address], sink.port) as server,
-        ):
-            yield Editing(name, server, sink, folder)
-            assert program.returncode is None, program.stderr
-    finally:
-        shutil.rmtree(folder)
-
-
 @pytest.fixture(scope="module", params=["postfix", "sendmail"])
 def mta(request: pytest.FixtureRequest) -> Iterator[Editing]:
-    with editing(request.param) as server:
+    with editing(Editing, request.param, _FILTER) as server:
         yield server
 
 

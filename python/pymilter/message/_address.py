@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable
-from typing import Final
+from typing import Final, TypeVar
 
 from pymilter._checks import check_address, check_parameters
 
@@ -121,7 +121,10 @@ class Recipient(Address):
         return self._accepted
 
 
-def received(kind: type[Address], address: str, params: Iterable[str], *, is_accepted: bool = True) -> Address:
+A = TypeVar("A", bound=Address)
+
+
+def received(kind: type[A], address: str, params: Iterable[str], *, is_accepted: bool = True) -> A:
     """The address that an MTA gave. It is not checked: whatever an MTA let through is shown."""
     made = kind.__new__(kind)
     made._address = without_brackets(address)

@@ -142,9 +142,7 @@ class Envelope:
 
 def _recipients_of(source: Source) -> Iterator[Recipient]:
     for is_accepted, (address, *params) in source.recipients():
-        made = received(Recipient, address, params, is_accepted=is_accepted)
-        assert isinstance(made, Recipient)
-        yield made
+        yield received(Recipient, address, params, is_accepted=is_accepted)
 
 
 def _found(recipients: list[Recipient], address: str | Address) -> list[Recipient]:

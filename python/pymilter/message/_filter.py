@@ -174,7 +174,6 @@ class MessageFilter(Base):
 
     def _envrcpt(self, to: str, /, *params: str) -> Outcome:
         recipient = received(Recipient, to, params, is_accepted=self._is_accepted())
-        assert isinstance(recipient, Recipient)
         return self.recipient(recipient, self._envelope_so_far())
 
     def _is_accepted(self) -> bool:

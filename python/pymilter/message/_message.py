@@ -117,14 +117,11 @@ class Message:
     @property
     def headers(self) -> Headers:
         """The header fields in their order."""
-        if self._headers is None:
-            self._headers = Headers(
-                self._source, self._grant, has_space=self._leading_space, is_complete=self._has_headers
-            )
+        headers = self._own_headers()
         if self._mail is not None and self._mail.has_header_changes:
             # Changes are made in the order in which the program makes them.
-            self._mail.take_header_changes(self._headers)
-        return self._headers
+            self._mail.take_header_changes(headers)
+        return headers
 
     @property
     def body(self) -> bytes:
@@ -214,8 +211,15 @@ class Message:
     def _is_touched(self) -> bool:
         return self._grant.is_used or self._mail is not None
 
+    def _own_headers(self) -> Headers:
+        if self._headers is None:
+            self._headers = Headers(
+                self._source, self._grant, has_space=self._leading_space, is_complete=self._has_headers
+            )
+        return self._headers
+
     def _bytes(self) -> bytes:
-        lines = [f"{field._name}:{field._raw}\n" for field in self.headers._known()]
+        lines = [f"{field._name}:{field._raw}\n" for field in self._own_headers()._known()]
         header = "".join([*lines, "\n"]).replace("\n", "\r\n")
         return b"".join([header.encode("utf-8", "surrogateescape"), self._present_body()])
 
@@ -223,7 +227,7 @@ class Message:
         for mail in self._old_mails:
             mail.check_unchanged()
         if self._mail is not None:
-            body = self._mail.take_changes(self.headers)
+            body = self._mail.take_changes(self._own_headers())
             if body is not None and body != self._present_body():
                 self._grant.check(Action.CHGBODY)
                 self._new_body = body

@@ -21,14 +21,13 @@ from pymilter.message._edits import (
 
 from ._errors import ProtocolError
 from ._headers import EditedHeader, PostfixHeader, SendmailHeader
-from ._message import Envelope, HeaderField, Message, bracketed
+from ._message import Envelope, HeaderField, Message, bracketed, with_line_ends
 from ._wire import to_bytes, to_str
 
 Mta: TypeAlias = Literal["postfix"] | Literal["sendmail"]  # as stubtest sees one Literal with both
 MTAS: Final = ("postfix", "sendmail")
 """The mail servers whose behaviour is modelled, as measured on Postfix 3.7 and Sendmail 8.17."""
 
-_BARE_LF = re.compile(rb"(?<!\r)\n")
 _ROUTE = re.compile(r"<@[^:\"]*:")
 
 
@@ -176,7 +175,4 @@ def _new_body(edits: Iterable[Edit], mta: Mta) -> bytes | None:
             # Sendmail keeps a CR at the end of a piece for the next piece, and writes it twice if that is empty.
             doubled = mta == "sendmail" and not edit.data and body.endswith(b"\r")
             body += b"\r" if doubled else edit.data
-    if body is None:
-        return None
-    lines = _BARE_LF.sub(b"\r\n", bytes(body))
-    return lines if not lines or lines.endswith(b"\n") else lines + b"\r\n"
+    return None if body is None else with_line_ends(bytes(body))

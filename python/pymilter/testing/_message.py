@@ -96,8 +96,7 @@ class Message:
     @property
     def wire_body(self) -> bytes:
         """The body as it goes to the filter: each line has CRLF, as after SMTP, whatever the message has."""
-        body = _BARE_LF.sub(b"\r\n", self.body)
-        return body if not body or body.endswith(b"\n") else body + b"\r\n"
+        return with_line_ends(self.body)
 
     def new_field(self, name: bytes, value: bytes, leading_space: bool = False) -> HeaderField:
         """A field with this value, lines joined by LF or CRLF, in the line ends of this message.
@@ -133,6 +132,12 @@ class Envelope:
     """The sender's ESMTP parameters, separated by spaces."""
     quarantine: str | None = None
     """Why the message is held, or None if it is not."""
+
+
+def with_line_ends(body: bytes) -> bytes:
+    """The body with CRLF for each bare LF and at the end."""
+    lines = _BARE_LF.sub(b"\r\n", body)
+    return lines if not lines or lines.endswith(b"\n") else lines + b"\r\n"
 
 
 def bracketed(address: str) -> str:
