@@ -80,8 +80,10 @@ void bind_handlers(py::module_ &module) {
              "What is answered when a handler fails: TEMPFAIL, REJECT, ACCEPT or CONTINUE.");
 
     module.def(
-        "make_handlers", [](int exception_policy) { return std::make_shared<Handlers>(exception_policy); },
-        py::kw_only(), py::arg("exception_policy"), "Make the handlers of a filter.");
+        "make_handlers",
+        [](int exception_policy, bool classic) { return std::make_shared<Handlers>(exception_policy, classic); },
+        py::kw_only(), py::arg("exception_policy"), py::arg("classic") = false,
+        "Make the handlers of a filter; `classic`: those of a program that must run as with pymilter 1.0.");
 }
 
 }  // namespace pymilter

@@ -206,8 +206,8 @@ class Handlers(metaclass=_pybind11_type):
     def set_exception_policy(self, status: int) -> None:
         """What is answered when a handler fails: TEMPFAIL, REJECT, ACCEPT or CONTINUE."""
 
-def make_handlers(*, exception_policy: int) -> Handlers:
-    """Make the handlers of a filter."""
+def make_handlers(*, exception_policy: int, classic: bool = False) -> Handlers:
+    """Make the handlers of a filter; `classic`: those of a program that must run as with pymilter 1.0."""
 
 class Service(metaclass=_pybind11_type):
     """Serves the filter of this process; it can be registered and run once."""

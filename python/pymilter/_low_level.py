@@ -57,7 +57,7 @@ class Program:
             raise MilterError("main() can run only once in a process: start another process for another run")
         if self.name is None:
             raise MilterError("there is no filter to run: call register() first")
-        handlers = _core.make_handlers(exception_policy=self.policy)
+        handlers = _core.make_handlers(exception_policy=self.policy, classic=True)
         handlers.set_actions(sum(Action))
         for step, callback in self.callbacks.items():
             handlers.set_function(step, callback)

@@ -39,13 +39,16 @@ def test_no_filter_is_left_behind(tmp_path: Path, number: signal.Signals) -> Non
     with subprocess.Popen(
         command, env={**os.environ, "TMPDIR": str(tmp_path)}, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
     ) as running:
-        deadline = time.monotonic() + 60
-        while len(processes_naming(folder)) < 2:  # filter and client
-            assert running.poll() is None, running.stderr and running.stderr.read()
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
-        running.send_signal(number)
-        running.communicate(timeout=30)
+        try:
+            deadline = time.monotonic() + 60
+            while len(processes_naming(folder)) < 2:  # filter and client
+                assert running.poll() is None, running.stderr and running.stderr.read()
+                assert time.monotonic() < deadline
+                time.sleep(0.01)
+            running.send_signal(number)
+            running.communicate(timeout=30)
+        finally:
+            running.kill()
     assert processes_naming(folder) == []
     assert running.returncode == 128 + number
     assert list(tmp_path.glob("bench-*")) == []

@@ -155,7 +155,17 @@ def test_libmilter_can_be_asked_in_it(start: Start) -> None:
 
 
 LATE = """
-    import threading
+    import _thread, asyncio, functools, queue, threading
+    from concurrent.futures import ThreadPoolExecutor
+
+    pool, loop, early = ThreadPoolExecutor(1), asyncio.new_event_loop(), queue.SimpleQueue()
+    threading.Thread(target=loop.run_forever, daemon=True).start()
+
+    def serve_early():
+        while True:
+            (lambda filter: filter.late(filter))(early.get())
+
+    threading.Thread(target=serve_early, daemon=True).start()
     class Filter(Base):
         count = 0
         def envfrom(self, *args): pass
@@ -193,12 +203,21 @@ LATE = """
         "threading.Thread(target=self.late, args=(self.context,)).start()",
         "threading.Thread(target=self.late, args=(self,)).start()",
         "threading.Timer(0, self.late, (self,)).start()",
-        "import functools; threading.Thread(target=functools.partial(self.late, self)).start()",
-        "import _thread; _thread.start_new_thread(self.late, (self.context,))",
-        "pool = __import__('concurrent.futures').futures.ThreadPoolExecutor(1); pool.submit(self.late, self.context)",
+        "threading.Thread(target=functools.partial(self.late, self)).start()",
+        "_thread.start_new_thread(self.late, (self.context,))",
+        "pool.submit(self.late, self.context)",
+        "pool.submit(self.late, self)",
+        "pool.submit(lambda: self.late(self.context))",
+        "_thread.start_new_thread(self.late, (self,))",
+        "threading.Thread(target=lambda: threading.Thread(target=self.late, args=(self,)).start()).start()",
+        "loop.call_soon_threadsafe(loop.run_in_executor, None, self.late, self)",
+        "early.put(self)",
     ],
-    ids=["handle", "thread", "timer", "partial", "_thread", "pool"],
-)
+    ids=[
+        "handle", "thread", "timer", "partial", "_thread", "pool", "pool-self", "pool-takes-context", "_thread-self",
+        "thread-of-thread", "executor", "early-thread",
+    ],
+)  # fmt: skip
 def test_a_late_thread_changes_no_other_message(start: Start, begin: str) -> None:
     process = start(LATE.format(begin=begin))
     with Client(process.address) as client:
@@ -210,7 +229,8 @@ def test_a_late_thread_changes_no_other_message(start: Start, begin: str) -> Non
     told = process.seen()
     assert len(told) == 11
     for name, *what in told[:-1]:
-        assert what[0].startswith(f"{name} is not possible: the message has ended"), name
+        reasons = (f"{name} is not possible: the message has ended", f"{name} is not possible in this thread")
+        assert what[0].startswith(reasons), name
     assert told[-1] == ("queue_id", None)
 
 
@@ -224,21 +244,79 @@ def test_threads_edit_while_their_message_lasts(start: Start) -> None:
                 thread = threading.Thread(target=self.addheader, args=("X-Thread", "1"))
                 thread.start()
                 thread.join()
-                pool.submit(self.work, self).result()
                 pool.submit(self.work, self.context).result()
                 if Filter.loop is None:
                     Filter.loop = asyncio.new_event_loop()
                     threading.Thread(target=Filter.loop.run_forever, daemon=True).start()
-                asyncio.run_coroutine_threadsafe(self.task(), Filter.loop).result()
+                asyncio.run_coroutine_threadsafe(self.task(self.context), Filter.loop).result()
                 return ACCEPT
             def work(self, requests): requests.addheader("X-Pool", "1")
-            async def task(self): self.addheader("X-Loop", "1")
+            async def task(self, context): context.addheader("X-Loop", "1")
     """)
     with Client(process.address) as client:
         client.connect()
         for _ in range(3):
             edits = message(client)["eom"].edits
-            assert [getattr(edit, "name", None) for edit in edits] == ["X-Thread", "X-Pool", "X-Pool", "X-Loop"]
+            assert [getattr(edit, "name", None) for edit in edits] == ["X-Thread", "X-Pool", "X-Loop"]
+
+
+CLASSIC = """
+    import queue, threading
+    import Milter
+
+    work, done = queue.SimpleQueue(), queue.SimpleQueue()
+
+    def serve():
+        while True:
+            filter = work.get()
+            filter.addheader("X-Queue", filter.getsymval("i"))
+            done.put(None)
+
+    class Program(Milter.Base):
+        def envfrom(self, *args):
+            if not any(thread.name == "queue" for thread in threading.enumerate()):
+                threading.Thread(target=serve, name="queue", daemon=True).start()
+        def eom(self):
+            work.put(self)
+            done.get(timeout=20)
+            return Milter.ACCEPT
+
+    def main(address):
+        Milter.factory = Program
+        Milter.runmilter("gate", address)
+"""
+
+
+def test_a_classic_program_may_leave_edits_to_its_queue(start: Start) -> None:
+    """As with 1.0.5: its thread was begun in the first message and works for all."""
+    process = start(CLASSIC, keeps_connections=True)  # the thread still has the object
+    with Client(process.address) as client:
+        client.connect()
+        for word in ("one", "two", "three"):
+            client.mail("<a@x>")
+            client.rcpt("<b@x>")
+            assert client.eom(macros={"i": word}).edits == (AddHeader("X-Queue", word),)
+
+
+def test_what_a_classic_begin_message_returns_is_ignored(start: Start) -> None:
+    """A method of the program's that has the name of the hook by chance."""
+    process = start("""
+        import Milter
+        class Program(Milter.Base):
+            def begin_message(self):
+                note("called")
+                return Milter.REJECT
+            def envfrom(self, *args): return Milter.CONTINUE
+        def main(address):
+            Milter.factory = Program
+            Milter.runmilter("gate", address)
+    """)
+    with Client(process.address) as client:
+        client.connect()
+        for _ in range(3):
+            assert message(client)["eom"].verdict is Verdict.CONTINUE
+    assert words(process) == ["called"] * 3
+    assert process.stderr.count("begin_message() returned Status, which is ignored") == 1
 
 
 def test_a_handle_taken_before_messages_serves_them_all(start: Start) -> None:

@@ -78,6 +78,49 @@ def test_all_of_them_at_once(start: Start) -> None:
     assert words == ["negotiate", *steps, "begin_message", "envfrom", "abort", "close"]
 
 
+LATER = """
+    class Steps(Base):
+        def envfrom(self, *args): pass
+    class Filter(Steps):
+        def {where}(self, *args):
+            self.{name} = self.late
+            note("set")
+        def late(self):
+            note("{name}", type(self).__name__)
+            return REJECT if "{name}" == "eom" else CONTINUE
+"""
+
+
+@pytest.mark.parametrize("name", ["eom", "abort", "close"])
+@pytest.mark.parametrize("where", ["connect", "hello", "envfrom", "envrcpt", "data", "header", "eoh", "body"])
+def test_a_handler_set_while_the_connection_lasts_is_called(start: Start, where: str, name: str) -> None:
+    process = start(LATER.format(where=where, name=name), keeps_connections=True)  # the object refers to itself
+    with Client(process.address) as client:
+        client.connect()
+        client.helo()
+        for _ in range(2):
+            assert message(client)["eom"].verdict is (Verdict.REJECT if name == "eom" else Verdict.CONTINUE)
+        client.mail("<a@x>")
+        client.rcpt("<b@x>")
+        client.data()
+        client.header("A", "b")
+        client.eoh()
+        client.body(b"x")
+        client.abort()
+    process.wait_for(lambda seen: (name, "Filter") in seen)
+
+
+def test_a_handler_set_later_that_cannot_be_called_is_a_failure(start: Start) -> None:
+    process = start("""
+        class Filter(Base):
+            def envfrom(self, *args): self.eom = lambda one, two: CONTINUE
+    """)
+    with Client(process.address) as client:
+        client.connect()
+        assert message(client)["eom"].verdict is Verdict.TEMPFAIL
+    assert "eom" in process.stderr
+
+
 def test_only_that_object_has_them(start: Start) -> None:
     process = start("""
         made = []

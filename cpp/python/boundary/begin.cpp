@@ -15,6 +15,7 @@ namespace {
 
 // Makes the receiver of a connection. False when the user's factory failed; the failure is kept.
 bool furnish(Service &service, Connection &connection) {
+    connection.is_classic = service.handlers().is_classic();
     const bool done = guarded(service.report(), Step::negotiate, [&] {
         connection.handle = py::cast(Context(connection.handle_to_self()));
         Receiver receiver = service.handlers().make_receiver(connection.handle);

@@ -58,10 +58,12 @@ void run_unheard(Connection &connection, Service &service, Step step) {
 // Ends the message that is under way, if there is one, before its end. An MTA may say ABORT after each message (Postfix
 // does), and HELO, MAIL or nothing at all in place of it.
 void leave_message(Connection &connection) {
-    if (connection.has_message() && connection.knows_message() && connection.plan->has(Step::abort)) {
+    Service &service = *Service::registered();
+    if (connection.has_message() && connection.knows_message() &&
+        look_for_new_handler(service, connection, Step::abort) && connection.plan->has(Step::abort)) {
         const Attach attach(&connection);
         if (attach) {
-            run_unheard(connection, *Service::registered(), Step::abort);
+            run_unheard(connection, service, Step::abort);
         }
     }
     connection.reset_message();
@@ -200,7 +202,13 @@ sfsistat body(SMFICTX *context, const unsigned char *chunk, std::size_t size) {
 sfsistat eom(SMFICTX *context) {
     sfsistat status = run(context, Step::eom, [](const Service &service, Connection &connection) {
         const sfsistat verdict = hand_over_rest(service, connection);
-        if (verdict != SMFIS_CONTINUE || !connection.plan->has(Step::eom)) {
+        if (verdict != SMFIS_CONTINUE) {
+            return verdict;
+        }
+        if (!look_for_new_handler(service, connection, Step::eom)) {
+            return fail(connection, Step::eom, service.handlers().exception_policy());
+        }
+        if (!connection.plan->has(Step::eom)) {
             return verdict;
         }
         return invoke_and_answer(service, connection, Step::eom, [](Arguments &, TextMode) {});
@@ -241,9 +249,10 @@ sfsistat close(SMFICTX *context) {
     }
     leave_message(*connection);
     connection->seat.clear();
+    Service &service = *Service::registered();
+    look_for_new_handler(service, *connection, Step::close);
     const Attach attach(connection);
     if (attach) {
-        Service &service = *Service::registered();
         run_unheard(*connection, service, Step::close);
         if (service.report().logs_connections()) {
             connection->enter(Step::close);

@@ -1,7 +1,9 @@
 // Calling a handler: nothing that Python throws leaves these functions.
 #include "python/boundary/invoke.hpp"
 
+#include <atomic>
 #include <string>
+#include <utility>
 
 namespace pymilter {
 
@@ -34,6 +36,19 @@ py::object own_hook(Connection &connection, Step step) {
     return {};
 }
 
+bool look_for_new_handler(const Service &service, Connection &connection, Step step) {
+    const Plan &plan = *connection.plan;
+    if (plan.has(step) || !plan.has_methods || !std::exchange(connection.has_run_handler, false)) {
+        return true;
+    }
+    const Attach attach(&connection);
+    return !attach || guarded(service.report(), step, [&] {
+        if (auto found = service.handlers().plan_with_new_handlers({connection.receiver, connection.plan})) {
+            connection.plan = std::move(found);
+        }
+    });
+}
+
 bool begin_message(const Service &service, Connection &connection, Step step) {
     if (!connection.plan->has_begin) {
         return true;
@@ -49,7 +64,17 @@ bool begin_message(const Service &service, Connection &connection, Step step) {
         if (!result) {
             throw py::error_already_set();
         }
-        if (!result.is_none()) {
+        if (result.is_none()) {
+            return;
+        }
+        if (service.handlers().is_classic()) {  // a method of the program's that has the name by chance
+            static std::atomic<bool> is_told{false};
+            if (!is_told.exchange(true)) {
+                service.report().log_text(
+                    LogLevel::warning, step,
+                    std::string{"begin_message() returned "} + Py_TYPE(result.ptr())->tp_name + ", which is ignored");
+            }
+        } else {
             throw py::type_error("begin_message() returned " + std::string(py::repr(result)) +
                                  ": it gives no verdict, so that it must return None");
         }

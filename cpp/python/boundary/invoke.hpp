@@ -64,6 +64,10 @@ void warn(const Service &service, Connection &connection, Step step, const std::
 // A classic bytes hook that is not the inherited one, or null. Needs the GIL; throws what Python raises.
 py::object own_hook(Connection &connection, Step step);
 
+// Before a step that is always sent and has no handler: finds the one that another handler has set on the object
+// meanwhile, as `self.eom = self.my_eom` does. False if it cannot be called, which is then reported. Without the GIL.
+bool look_for_new_handler(const Service &service, Connection &connection, Step step);
+
 // Calls begin_message, where the plan has it. False when it failed, which is then reported.
 bool begin_message(const Service &service, Connection &connection, Step step);
 
@@ -104,6 +108,7 @@ std::optional<int> invoke(const Service &service, Connection &connection, Step s
         return SMFIS_TEMPFAIL;
     }
     int status = SMFIS_CONTINUE;
+    connection.has_run_handler = true;
     connection.enter(step);
     const bool done = guarded(service.report(), step, [&] {
         const py::object result = call_handler(service.handlers(), connection, step, fill);

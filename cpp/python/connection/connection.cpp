@@ -90,7 +90,7 @@ void Connection::check_usable(const char *what, MessageNumber number) const {
 }
 
 void Connection::call(const char *what, const Call &function, MessageNumber number, bool may_block) {
-    number = message_of_caller(number);
+    number = checked_message(what, number);
     check_usable(what, number);
     int result = MI_FAILURE;
     std::unique_lock<std::mutex> lock(m_mutex, std::defer_lock);
@@ -112,13 +112,28 @@ void Connection::call(const char *what, const Call &function, MessageNumber numb
 
 MessageNumber Connection::message_number() const {
     if (Attach::connection() != this) {
-        return message_of_thread(m_id);
+        return is_classic ? any_message : message_of_thread(m_id);
     }
     return has_message() ? m_message_number.load() : any_message;
 }
 
-MessageNumber Connection::message_of_caller(MessageNumber number) const {
-    return number == any_message && Attach::connection() != this ? message_of_thread(m_id) : number;
+std::optional<MessageNumber> Connection::message_of_caller(MessageNumber number) const {
+    if (number != any_message || is_classic || Attach::connection() == this) {
+        return number;
+    }
+    const MessageNumber of_thread = message_of_thread(m_id);
+    return of_thread == any_message ? std::nullopt : std::optional{of_thread};
+}
+
+MessageNumber Connection::checked_message(const char *what, MessageNumber number) const {
+    if (const auto found = message_of_caller(number)) {
+        return *found;
+    }
+    check_usable(what, any_message);
+    raise_milter_error(std::string{what} +
+                       " is not possible in this thread: nothing tells for which message it works. Take self.context "
+                       "in the handler, which is the handle of this message, and call " +
+                       what + " of it");
 }
 
 bool Connection::call_unattached(Step step, const Call &function) noexcept {
@@ -155,11 +170,14 @@ bool Connection::is_about_message() const {
 }
 
 std::optional<std::string> Connection::queue_id(MessageNumber number) {
-    number = message_of_caller(number);
+    const auto asked_for = message_of_caller(number);
+    if (!asked_for) {
+        return std::nullopt;
+    }
     std::optional<std::string> queue_id;
     run_locked(m_mutex, [&] {
         SMFICTX *const context = m_context.load();
-        if (context != nullptr && is_about_message() && !is_over(number)) {
+        if (context != nullptr && is_about_message() && !is_over(*asked_for)) {
             if (const char *const found = macro(context, "i"); found != nullptr && m_old_queue_id != found) {
                 queue_id = found;
             }
@@ -225,7 +243,7 @@ void Connection::check_at(Step wanted, const char *what, MessageNumber number) c
 }
 
 void Connection::edit(std::uint32_t action, const char *what, Call function, MessageNumber number) {
-    number = message_of_caller(number);
+    number = checked_message(what, number);
     check_at(Step::eom, what, number);
     if (!options.has_action(action)) {
         raise_disabled_action(action, what);
@@ -245,7 +263,7 @@ void Connection::edit(std::uint32_t action, const char *what, Call function, Mes
 }
 
 void Connection::replace_body(const Call &function, MessageNumber number) {
-    number = message_of_caller(number);
+    number = checked_message("replacebody", number);
     check_at(Step::eom, "replacebody", number);
     if (!options.has_action(SMFIF_CHGBODY)) {
         raise_disabled_action(SMFIF_CHGBODY, "replacebody");

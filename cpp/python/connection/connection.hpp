@@ -85,8 +85,12 @@ public:
     static void disown_all_in_child() noexcept;
     // Throws MilterError unless the step is `wanted`; `what` names the call.
     void check_at(Step wanted, const char *what, MessageNumber number) const;
+    // The message that a request through a handle is for. The handle of a message names it; for the handle of the
+    // connection (any_message) it is that of the calling thread. Throws MilterError in a thread that may be at work for
+    // any message, such as one of a pool: what it asks too late would change another one. Needs the GIL.
+    MessageNumber checked_message(const char *what, MessageNumber number) const;
     // The message that the calling thread works for: within a callback the one under way, in a thread that a handler
-    // has started the one in which that was. any_message where there is none. Needs the GIL.
+    // has started the one in which it was started. any_message if there is none. Needs the GIL.
     MessageNumber message_number() const;
     // Without the GIL, when eom is over. False when libmilter could not send an edit.
     bool flush_edits() noexcept;
@@ -120,6 +124,8 @@ public:
     Message message;                   // the one under way
     Gathered gathered;                 // what has been gathered of it
     bool is_negotiated = false;        // false after a QUIT_NC: libmilter does not pass on what was agreed before
+    bool is_classic = false;           // any thread may use the connection's handle, for the message under way
+    bool has_run_handler = false;      // since its object was last looked at for handlers that are set on it
     bool is_given_up = false;          // the filter has stopped, and this has been logged
     bool is_too_late = false;          // a message came after that
     std::shared_ptr<const Plan> plan;  // null until the receiver is made
@@ -129,10 +135,10 @@ public:
 
 private:
     explicit Connection(SMFICTX *context);
+    // As checked_message, but returns nothing in place of throwing.
+    std::optional<MessageNumber> message_of_caller(MessageNumber number) const;
     Step step() const { return m_step.load(std::memory_order_relaxed); }
     void check_usable(const char *what, MessageNumber number) const;  // throws MilterError; needs the GIL
-    // `number`, or where that is any_message and the caller no callback's thread, the message of the thread.
-    MessageNumber message_of_caller(MessageNumber number) const;
     bool is_over(MessageNumber number) const noexcept {
         return number != any_message && number != m_message_number.load();
     }

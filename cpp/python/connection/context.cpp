@@ -271,9 +271,10 @@ void Context::quarantine(const py::object &reason) {
 }
 
 void Context::progress() {
-    m_connection->check_at(Step::eom, "progress", m_message);
+    const MessageNumber message = m_connection->checked_message("progress", m_message);
+    m_connection->check_at(Step::eom, "progress", message);
     m_connection->socket.uncork();  // it is meant to arrive now
-    m_connection->call("progress", [](SMFICTX *context) { return ::smfi_progress(context); }, m_message, true);
+    m_connection->call("progress", [](SMFICTX *context) { return ::smfi_progress(context); }, message, true);
 }
 
 }  // namespace pymilter

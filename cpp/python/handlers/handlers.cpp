@@ -49,29 +49,31 @@ bool sets_handler(const py::object &receiver, PyObject *name) {
     return found != nullptr && PyCallable_Check(found) != 0;
 }
 
+bool is_set(const py::object &receiver, py::handle type, PyObject *name) {
+    return name != nullptr && !is_method_of_class(receiver, type, name) && sets_handler(receiver, name);
+}
+
 // Whether an object has handlers that are set on itself, as `self.eom = self.my_eom` does, that its class does not
 // have, or has without a verdict. Any other is found when it is called.
 bool sets_handlers(const py::object &receiver, py::handle type, const Plan &plan) {
-    const auto is_set = [&](PyObject *name) {
-        return name != nullptr && !is_method_of_class(receiver, type, name) && sets_handler(receiver, name);
-    };
     const Names &names = Names::get();
     for (std::size_t index = 1; index < step_count; ++index) {
         const auto step = static_cast<Step>(index);
         const bool is_handled = plan.has(step);
-        if ((!is_handled || plan.is_no_reply(step)) && is_set(names.method[index])) {
+        if ((!is_handled || plan.is_no_reply(step)) && is_set(receiver, type, names.method[index])) {
             return true;
         }
-        if (!is_handled && is_set(names.bytes_hook[index])) {
+        if (!is_handled && is_set(receiver, type, names.bytes_hook[index])) {
             return true;
         }
     }
-    return !plan.has_begin && is_set(names.begin_message);
+    return !plan.has_begin && is_set(receiver, type, names.begin_message);
 }
 
 }  // namespace
 
-Handlers::Handlers(int exception_policy) : m_exception_policy(exception_policy) {
+Handlers::Handlers(int exception_policy, bool is_classic)
+    : m_exception_policy(exception_policy), m_is_classic(is_classic) {
     set_exception_policy(exception_policy);
     remake_function_plan();
 }
@@ -135,6 +137,17 @@ Receiver Handlers::make_receiver(const py::object &handle) {
     }
     const std::lock_guard<std::mutex> lock(m_functions_mutex);
     return {handle, m_function_plan};
+}
+
+std::shared_ptr<const Plan> Handlers::plan_with_new_handlers(const Receiver &receiver) const {
+    const py::handle type = py::type::handle_of(receiver.object);
+    for (const Step step : {Step::eom, Step::abort, Step::close}) {
+        if (!receiver.plan->has(step) &&
+            is_set(receiver.object, type, Names::get().method[static_cast<std::size_t>(step)])) {
+            return py::cast<std::shared_ptr<const Plan>>(m_plan_of(receiver.object));
+        }
+    }
+    return nullptr;
 }
 
 Receiver Handlers::make_object(const py::object &handle) {

@@ -20,7 +20,7 @@ struct Receiver {
 
 class Handlers {
 public:
-    explicit Handlers(int exception_policy);
+    Handlers(int exception_policy, bool is_classic);
 
     // Methods of one object per connection: `make()` returns the object, `plan_of(type)` the Plan of its class, and
     // `plan_of(object)` the Plan of an object that has handlers set on itself.
@@ -33,8 +33,14 @@ public:
     void set_exception_policy(int status);
     int exception_policy() const { return m_exception_policy.load(std::memory_order_relaxed); }
 
+    // Whether these are the handlers of a classic program, which must run as it did.
+    bool is_classic() const { return m_is_classic; }
+
     // The receiver of a new connection, whose Context is `handle`. Throws what the user's code raises. Needs the GIL.
     Receiver make_receiver(const py::object &handle);
+    // The plan of `receiver` once more, if a handler has set another one on it since, for a step that is always sent;
+    // otherwise null. Throws what the user's code raises. Needs the GIL.
+    std::shared_ptr<const Plan> plan_with_new_handlers(const Receiver &receiver) const;
     // The function for a step; null if it has been taken away. Needs the GIL.
     py::object function(Step step) const;
 
@@ -43,6 +49,7 @@ private:
     void remake_function_plan();  // with the mutex held
 
     std::atomic<int> m_exception_policy;
+    const bool m_is_classic;
     py::object m_make;
     py::object m_plan_of;  // keeps what it has read of a class
 

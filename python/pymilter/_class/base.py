@@ -111,8 +111,11 @@ class Base:
     def context(self) -> Context:
         """The handle on the connection; within a message, on this message.
 
-        Once that has ended, edits and other requests through it raise MilterError: give it to threads that you start,
-        so that what they do too late does not change another message.
+        Once that has ended, edits and other requests through it raise MilterError. So give it to threads that work
+        for a handler: what they do too late does not change another message. The methods of this object serve the
+        handler, and the threads which that starts itself (`threading.Thread`, `Timer`). In any other thread, such as
+        one of a pool, they raise MilterError, because nothing tells for which message it works; in a program that
+        `Milter.runmilter` runs they change whichever message is at its end, as with pymilter 1.0.
 
         `context`, `queue_id` and `peer` raise MilterError for an object that has no connection. An attribute of the
         same name that a program sets hides them.

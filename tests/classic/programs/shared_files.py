@@ -112,7 +112,7 @@ def kill_load(folder: Path) -> None:
 def load_and_append(folder: Path) -> None:
     """Four processes append, one loads all the time, with something to drop each time."""
     base = folder / "log"
-    count = 300
+    count = 100
 
     def append(number: int) -> None:
         cache = AddrCache(fname=str(base))
