@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from pymilter._workers.child import START_WITHIN
 from pymilter.testing import FilterProcess
 from support import require
 from support.mta import socket_folder
@@ -117,6 +118,12 @@ def test_the_units_with_postfix(queue: Path, open_folder: Path, kind: type[Postf
         assert set(postconf) == {"smtpd_milters", "milter_default_action"}
         assert b"\r\nX-Gate: open; " in delivered(queue, postconf, kind)
         assert process.stop() == 0, process.stderr
+
+
+def test_systemd_waits_longer_than_the_supervisor() -> None:
+    """Otherwise a start that hangs would be ended by systemd, before the log has the reason."""
+    assert int(settings_of("pymilter-gate.service")["TimeoutStartSec"]) > START_WITHIN
+    assert f"{START_WITHIN:g} s after its start" in OPERATING.read_text()
 
 
 @pytest.mark.parametrize("is_in_group", [True, False])

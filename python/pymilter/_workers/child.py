@@ -19,6 +19,9 @@ from pymilter._workers.shares import Slot
 from pymilter._workers.worker import ASK, RETIRE, RETIRE_GRACE, STOP
 from pymilter.errors import MilterError
 
+# A worker that has not come to serve so many seconds after its start is killed. Long enough for slow imports, and less
+# than TimeoutStartSec= in examples/pymilter-gate.service, so that the log has the reason before systemd ends the start.
+START_WITHIN: Final = 120.0
 # Beyond its grace, a worker gets this long to end before it is killed, in seconds.
 KILL_AFTER: Final = 8.0
 # One that has retired says so when it takes no more connections. If it has not after so long, it is not waited for.
@@ -44,12 +47,13 @@ class Child:
     def __init__(
         self, listener: socket.socket, hear: Callable[["Child", str], None], number: int, share: Slot | None = None
     ) -> None:
-        self.started = time.monotonic()
+        self._started = time.monotonic()
         self.number = number
         self.is_wanted = True
         self.is_ready = False
         self.is_refusing = False
         self.is_spent = False
+        self.is_late = False
         self._retired = -math.inf
         self._deadline = math.inf
         self._hear = hear
@@ -93,6 +97,9 @@ class Child:
         if self.is_ready:
             return how
         said = self._words.last_line()
+        if self.is_late:
+            how = f"{how}: it did not serve within {START_WITHIN:g} s"
+            return f"{how}; the last it said: {said}" if said else f"{how}, and said nothing on stderr"
         return f"{how}: {said}" if said else f"{how} before it came to run(), and nothing on stderr says why"
 
     def ask(self) -> None:
@@ -131,8 +138,20 @@ class Child:
             self._share = None
 
     def remaining(self) -> float:
-        """Seconds until it must have ended; infinite while it may live on."""
-        return max(0.0, self._deadline - time.monotonic())
+        """Seconds until it must have ended, or have come to serve; infinite while it may live on."""
+        is_starting = self.is_wanted and not self.is_ready
+        deadline = self._started + START_WITHIN if is_starting else self._deadline
+        return max(0.0, deadline - time.monotonic())
+
+    def lived(self) -> float:
+        """Seconds since its start."""
+        return time.monotonic() - self._started
+
+    def kill(self) -> None:
+        """End it at once; if it has not come to serve although it was wanted, it is late."""
+        self.is_late = self.is_wanted and not self.is_ready
+        self.process.kill()
+        self.process.wait()
 
     def close(self) -> None:
         """After its end: all that it has told has been heard then."""

@@ -1,8 +1,8 @@
 """Many processes on one socket: the supervisor opens it and keeps workers, which run the same program again."""
 
 import contextlib
-import itertools
 import logging
+import math
 import select
 import signal
 import socket
@@ -12,14 +12,11 @@ from collections.abc import Iterator
 from types import FrameType
 from typing import Final
 
-from pymilter._observe.stats import stats_of_text
 from pymilter._process.process import PROCESS
 from pymilter._serve.sockets import discard_listener
 from pymilter._serve.systemd import notify, notify_reloading, watchdog
 from pymilter._workers.child import Child, check_program
-from pymilter._workers.shares import Shares
-from pymilter._workers.tally import Tally
-from pymilter._workers.worker import REFUSES, SERVES, SPENT
+from pymilter._workers.crew import Crew
 from pymilter.errors import MilterError
 
 logger = logging.getLogger("pymilter")
@@ -48,25 +45,23 @@ class Supervisor:
         check_program()
         self._count = count
         self._grace = grace
-        self._children: list[Child] = []
-        self._shares = Shares(count) if count > 1 else None
         self._to_replace: list[Child] = []
         self._is_reloading = False
         self._is_announced = False
         self._failures = 0
         self._next_start = 0.0
         self._signals: list[int] = []
-        self._tally = Tally()
         self._reader, self._writer = socket.socketpair()
         self._reader.setblocking(False)
         self._writer.setblocking(False)
+        self._crew = Crew(count, self._wake)
 
     @contextlib.contextmanager
     def taking_signals(self) -> Iterator[None]:
         """Around the opening of the socket and run(): raises KeyboardInterrupt at the end, when there was SIGINT."""
         numbers = (*ENDING, signal.SIGHUP, signal.SIGCHLD)
         # Before anybody can ask for the numbers of this process: they are the sums of its workers.
-        PROCESS.ask_workers = self._tally.ask
+        PROCESS.ask_workers = self._crew.tally.ask
         earlier = {number: signal.signal(number, self._note) for number in numbers}
         earlier_wakeup = signal.set_wakeup_fd(self._writer.fileno(), warn_on_full_buffer=False)
         try:
@@ -91,8 +86,7 @@ class Supervisor:
         finally:
             notify("STOPPING=1")
             self._stop_all(listener)
-            if self._shares is not None:
-                self._shares.close()
+            self._crew.close()
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         if number != signal.SIGCHLD:
@@ -106,10 +100,8 @@ class Supervisor:
             self._start_missing(listener)
             self._wait(self._pause())
             self._replace()
-            for child in self._children:
-                if child.is_refusing:
-                    child.give_up_share()
-            self._kill_overdue()
+            self._crew.give_up_shares()
+            self._crew.kill_overdue()
             self._reap()
             if not self._is_announced and self._is_complete():
                 self._is_announced = True
@@ -126,140 +118,107 @@ class Supervisor:
         self._is_announced = False
         self._failures = 0
         self._next_start = 0.0
-        for child in self._wanted():
+        for child in self._crew.wanted():
             if not child.is_ready:
                 child.give_up()  # it may have read the program of before
-        self._to_replace = self._wanted()
+        self._to_replace = self._crew.wanted()
 
     def _give_up_reload(self, reason: str) -> None:
-        text = f"the reload failed: {HOPELESS} new workers in a row ended at once, the last {reason}"
-        logger.error("%s; %d workers serve as before, and the next SIGHUP tries again", text, len(self._ready()))
+        text = f"the reload failed: {reason}"
+        logger.error("%s; %d workers serve as before, and the next SIGHUP tries again", text, len(self._crew.ready()))
         notify("READY=1", f"STATUS={text}")
         self._is_reloading = False
         self._is_announced = True
         self._to_replace = [child for child in self._to_replace if child.is_spent]
 
     def _note_spent(self) -> None:
-        for child in self._ready():
+        for child in self._crew.ready():
             if child.is_spent and child not in self._to_replace:
                 logger.info("worker %d has done its part: it is replaced", child.pid)
                 self._to_replace.append(child)
 
-    def _wanted(self) -> list[Child]:
-        return [child for child in self._children if child.is_wanted]
-
-    def _ready(self) -> list[Child]:
-        return [child for child in self._children if child.is_wanted and child.is_ready]
-
     def _is_complete(self) -> bool:
-        is_replaced = not self._to_replace and not any(child.may_still_accept() for child in self._children)
-        return is_replaced and len(self._ready()) >= self._count
+        is_replaced = not self._to_replace and not self._crew.may_someone_else_accept()
+        return is_replaced and len(self._crew.ready()) >= self._count
 
     def _missing(self) -> int:
         # One more than usual while they are replaced: a worker goes only when another is there for it.
-        return self._count + bool(self._to_replace) - len(self._wanted())
+        return self._count + bool(self._to_replace) - len(self._crew.wanted())
 
     def _start_missing(self, listener: socket.socket) -> None:
         while self._missing() > 0 and time.monotonic() >= self._next_start:
-            used = {child.number for child in self._children}
-            number = next(number for number in itertools.count(1) if number not in used)
-            share = self._shares.take() if self._shares is not None else None
             try:
-                child = Child(listener, self._hear, number, share)
+                child = self._crew.start(listener)
             except OSError as error:
-                if share is not None:
-                    share.give_back()
                 logger.error("a worker cannot be started: %s", error)
                 self._count_failure(f"could not be started: {error}")
                 continue
-            self._children.append(child)
             logger.info("worker %d starts", child.pid)
 
     def _pause(self) -> float | None:
+        """How long nothing is to be done unless a signal or a worker wakes this thread, in seconds."""
+        seconds = self._crew.remaining()
         if self._missing() > 0:
-            return max(0.0, self._next_start - time.monotonic())
-        return None if len(self._wanted()) == len(self._children) else LOOK_EVERY
+            seconds = min(seconds, max(0.0, self._next_start - time.monotonic()))
+        if not self._crew.is_only_wanted():
+            seconds = min(seconds, LOOK_EVERY)
+        return None if seconds == math.inf else seconds
+
+    def _wake(self) -> None:
+        with contextlib.suppress(BlockingIOError):
+            self._writer.send(b"\0")
 
     def _wait(self, seconds: float | None) -> None:
         select.select([self._reader], [], [], seconds)
         with contextlib.suppress(BlockingIOError):
             self._reader.recv(4096)
 
-    def _hear(self, child: Child, text: str) -> None:
-        """What it tells, in its own thread here."""
-        word, _, numbers = text.partition(" ")
-        try:
-            self._tally.take(child, stats_of_text(numbers))
-        except (ValueError, KeyError, TypeError, AttributeError):
-            # One that was killed has not finished its line; one that is of another version may count otherwise.
-            logger.warning("worker %d tells numbers that cannot be read: %.80r", child.pid, text)
-        if word in (SERVES, REFUSES, SPENT):
-            child.is_ready = True
-            child.is_refusing = child.is_refusing or word == REFUSES
-            child.is_spent = child.is_spent or word == SPENT
-            with contextlib.suppress(BlockingIOError):
-                self._writer.send(b"\0")
-
     def _replace(self) -> None:
-        while self._to_replace and len(self._ready()) > self._count:
+        while self._to_replace and len(self._crew.ready()) > self._count:
             child = self._to_replace.pop(0)
             logger.info("worker %d retires", child.pid)
             child.retire()
 
-    def _kill_overdue(self) -> None:
-        for child in self._children:
-            if child.remaining() == 0.0:
-                self._kill(child)
-
-    def _kill(self, child: Child) -> None:
-        logger.error("worker %d does not end: killed", child.pid)
-        child.process.kill()
-        child.process.wait()
-
     def _reap(self) -> None:
-        for child in [child for child in self._children if child.process.poll() is not None]:
+        ended = self._crew.take_ended()
+        for child in ended:
             if child in self._to_replace:
                 self._to_replace.remove(child)
-            was_wanted, lived = child.is_wanted, time.monotonic() - child.started
-            self._bury(child)
-            log = logger.error if was_wanted else logger.info
+            log = logger.error if child.is_wanted else logger.info
             log("worker %d ended %s", child.pid, child.reason())
-            if was_wanted and (lived < QUICK or not child.is_ready):
+        for child in ended:
+            if not child.is_wanted:
+                continue
+            if child.is_late:  # the next one would hang as well, and those who wait for the reload have waited long
+                self._fail("a", f"worker ended {child.reason()}")
+            elif child.lived() < QUICK or not child.is_ready:
                 self._count_failure(child.reason())
-            elif was_wanted:
+            else:
                 self._failures = 0
-
-    def _bury(self, child: Child) -> None:
-        self._children.remove(child)
-        child.close()
-        self._tally.end(child)
 
     def _count_failure(self, reason: str) -> None:
         self._failures += 1
         if self._failures >= HOPELESS:
-            if not self._ready():
-                raise MilterError(f"{self._failures} workers in a row ended at once, the last {reason}")
-            if self._is_reloading:
-                self._give_up_reload(reason)
+            self._fail(str(self._failures), f"workers in a row ended at once, the last {reason}")
         # A large number of failures must not become a number that no float can hold.
         doublings = min(self._failures - 1, HOPELESS * 2)
         self._next_start = time.monotonic() + min(LONGEST_PAUSE, FIRST_PAUSE * 2**doublings)
 
-    def _stop_all(self, listener: socket.socket) -> None:
-        for child in self._children:
-            child.stop(self._grace)
-        # The MTA is refused while they end; else its connections would wait here for nobody.
-        discard_listener(listener)
-        while self._children:
-            self._wait(max(0.0, min(child.remaining() for child in self._children)))
-            if any(self._signals.count(number) > 1 for number in ENDING):
-                logger.warning("a second signal: %d workers are killed", len(self._children))
-                for child in self._children:
-                    child.process.kill()
-                    child.process.wait()
-            self._kill_overdue()
-            self._reap_stopped()
+    def _fail(self, number: str, what: str) -> None:
+        """Give up the service if nobody serves, else the reload if there is one."""
+        if not self._crew.ready():
+            raise MilterError(f"{number} {what}")
+        if self._is_reloading:
+            self._give_up_reload(f"{number} new {what}")
 
-    def _reap_stopped(self) -> None:
-        for child in [child for child in self._children if child.process.poll() is not None]:
-            self._bury(child)
+    def _stop_all(self, listener: socket.socket) -> None:
+        self._crew.stop(self._grace)
+        # The MTA is refused while they end; otherwise its connections would wait here for nobody.
+        discard_listener(listener)
+        while len(self._crew) > 0:
+            self._wait(self._crew.remaining())
+            if any(self._signals.count(number) > 1 for number in ENDING):
+                logger.warning("a second signal: %d workers are killed", len(self._crew))
+                self._crew.kill_all()
+            self._crew.kill_overdue()
+            self._crew.take_ended()

@@ -1,0 +1,116 @@
+"""The workers that live: starts them, hears what they report, and takes those that have ended off the list."""
+
+import itertools
+import logging
+import socket
+from collections.abc import Callable
+from typing import Final
+
+from pymilter._observe.stats import stats_of_text
+from pymilter._workers.child import Child
+from pymilter._workers.shares import Shares
+from pymilter._workers.tally import Tally
+from pymilter._workers.worker import REFUSES, SERVES, SPENT
+
+logger = logging.getLogger("pymilter")
+
+
+class Crew:
+    """The living workers of a supervisor, whose main thread alone calls these methods.
+
+    `wake` is called from other threads, whenever a worker has reported something that the supervisor must act on.
+    """
+
+    def __init__(self, count: int, wake: Callable[[], None]) -> None:
+        self._children: list[Child] = []
+        self._shares = Shares(count) if count > 1 else None
+        self._wake = wake
+        self.tally: Final = Tally()
+
+    def wanted(self) -> list[Child]:
+        """Those that nobody has asked to end."""
+        return [child for child in self._children if child.is_wanted]
+
+    def ready(self) -> list[Child]:
+        """Those of them that serve."""
+        return [child for child in self.wanted() if child.is_ready]
+
+    def is_only_wanted(self) -> bool:
+        """Whether all that live are wanted: none is on its way out."""
+        return len(self.wanted()) == len(self._children)
+
+    def may_someone_else_accept(self) -> bool:
+        """Whether a worker that has just been replaced may still take a connection."""
+        return any(child.may_still_accept() for child in self._children)
+
+    def remaining(self) -> float:
+        """Seconds until the first of them is overdue; infinite if none has a deadline."""
+        return min((child.remaining() for child in self._children), default=float("inf"))
+
+    def start(self, listener: socket.socket) -> Child:
+        """Start one more worker for `listener`. Raises OSError if the system refuses."""
+        used = {child.number for child in self._children}
+        number = next(number for number in itertools.count(1) if number not in used)
+        share = self._shares.take() if self._shares is not None else None
+        try:
+            child = Child(listener, self._hear, number, share)
+        except OSError:
+            if share is not None:
+                share.give_back()
+            raise
+        self._children.append(child)
+        return child
+
+    def give_up_shares(self) -> None:
+        """Free the shares of those that take no more connections."""
+        for child in self._children:
+            if child.is_refusing:
+                child.give_up_share()
+
+    def stop(self, grace: float) -> None:
+        """Let all stop as SIGTERM would, with `grace` in seconds."""
+        for child in self._children:
+            child.stop(grace)
+
+    def kill_overdue(self) -> None:
+        """Kill those whose deadline has passed."""
+        for child in self._children:
+            if child.remaining() == 0.0:
+                child.kill()
+                logger.error("worker %d does not %s: killed", child.pid, "come to serve" if child.is_late else "end")
+
+    def kill_all(self) -> None:
+        """Kill all that live."""
+        for child in self._children:
+            child.kill()
+
+    def take_ended(self) -> list[Child]:
+        """Take those that have ended off the list, all that they reported being heard."""
+        ended = [child for child in self._children if child.process.poll() is not None]
+        for child in ended:
+            self._children.remove(child)
+            child.close()
+            self.tally.end(child)
+        return ended
+
+    def close(self) -> None:
+        """After the last worker's end."""
+        if self._shares is not None:
+            self._shares.close()
+
+    def __len__(self) -> int:
+        return len(self._children)
+
+    def _hear(self, child: Child, text: str) -> None:
+        """Take one line that `child` has sent; in a thread of its own."""
+        word, _, numbers = text.partition(" ")
+        try:
+            self.tally.take(child, stats_of_text(numbers))
+        except (ValueError, KeyError, TypeError, AttributeError):
+            # A worker that was killed has not finished its line; one of another version may count otherwise.
+            logger.warning("worker %d tells numbers that cannot be read: %.80r", child.pid, text)
+        if word in (SERVES, REFUSES, SPENT):
+            child.is_ready = True
+            child.is_refusing = child.is_refusing or word == REFUSES
+            child.is_spent = child.is_spent or word == SPENT
+            self._wake()
