@@ -346,6 +346,33 @@ def test_a_message_that_is_kept_cannot_be_changed_later(start: Start, kind: str)
     assert filter_.seen("read") == [("read", BOTH)]
 
 
+@KINDS
+@pytest.mark.parametrize("end", ["return CONTINUE", "return REJECT", "1 / 0"])
+def test_a_message_that_is_kept_can_be_read_later(start: Start, kind: str, end: str) -> None:
+    source = f"""
+        if hasattr(self, "kept"):
+            kept = self.kept
+            note("known", kept.queue_id, kept.macro("mine"), kept.connection.helo, kept.connection.mta,
+                 kept.connection.values, kept.headers["X-Email"].value, len(kept.edits))
+            return CONTINUE
+        self.kept = message
+        note("now", message.queue_id)
+        message.connection.values["x"] = 1
+        message.email["X-Email"] = "1"
+        message.email.append_text("more")
+        {end}
+    """
+    filter_ = start(program(source, ", macros=['{mine}']"), kind=kind)
+    with Client(filter_.address, macros={"mine": "yes"}) as client:
+        client.connect()
+        client.helo("helo.example")
+        send(client)
+        send(client)
+    queue_id = filter_.seen("now")[0][1]
+    assert queue_id
+    assert filter_.seen("known") == [("known", queue_id, "yes", "helo.example", "postfix", {"x": 1}, "1", 2)]
+
+
 CHAIN = """
 class A(MessageFilter, limit=100):
     def message(self, message):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from pymilter.errors import MilterError
 
 if TYPE_CHECKING:
     from pymilter import Context
@@ -67,6 +69,7 @@ class Connection:
         self._helo = helo
         self._context: Context | None = None
         self._macro = macros if callable(macros) else _lookup(macros or {})
+        self._names: set[str] = set()  # of the macros that were read
         self.values: dict[str, Any] = {}
         """Room for what a filter wants to keep from one message of the connection to the next."""
 
@@ -75,6 +78,24 @@ class Connection:
         """The connection of a handle of libmilter's."""
         made = cls(macros=context.getsymval)
         made._context = context
+        return made
+
+    def _as_known(self, names: Iterable[str]) -> Connection:
+        """What is known now, for a message that outlives its end: the client, HELO, these macros and those read.
+
+        The others can no longer be read then. `values` stays the same dict.
+        """
+        self._look()
+        names = {_bare(name) for name in (*names, *self._names)}
+        known = {name: self._macro(name) for name in names}
+
+        def macro(name: str) -> str | None:
+            if _bare(name) not in known:
+                raise MilterError(f"the message is over, and macro {name} was not read before: it is no longer known")
+            return known[_bare(name)]
+
+        made = Connection(self._peer, self._helo, macro)
+        made.values = self.values
         return made
 
     def _look(self) -> None:
@@ -136,6 +157,7 @@ class Connection:
 
     def macro(self, name: str) -> str | None:
         """The value of a macro of the MTA, or None (smfi_getsymval). Braces may be left out."""
+        self._names.add(name)
         return self._macro(name)
 
     def __repr__(self) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from sys import getrefcount
 from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple, final
 
 from pymilter._class.base import Base
@@ -19,6 +20,9 @@ from pymilter.replies import Outcome, Reject, TempFail
 
 HEADER_LIMIT: Final = MIB
 HEADER_TOO_LARGE: Final = Reject(552, "5.3.4", "Message header too large for the mail filter")
+
+ONLY_HERE: Final = 2
+"""What sys.getrefcount() says of an object that one variable alone refers to; later versions of CPython say less."""
 
 NOT_YET: Final = "the envelope can be changed in message() only, once the whole message is there"
 
@@ -199,6 +203,8 @@ class MessageFilter(Base):
             if passes and message._is_touched():
                 send(message.edits, context)
         finally:
+            if getrefcount(message) > ONLY_HERE:
+                message._keep(name for _, names in getattr(self, MACROS_MARK, ()) for name in names.split())
             message._grant.end()
         return outcome
 

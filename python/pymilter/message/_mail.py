@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from io import BytesIO
 from typing import TYPE_CHECKING
 
-from pymilter.errors import MilterError
 from pymilter.message._field import checked_raw
+from pymilter.message._grant import Grant
 from pymilter.message._source import Parsed, fields_of
 
 if TYPE_CHECKING:
@@ -17,18 +16,16 @@ if TYPE_CHECKING:
 class Mail:
     """A `MimeMessage` of a message, and which of its header fields a program has changed."""
 
-    def __init__(self, data: bytes) -> None:
-        from pymilter.mime import message_from_file
+    def __init__(self, data: bytes, grant: Grant) -> None:
+        from pymilter.message._guarded import Guard, guarded_message  # loads pymilter.mime
 
-        self.message: MimeMessage = message_from_file(BytesIO(data))
-        self._changed = changed = set[str]()
-        # No method of this object, which would hold itself then through the message.
-        self.message.headerchange = lambda message, name, value: changed.add(name.lower())
+        self._guard = Guard(grant)
+        self.message: MimeMessage = guarded_message(data, self._guard)
 
     @property
     def has_header_changes(self) -> bool:
         """True if a header field was changed since the last time."""
-        return bool(self._changed)
+        return bool(self._guard.changed)
 
     def take_header_changes(self, headers: Headers) -> None:
         """Carry the header fields that were changed since the last time over to `headers`."""
@@ -36,7 +33,7 @@ class Mail:
 
     def take_changes(self, headers: Headers) -> bytes | None:
         """Carry what was changed since the last time over to `headers`; return the new body, None if it is the same."""
-        if not self._changed and not self.message.ismodified():
+        if not self._guard.changed and not self.message.ismodified():
             return None
         written = Parsed(self.message.as_bytes(), "", ())
         self._take_fields(headers, written)
@@ -44,17 +41,16 @@ class Mail:
         assert isinstance(body, bytes)
         return body
 
+    def replace(self) -> None:
+        """Another body takes the place of this message: every change of it raises MilterError from now on."""
+        self._guard.is_replaced = True
+
     def _take_fields(self, headers: Headers, written: Parsed) -> None:
-        names = set(self._changed)
-        self._changed.clear()
+        names = set(self._guard.changed)
+        self._guard.changed.clear()
         fields = list(zip(*fields_of(written), strict=True))
         for name in names:
             _match(headers, name, [field for field in fields if field[0].lower() == name])
-
-    def check_unchanged(self) -> None:
-        """Raise MilterError if this message was changed after another took its place."""
-        if self._changed:
-            raise MilterError("an email of this message was changed after message.body was assigned: take email anew")
 
 
 def _match(headers: Headers, name: str, wanted: list[tuple[str, str]]) -> None:

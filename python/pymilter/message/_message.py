@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Self
 
 from pymilter._checks import check_line
@@ -39,7 +40,6 @@ class Message:
     _headers: Headers | None = None
     _new_body: bytes | None = None
     _mail: Mail | None = None
-    _old_mails: tuple[Mail, ...] = ()
     _quarantine: str | None = None
     _has_headers: bool = True
     _has_body: bool = True
@@ -144,7 +144,7 @@ class Message:
             raise TypeError(f"body is a {type(body).__name__}: it must be bytes")
         self._take_changes_of_email()
         if self._mail is not None:
-            self._old_mails += (self._mail,)
+            self._mail.replace()
             self._mail = None
         self._new_body = with_line_ends(bytes(body))
 
@@ -158,11 +158,12 @@ class Message:
     def email(self) -> MimeMessage:
         """The message as `pymilter.mime` reads it; made at the first look.
 
-        Changes of its own header fields and of its parts are changes of this message. After an assignment to `body` a
-        new one is made.
+        Changes of its header fields and of its parts are changes of this message. Where one cannot be, it raises
+        DisabledAction (the MTA does not let filters change that) or MilterError (the message is over, or `body` was
+        assigned since: a new email is made then).
         """
         if self._mail is None:
-            self._mail = Mail(self._bytes())
+            self._mail = Mail(self._bytes(), self._grant)
         return self._mail.message
 
     def as_bytes(self) -> bytes:
@@ -208,6 +209,17 @@ class Message:
 
     # ------------------------------------------------------------------------------------ within the package
 
+    def _keep(self, macros: Iterable[str]) -> None:
+        """Note what can be read only now, for a program that keeps the message for longer than it lasts.
+
+        Args:
+            macros: the macros that were asked for.
+        """
+        with suppress(MilterError):  # the connection is gone
+            self._connection = self._connection._as_known(macros)
+        with suppress(MilterError, ValueError):  # a message that is refused may have changes that cannot be made
+            self._take_changes_of_email()
+
     def _is_touched(self) -> bool:
         return self._grant.is_used or self._mail is not None
 
@@ -224,8 +236,6 @@ class Message:
         return b"".join([header.encode("utf-8", "surrogateescape"), self._present_body()])
 
     def _take_changes_of_email(self) -> None:
-        for mail in self._old_mails:
-            mail.check_unchanged()
         if self._mail is not None:
             body = self._mail.take_changes(self._own_headers())
             if body is not None and body != self._present_body():
