@@ -29,11 +29,18 @@ class Address(NamedTuple):
 
 
 def parse_address(text: str) -> Address:
-    """Read an address in libmilter's notation (smfi_setconn). Raises ValueError that says which forms there are."""
+    """Read an address in libmilter's notation (smfi_setconn).
+
+    Raises:
+        ValueError: it is none. The text says what to write instead, or which forms there are.
+    """
     kind, colon, rest = text.partition(":")
     kind = kind.lower()
     if not colon or not kind or "/" in kind:
         kind, rest = "unix", text.removeprefix(":")
+        # A path that looks like a port or a host is hardly meant as one, and the MTA would look for it elsewhere.
+        if meant := _suggestion(text) or _suggestion_for_port(rest):
+            raise ValueError(f"socket is {text!r}: {meant}; a path of this name is unix:{rest}")
     if kind in ("unix", "local"):
         return Address(socket.AF_UNIX, path=_checked_path(rest, text))
     if kind == "fd":
@@ -43,9 +50,9 @@ def parse_address(text: str) -> Address:
     if kind == "systemd":
         return Address(socket.AF_UNSPEC, inherited=f"systemd:{rest}")
     if kind in ("inet", "inet6"):
-        return _internet_address(socket.AF_INET6 if kind == "inet6" else socket.AF_INET, rest, text)
-    meant = _turned_round("inet", text) or f"the forms are {FORMS}"
-    raise ValueError(f"socket is {text!r}: {kind!r} is no kind of socket; {meant}")
+        family = socket.AF_INET6 if kind == "inet6" else socket.AF_INET
+        return _of_its_family(_internet_address(family, rest, text), text)
+    raise ValueError(f"socket is {text!r}: {kind!r} is no kind of socket; {_suggestion_for_kind(kind, rest, text)}")
 
 
 def _internet_address(family: socket.AddressFamily, rest: str, text: str) -> Address:
@@ -62,13 +69,61 @@ def _internet_address(family: socket.AddressFamily, rest: str, text: str) -> Add
     return address
 
 
-def _turned_round(kind: str, rest: str) -> str:
-    """What to write where somebody has put the host in front, as Postfix does; empty where nobody has."""
-    found = re.fullmatch(r"(?P<host>\[[^\[\]@]+\]|[^\[\]@]+)[:@](?P<port>[0-9]{1,5})", rest)
-    if found is None:
+def _of_its_family(address: Address, text: str) -> Address:
+    """Return `address` unless its host is an address of the other family, which the system would call unknown."""
+    if (family := _family(address.host)) in (None, address.family):
+        return address
+    version = "IPv6" if family == socket.AF_INET6 else "IPv4"
+    meant = Address(family or address.family, host=address.host, port=address.port)
+    raise ValueError(f"socket is {text!r}: {address.host} is an {version} address; write {meant}")
+
+
+def _family(host: str) -> socket.AddressFamily | None:
+    """The family of an IP address, without brackets and with or without a zone; None for a name."""
+    for family in (socket.AF_INET, socket.AF_INET6):
+        try:
+            socket.inet_pton(family, host.partition("%")[0])
+        except (OSError, ValueError):
+            continue
+        return family
+    return None
+
+
+_KINDS: Final[dict[socket.AddressFamily | None, str]] = {socket.AF_INET: "inet", socket.AF_INET6: "inet6"}
+# What others call a socket of the internet.
+_OTHER_NAMES: Final = ("tcp", "tcp4", "tcp6")
+_HOST: Final = r"(?P<host>\[[^\[\]@/]+\]|[^\[\]@/]+)"
+_PORT: Final = r"(?P<port>[0-9]{1,5})"
+
+
+def _suggestion(rest: str, kind: str = "inet") -> str:
+    """What to write for a host with or without a port, in whatever order; empty if `rest` is none."""
+    for form in (f"{_PORT}@{_HOST}", f"{_HOST}[:@]{_PORT}"):
+        if found := re.fullmatch(form, rest):
+            host = found["host"].strip("[]")
+            family = _family(host)
+            if ":" not in host or family is not None:
+                return f"write {_KINDS.get(family, kind)}:{found['port']}" + (f"@{host}" if host != "*" else "")
+    if family := _family(rest.strip("[]")):
+        return f"the port is missing: write {_KINDS[family]}:PORT@{rest.strip('[]')}"
+    return ""
+
+
+def _suggestion_for_port(rest: str) -> str:
+    """What to write for a port alone; empty if `rest` is none."""
+    if re.fullmatch(r"[0-9]{1,5}", rest) is None:
         return ""
-    host = found["host"].strip("[]")
-    return f"write {'inet6' if ':' in host else kind}:{found['port']}@{host}"
+    return f"write inet:{rest}@127.0.0.1, or inet:{rest} for all addresses of this machine"
+
+
+def _suggestion_for_kind(kind: str, rest: str, text: str) -> str:
+    """What to write instead of a kind of socket that there is not."""
+    if kind not in _OTHER_NAMES and (meant := _suggestion(text)):
+        return meant
+    rest = rest.removeprefix("//") or rest
+    if rest.startswith("/"):
+        return f"write unix:{rest}"
+    return _suggestion(rest) or _suggestion_for_port(rest) or f"the forms are {FORMS}"
 
 
 def _checked_path(path: str, text: str) -> str:
@@ -87,7 +142,9 @@ def _checked_port(port: str, text: str) -> int:
         return socket.getservbyname(port, "tcp")
     except (OSError, ValueError):
         kind, _, rest = text.partition(":")
-        meant = _turned_round(kind.lower(), rest) or f"{port!r} is neither a port nor the name of a service"
+        meant = _suggestion(rest, kind.lower())
+        if not meant or meant.startswith("the port"):
+            meant = f"{port!r} is neither a port nor the name of a service" + (f"; {meant}" if meant else "")
         raise ValueError(f"socket is {text!r}: {meant}") from None
 
 
