@@ -1,95 +1,23 @@
-"""Metrics for Prometheus: of one process and of many, over the ends of workers, and peers that only take up room."""
+"""Metrics for Prometheus: of one process and of many, and over the ends of workers."""
 
 from __future__ import annotations
 
-import contextlib
 import os
-import re
 import signal
 import socket
 import subprocess
 import sys
-import threading
-import urllib.request
-from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from prometheus_client.core import Metric
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as read_openmetrics
-from prometheus_client.parser import text_string_to_metric_families as read_text
 
-from pymilter.testing import Client, FilterFailed, Verdict, send_message
+from pymilter.testing import Client, FilterFailed, Verdict
 from support.crew import Crew, freeze, gone, is_alive, serving
+from support.metrics import BAD, GOOD, Samples, counted, measured, metrics_port, samples, scrape, send
 from support.wire import eventually, free_address
-
-FILTER = """\
-class Filter(Base):
-    def envfrom(self, sender, *args):
-        return CONTINUE
-    def header(self, name, value) -> None:
-        if value == "boom":
-            raise RuntimeError(value)
-    def body(self, chunk):
-        return CONTINUE
-    def eom(self):
-        return ACCEPT
-    def unknown(self, command):
-        print(os.getpid(), flush=True)
-        {unknown}
-        return CONTINUE
-"""
-GOOD, BAD = b"A: b\r\n\r\ntext\r\n", b"A: boom\r\n\r\ntext\r\n"
-
-Samples = dict[str, float]
-
-
-@contextlib.contextmanager
-def measured(folder: Path, workers: int, *, unknown: str = "pass", after: str = "") -> Iterator[Crew]:
-    """A crew with metrics; at an unknown command it prints its process number and does what is asked."""
-    before = FILTER.format(unknown=unknown)
-    with serving(folder, before=before, after=after, workers=workers, metrics="127.0.0.1:0") as crew:
-        yield crew
-
-
-def url_of(crew: Crew) -> str:
-    found = re.search(r"metrics on (\S+)", crew.process.stderr)
-    assert found is not None, crew.process.stderr
-    return found[1]
-
-
-def metrics_port(crew: Crew) -> tuple[str, int]:
-    host, port = url_of(crew).removeprefix("http://").removesuffix("/metrics").split(":")
-    return host, int(port)
-
-
-def scrape(crew: Crew, accept: str = "text/plain", query: str = "") -> str:
-    request = urllib.request.Request(url_of(crew) + query, headers={"Accept": accept})
-    with urllib.request.urlopen(request, timeout=20) as answer:
-        text: bytes = answer.read()
-    return text.decode()
-
-
-def samples(crew: Crew) -> Samples:
-    """Values by name and labels, as Prometheus writes them."""
-    found = {}
-    for family in read_text(scrape(crew)):
-        for sample in family.samples:
-            labels = ",".join(f"{name}={value}" for name, value in sorted(sample.labels.items()))
-            found[f"{sample.name}{{{labels}}}" if labels else sample.name] = sample.value
-    return found
-
-
-def counted(crew: Crew) -> Samples:
-    """The counters among them."""
-    return {name: value for name, value in samples(crew).items() if "_total" in name}
-
-
-def send(crew: Crew, message: bytes = GOOD, count: int = 1) -> None:
-    for _ in range(count):
-        delivered = send_message(crew.process.address, message).delivered
-        assert delivered is (message is GOOD)
 
 
 def all_closed(crew: Crew) -> Samples:
@@ -256,68 +184,6 @@ def test_stats_are_sums_in_the_supervisor_until_after_its_end(tmp_path: Path) ->
         send(crew, GOOD, 3)
         assert crew.process.stop() == 0, crew.process.stderr
         assert crew.process.stdout == "all 3 3\n"
-
-
-def silent(crew: Crew, count: int) -> list[socket.socket]:
-    return [socket.create_connection(metrics_port(crew), timeout=20) for _ in range(count)]
-
-
-@pytest.mark.parametrize("workers", [0, 1])
-def test_peers_that_only_take_up_room(tmp_path: Path, workers: int) -> None:
-    """Mail goes on, they are left in the end, and the stop does not wait for them."""
-    with measured(tmp_path, workers) as crew:
-        peers = silent(crew, 30)
-        send(crew)
-        # There is no place for the last; the first get theirs back when they have been silent for too long.
-        assert peers[-1].recv(1) == b""
-        assert peers[0].recv(1) == b""
-        assert eventually(lambda: works(lambda: counted(crew)["pymilter_messages_total"] == 1), bool)
-        for peer in peers:
-            peer.close()
-        peers = silent(crew, 5)
-        peers[0].sendall(b"GET /metrics")
-        peers[1].sendall(b"\0" * 70000)
-        peers[2].sendall(b"DELETE / HTTP/1.0\r\n\r\n")
-        assert b" 501 " in peers[2].recv(100)
-        assert counted(crew)["pymilter_messages_total"] == 1
-        assert crew.process.stop() == 0, crew.process.stderr
-        assert "Traceback" not in crew.process.stderr
-        for peer in peers:
-            peer.close()
-
-
-def test_peers_that_send_a_little_now_and_then(tmp_path: Path) -> None:
-    """Each read comes in time, and the request never to its end: there is a deadline for all of it."""
-    before = "import pymilter._observe.scrapes as s; s.LONGEST = 1.0"
-    with serving(tmp_path, before=before, workers=0, metrics="127.0.0.1:0") as crew:
-        peers = silent(crew, 16)
-        for peer in peers:
-            peer.sendall(b"GET /metrics HTTP/1.0\r\n")
-        enough = threading.Event()
-
-        def trickle() -> None:
-            while not enough.wait(0.05):
-                for peer in peers:
-                    with contextlib.suppress(OSError):
-                        peer.sendall(b"X")
-
-        trickling = threading.Thread(target=trickle)
-        trickling.start()
-        try:
-            assert eventually(lambda: works(lambda: "pymilter_messages_total" in scrape(crew)), bool)
-        finally:
-            enough.set()
-            trickling.join()
-            for peer in peers:
-                peer.close()
-        assert "Traceback" not in crew.process.stderr
-
-
-def works(what: Callable[[], bool]) -> bool:
-    try:
-        return what()
-    except OSError:
-        return False
 
 
 def test_a_forked_process_does_not_hold_the_port(tmp_path: Path) -> None:
