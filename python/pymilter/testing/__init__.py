@@ -26,10 +26,10 @@ from pymilter.message._edits import (
 )
 
 from ._address import free_port, temporary_socket
+from ._agreement import Negotiation
 from ._client import Client
 from ._constants import Action, Command, Family, Protocol, Stage, Verdict
 from ._delivery import Delivered, Mta, apply_edits
-from ._dialogue import Negotiation
 from ._errors import (
     ClientError,
     FilterFailed,

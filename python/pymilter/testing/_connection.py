@@ -8,9 +8,10 @@ from types import TracebackType
 from typing import Self
 
 from ._address import Address
+from ._agreement import Negotiation
 from ._channel import Channel, check_seconds
 from ._constants import VERSION, Action, Command, Protocol, Stage
-from ._dialogue import Dialogue, Negotiation
+from ._dialogue import Dialogue
 from ._errors import ProtocolError
 from ._macros import Macros
 from ._response import Response

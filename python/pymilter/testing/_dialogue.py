@@ -1,71 +1,17 @@
-"""The rules of the protocol: what was agreed, what is sent, which answers are awaited, and which are allowed."""
+"""One filter on one channel: the negotiation, and each step sent and its answer awaited as the two have agreed."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 
-from pymilter.message._edits import Edit
-
+from ._agreement import Answer, Negotiation, exists, is_answered, is_wanted, step_name
 from ._channel import Channel
-from ._constants import VERSION, Action, Command, Protocol, Stage, Verdict
+from ._constants import Action, Command, Protocol, Verdict
 from ._errors import FilterGone, FilterTimeout, NotGranted, ProtocolError
 from ._macros import Macros
 from ._response import Response
-from ._wire import (
-    EDIT_ACTIONS,
-    PROGRESS,
-    REPLY_CODE,
-    VERDICTS,
-    Text,
-    describe,
-    offer,
-    packet,
-    read_agreement,
-    read_edit,
-    read_reply_code,
-)
-
-_LEFT_OUT = {
-    Command.CONNECT: Protocol.NOCONNECT,
-    Command.HELO: Protocol.NOHELO,
-    Command.MAIL: Protocol.NOMAIL,
-    Command.RCPT: Protocol.NORCPT,
-    Command.DATA: Protocol.NODATA,
-    Command.UNKNOWN: Protocol.NOUNKNOWN,
-    Command.HEADER: Protocol.NOHDRS,
-    Command.EOH: Protocol.NOEOH,
-    Command.BODY: Protocol.NOBODY,
-}
-_UNANSWERED = {
-    Command.CONNECT: Protocol.NR_CONN,
-    Command.HELO: Protocol.NR_HELO,
-    Command.MAIL: Protocol.NR_MAIL,
-    Command.RCPT: Protocol.NR_RCPT,
-    Command.DATA: Protocol.NR_DATA,
-    Command.UNKNOWN: Protocol.NR_UNKN,
-    Command.HEADER: Protocol.NR_HDR,
-    Command.EOH: Protocol.NR_EOH,
-    Command.BODY: Protocol.NR_BODY,
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Negotiation:
-    """The options that the client offered and the filter accepted."""
-
-    version: int
-    """The protocol version that the filter answered with."""
-    actions: Action
-    """The edits that the filter may make; no others are accepted."""
-    protocol: Protocol
-    """Steps left out (NO*), steps not answered (NR_*), and extras that the filter asked for."""
-    macro_lists: Mapping[Stage, tuple[str, ...]] = field(default_factory=dict)
-    """The macros that the filter asked for (smfi_setsymlist). A stage it did not name is absent."""
-    offered_version: int = VERSION
-    offered_actions: Action = Action.ALL
-    offered_protocol: Protocol = Protocol.ALL
+from ._wire import PROGRESS, Text, describe, offer, packet, read_agreement
 
 
 class Dialogue:
@@ -132,62 +78,44 @@ class Dialogue:
 
     def _exchange(self, command: Command, payload: bytes, macros: Mapping[str, Text] | None, force: bool) -> Response:
         agreed = self.negotiation
-        if not force and (self._skipped is command or not _exists(command, agreed.version)):
+        if not force and (self._skipped is command or not exists(command, agreed.version)):
             return Response(command, Verdict.NOT_SENT)
         self._skipped = None
         self.check_quiet(command)
         data = self.macros.packet(command, macros)
-        sent = force or not agreed.protocol & _LEFT_OUT.get(command, Protocol.NONE)
-        if not sent:
+        if not force and not is_wanted(command, agreed):
             self._waiting_macros += data
             # Postfix's smtpd sends them only with its next command, but flushes at DATA, where cleanup takes over.
             if command is Command.DATA:
                 self._send_with_macros(b"", command)
             return Response(command, Verdict.NOT_SENT)
-        self._send_with_macros(data + packet(command, payload), command)
-        if agreed.protocol & _UNANSWERED.get(command, Protocol.NONE):
-            return Response(command, Verdict.NO_REPLY)
-        return self._answer(command, agreed)
+        return self.exchange(command, payload, data)
+
+    def exchange(self, command: Command, payload: bytes, macros: bytes = b"") -> Response:
+        """Send a packet as it is, `macros` before it in one write, and wait for the answer if the filter gives one."""
+        self._send_with_macros(macros + packet(command, payload), command)
+        agreed = self.negotiation
+        return self._answer(command, agreed) if is_answered(command, agreed) else Response(command, Verdict.NO_REPLY)
 
     def _answer(self, command: Command, agreed: Negotiation) -> Response:
         what = step_name(command)
-        edits: list[Edit] = []
-        progress = 0
+        answer = Answer(command, agreed)
         deadline = self.channel.deadline()
         latest = max(deadline, time.monotonic() + self.progress_timeout)
         while True:
             try:
                 code, payload = self.channel.receive(what, deadline)
             except FilterTimeout:
-                if not progress or time.monotonic() < latest:
+                if not answer.progress or time.monotonic() < latest:
                     raise
                 raise FilterTimeout(
-                    f"the filter asked for more time at {what} {progress} times,"
+                    f"the filter asked for more time at {what} {answer.progress} times,"
                     f" and gave no answer within {self.progress_timeout:g} s"
                 ) from None
-            if code in VERDICTS:
-                if payload:
-                    raise ProtocolError(f"the filter answered {what} with {describe(code)} and data: {payload[:64]!r}")
-                verdict = VERDICTS[code]
-                if verdict is Verdict.SKIP and Protocol.SKIP not in agreed.protocol:
-                    raise NotGranted(f"the filter answered {what} with SKIP, which was not negotiated")
-                return Response(command, verdict, None, tuple(edits), progress)
-            if code == REPLY_CODE:
-                reply = read_reply_code(payload)
-                verdict = Verdict.REJECT if reply.code >= 500 else Verdict.TEMPFAIL
-                return Response(command, verdict, reply, tuple(edits), progress)
+            if (response := answer.take(code, payload)) is not None:
+                return response
             if code == PROGRESS:
-                progress += 1
                 deadline = min(self.channel.deadline(), latest)
-            elif code in EDIT_ACTIONS and command is Command.EOM:
-                edit = read_edit(code, payload)
-                if not EDIT_ACTIONS[code] & agreed.actions:
-                    raise NotGranted(f"the filter sent {edit}, but {EDIT_ACTIONS[code]!r} was not granted to it")
-                edits.append(edit)
-            else:
-                raise ProtocolError(
-                    f"the filter answered {what} with {describe(code)}; allowed are {_allowed(command)}"
-                )
 
     def check_quiet(self, command: Command) -> None:
         """Raise if the filter sent something unasked, such as a reply to a no-reply step, or has gone."""
@@ -201,17 +129,3 @@ class Dialogue:
             f"the filter sent {describe(code)} before {what}, when nothing had been asked of it"
             " (perhaps a reply to a step that it had negotiated as no-reply)"
         )
-
-
-def step_name(command: Command | bytes) -> str:
-    """A command for an error text."""
-    return command.name if isinstance(command, Command) else f"packet {command!r}"
-
-
-def _allowed(command: Command) -> str:
-    codes = [*VERDICTS, REPLY_CODE, PROGRESS, *(EDIT_ACTIONS if command is Command.EOM else ())]
-    return ", ".join(describe(code) for code in codes)
-
-
-def _exists(command: Command, version: int) -> bool:
-    return version >= {Command.DATA: 4, Command.UNKNOWN: 3}.get(command, 0)

@@ -3,111 +3,99 @@
 from __future__ import annotations
 
 import difflib
-import os
 import sys
 from collections.abc import Iterator
 from typing import TextIO
 
-from pymilter.message._edits import (
-    AddHeader,
-    AddRecipient,
-    ChangeFrom,
-    ChangeHeader,
-    DeleteRecipient,
-    Edit,
-    InsertHeader,
-    Quarantine,
-    ReplaceBody,
-)
-
 from ._constants import Command, Verdict
+from ._paint import BOLD, CYAN, GREEN, GREY, PLAIN, RED, YELLOW, Screen, clean, fitted, padded
 from ._result import Result, Step
+from ._words import LEGEND, count, edit_text, reply_text
 
 _MOST_ALIKE = 3
 _MOST_LINES = 2000
-_WIDTH = 72
+_WIDEST = 120
+_ANSWER = 12
+"""Columns for an answer beside its step; a longer one goes on in the lines below."""
+_TEXT = 12
+"""Columns before the text of a step."""
+_LABEL = 12
 
-_BOLD = "1"
-_RED = "31"
-_GREEN = "32"
-_YELLOW = "33"
-_CYAN = "36"
-_GREY = "90"
-
-_COLOURS = {
-    Verdict.ACCEPT: _GREEN,
-    Verdict.CONTINUE: _GREEN,
-    Verdict.REJECT: _RED,
-    Verdict.TEMPFAIL: _RED,
-    Verdict.CONN_FAIL: _RED,
-    Verdict.SHUTDOWN: _RED,
-    Verdict.DISCARD: _YELLOW,
-    Verdict.SKIP: _YELLOW,
-    Verdict.NO_REPLY: _GREY,
-    Verdict.NOT_SENT: _GREY,
+COLOURS = {
+    Verdict.ACCEPT: GREEN,
+    Verdict.CONTINUE: GREEN,
+    Verdict.REJECT: RED,
+    Verdict.TEMPFAIL: RED,
+    Verdict.CONN_FAIL: RED,
+    Verdict.SHUTDOWN: RED,
+    Verdict.DISCARD: YELLOW,
+    Verdict.SKIP: YELLOW,
+    Verdict.NO_REPLY: GREY,
+    Verdict.NOT_SENT: GREY,
 }
 
-_DIFF_COLOURS = {"+": _GREEN, "-": _RED, "@": _CYAN}
+_DIFF_COLOURS = {"+": GREEN, "-": RED, "@": CYAN}
 
 
 def print_result(result: Result, file: TextIO | None = None, *, colour: bool | None = None) -> None:
-    """Print a result in readable form.
+    """Print a result in readable form, as wide as the terminal (72 columns elsewhere, unless COLUMNS says more).
 
     Args:
         file: the file to print to; by default sys.stdout.
-        colour: None for colour on a terminal only (and not if the variable NO_COLOR is set).
+        colour: None for colours if the file is a terminal and TERM is not "dumb"; NO_COLOR forbids them and
+            FORCE_COLOR demands them.
     """
     out = sys.stdout if file is None else file
-    if colour is None:
-        colour = out.isatty() and not os.environ.get("NO_COLOR")
-    for line in _lines(result, _Paint(colour)):
+    for line in result_lines(result, Screen.of(out, colour)):
         print(line, file=out)
 
 
-class _Paint:
-    def __init__(self, colour: bool) -> None:
-        self._colour = colour
-
-    def __call__(self, code: str, text: str) -> str:
-        return f"\x1b[{code}m{text}\x1b[0m" if self._colour and code and text else text
-
-
-def _lines(result: Result, paint: _Paint) -> Iterator[str]:
-    yield paint(_BOLD, "Session")
-    yield from _session(result, paint)
+def result_lines(result: Result, screen: Screen) -> Iterator[str]:
+    """The lines of `print_result`."""
+    yield screen(BOLD, "Session")
+    yield from _session(result, screen)
     yield ""
     if result.edits:
-        yield paint(_BOLD, "Edits" if result.delivered else "Edits (not used: the message is not delivered)")
-        yield from (f"  {_clean(_edit(edit))}" for edit in result.edits)
+        yield screen(BOLD, "Edits" if result.delivered else "Edits (not used: the message is not delivered)")
+        yield from (f"  {clean(edit_text(edit))}" for edit in result.edits)
         yield ""
-    verdict = paint(_COLOURS[result.verdict], result.verdict.value)
-    yield f"{paint(_BOLD, 'Verdict')}     {verdict}, decided at {result.decided_at.name}"
+    verdict = screen(COLOURS[result.verdict], result.verdict.value)
+    yield f"{_label('Verdict', screen)}{verdict}, decided at {result.decided_at.name}"
     first, *rest = str(result.reply).split("\n")
-    yield f"{paint(_BOLD, 'SMTP reply')}  {_clean(first)}"
-    yield from (f"            {_clean(line)}" for line in rest)
+    yield f"{_label('SMTP reply', screen)}{clean(first)}"
+    yield from (f"{'':{_LABEL}}{clean(line)}" for line in rest)
     if result.delivered:
         params = f" {result.envelope.sender_params}" if result.envelope.sender_params else ""
-        yield f"{paint(_BOLD, 'From')}        {_clean(result.sender + params)}"
-        yield f"{paint(_BOLD, 'To')}          {_clean(', '.join(result.recipients)) or '(nobody)'}"
+        yield f"{_label('From', screen)}{clean(result.sender + params)}"
+        yield f"{_label('To', screen)}{clean(', '.join(result.recipients)) or '(nobody)'}"
     if result.quarantine is not None:
-        yield f"{paint(_BOLD, 'On hold')}     {paint(_YELLOW, _clean(result.quarantine))}"
+        yield f"{_label('On hold', screen)}{screen(YELLOW, clean(result.quarantine))}"
     yield ""
     if not result.delivered:
         yield "The message is not delivered."
     elif not result.changed:
         yield "The message is unchanged, byte for byte."
     else:
-        yield paint(_BOLD, "Message as changed")
-        yield from _diff(result, paint)
+        yield screen(BOLD, "Message as changed")
+        yield from (f"  {line}" for line in diff_lines(result, screen))
 
 
-def _session(result: Result, paint: _Paint) -> Iterator[str]:
+def _label(name: str, screen: Screen) -> str:
+    return f"{screen(BOLD, name)}{'':{_LABEL - len(name)}}"
+
+
+def _session(result: Result, screen: Screen) -> Iterator[str]:
     for steps in _runs(result.transcript):
         shown = steps if len(steps) <= _MOST_ALIKE + 1 else steps[:_MOST_ALIKE]
-        yield from (_step(step, paint) for step in shown)
+        for step in shown:
+            yield from _step(step, screen)
         if len(shown) < len(steps):
             more = f"{len(steps) - len(shown)} more, answered alike"
-            yield f"  {steps[0].command.name:<9} {paint(_GREY, more)}"
+            yield f"  {steps[0].command.name:<9} {screen(GREY, more)}"
+    seen = {step.response.verdict for step in result.transcript}
+    for verdict, meaning in LEGEND.items():
+        if verdict in seen:
+            yield from (screen(GREY, line) for line in screen.wrapped(f"({meaning})", "  "))
 
 
 def _runs(steps: tuple[Step, ...]) -> Iterator[list[Step]]:
@@ -125,62 +113,41 @@ def _runs(steps: tuple[Step, ...]) -> Iterator[list[Step]]:
         yield run
 
 
-def _step(step: Step, paint: _Paint) -> str:
-    text = _clean(step.text.replace("\n", " "))
-    if len(text) > _WIDTH - 24:
-        text = f"{text[: _WIDTH - 27]}..."
+def _step(step: Step, screen: Screen) -> Iterator[str]:
+    room = min(screen.width, _WIDEST) - _TEXT - _ANSWER
+    text = padded(fitted(clean(step.text.replace("\n", " ")), room - 1), room)
     response = step.response
-    answer = paint(_COLOURS[response.verdict], response.verdict.value)
+    verdict, more = response.verdict.value, ""
     if response.reply is not None:
-        answer += f": {_clean(str(response.reply).replace(chr(10), ' / '))}"
+        more = f": {clean(reply_text(response))}"
     if response.edits:
-        answer += f", {len(response.edits)} edit{'s' if len(response.edits) > 1 else ''}"
-    return f"  {step.command.name:<9} {text:<{_WIDTH - 24}} {answer}"
+        more += f", {count(len(response.edits), 'edit')}"
+    start = f"  {step.command.name:<9} {text}"
+    if not screen.is_narrow or len(verdict + more) <= _ANSWER:
+        yield f"{start}{screen(COLOURS[response.verdict], verdict)}{more}"
+        return
+    first, *rest = screen.wrapped(verdict + more, " " * _TEXT)
+    yield start.rstrip()
+    yield first.replace(verdict, screen(COLOURS[response.verdict], verdict), 1)
+    yield from rest
 
 
-def _edit(edit: Edit) -> str:
-    match edit:
-        case AddHeader(name, value):
-            return f"add header       {name}: {value}"
-        case InsertHeader(index, name, value):
-            return f"insert header    at {index}, {name}: {value}"
-        case ChangeHeader(index, name, ""):
-            return f"delete header    {name}, number {index}"
-        case ChangeHeader(index, name, value):
-            return f"change header    {name}, number {index}, to: {value}"
-        case ChangeFrom(address, params):
-            return f"change sender    {address} {params or ''}".rstrip()
-        case AddRecipient(address, params):
-            return f"add recipient    {address} {params or ''}".rstrip()
-        case DeleteRecipient(address):
-            return f"delete recipient {address}"
-        case ReplaceBody(data):
-            return f"replace body     {len(data)} bytes"
-        case Quarantine(reason):
-            return f"quarantine       {reason}"
-
-
-def _diff(result: Result, paint: _Paint) -> Iterator[str]:
+def diff_lines(result: Result, screen: Screen) -> Iterator[str]:
+    """What the filter changed, as a unified diff; nothing if the message is as it was."""
+    if not result.changed:
+        return
     old, new = (_text_lines(data) for data in (result.original, result.message))
     most = slice(_MOST_LINES)
     none = True
     for line in difflib.unified_diff(old[most], new[most], "as received", "as changed", lineterm=""):
         none = False
-        yield f"  {paint(_DIFF_COLOURS.get(line[0], ''), line)}"
+        yield screen(_DIFF_COLOURS.get(line[0], PLAIN), line)
     if none:
-        yield "  only line ends, or lines further on, differ"
+        yield "only line ends, or lines further on, differ"
     if max(len(old), len(new)) > _MOST_LINES:
-        yield f"  (lines after the first {_MOST_LINES} were not compared)"
+        yield f"(lines after the first {_MOST_LINES} were not compared)"
 
 
 def _text_lines(data: bytes) -> list[str]:
     text = data.decode("utf-8", "surrogateescape").removesuffix("\n")
-    return [_clean(line.removesuffix("\r")) for line in text.split("\n")]
-
-
-def _clean(text: str) -> str:
-    """`text` without anything that a terminal would obey or that UTF-8 cannot say: as \\xNN instead."""
-    known = text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-    return "".join(
-        char if char.isprintable() or char == "\t" else char.encode("unicode_escape").decode() for char in known
-    )
+    return [clean(line.removesuffix("\r")) for line in text.split("\n")]
