@@ -2,35 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import socket
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Iterator
 
 import pytest
 
-from pymilter.testing import FilterProcess, free_port, temporary_socket
-from support.cfilter import probe as cprobe
+from pymilter.testing import free_port, temporary_socket
+from support.cfilter.fixtures import probe, probe_program
 from support.require import missing
 
-Probe = Callable[..., FilterProcess]
-
-
-@pytest.fixture(scope="session")
-def probe_program(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The compiled C filter."""
-    return cprobe.build(tmp_path_factory.mktemp("probe"))
-
-
-@pytest.fixture
-def probe(probe_program: Path) -> Iterator[Probe]:
-    """Starts the C filter with options: `probe("-r", "mail=reject")`; it ends with the test."""
-    with contextlib.ExitStack() as stack:
-
-        def start(*options: str, address: str | None = None) -> FilterProcess:
-            return stack.enter_context(cprobe.running(probe_program, *options, address=address))
-
-        yield start
+__all__ = ["probe", "probe_program"]
 
 
 @pytest.fixture(params=["unix", "inet", "inet6"])

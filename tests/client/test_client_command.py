@@ -94,7 +94,7 @@ def test_a_disk_that_is_full_is_told(probe: Probe, eml: Path) -> None:
         ("--timeout", "inf", "'inf' is not a number of seconds above 0"),
         ("--timeout", "soon", "'soon' is not a number of seconds above 0"),
         ("--client-address", "1.2.3", "'1.2.3' does not appear to be an IPv4 or IPv6 address"),
-        ("--macro", "=x", "--macro needs NAME=VALUE, not '=x'"),
+        ("--macro", "=x", "argument --macro: NAME=VALUE is needed, not '=x'"),
         ("--mta", "exim", "invalid choice: 'exim'"),
     ],
 )

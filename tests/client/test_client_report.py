@@ -168,6 +168,6 @@ def test_the_commands_errors(tmp_path: Path) -> None:
     gone = command(str(eml), f"unix:{tmp_path}/none.sock")
     assert gone.returncode == 1
     assert gone.stderr.startswith("python -m pymilter.testing: cannot connect to unix:")
-    assert command(str(eml), "nonsense:1").stderr.startswith("python -m pymilter.testing: socket is 'nonsense:1'")
+    assert "error: argument SOCKET: socket is 'nonsense:1'" in command(str(eml), "nonsense:1").stderr
     assert "cannot read" in command(str(tmp_path / "absent.eml"), "unix:/x").stderr
     assert "NAME=VALUE" in command(str(eml), "unix:/x", "--macro", "i").stderr

@@ -36,6 +36,8 @@ ROOMS: Final = (
     ("message", ("message",)),
     ("testing", ("testing",)),
 )
+# Above the roof: programs, which no file of the package imports. A `__main__` is one, in whatever room it lies.
+PROGRAMS: Final = ("_command", "__main__")
 CORE_IMPORTERS: Final = (
     "__init__",
     "_checks",
@@ -178,8 +180,10 @@ def _faults_of_python_file(python: Path, path: Path) -> Iterator[str]:
 
 
 def _room_of(module_name: str) -> int:
-    """The number of the room of a module, given without the package's name; the roof has the highest."""
+    """The number of the room of a module, given without the package's name; the roof is above them."""
     first = module_name.partition(".")[0]
+    if first in PROGRAMS or module_name.endswith(".__main__"):
+        return len(ROOMS) + 1
     return next((number for number, (_, parts) in enumerate(ROOMS) if first in parts), len(ROOMS))
 
 
@@ -187,12 +191,12 @@ def _runs_up(module_name: str, imported: str) -> str:
     """What is wrong with the direction of an import, or "" if nothing is."""
     package, _, there = imported.partition(".")
     here = _room_of(module_name)
-    if package != "pymilter" or here == len(ROOMS):
-        return ""
     # The package itself is named by `from pymilter import _core` too, whose name comes once more with what it takes.
-    if there and _room_of(there) > here:
-        return f"{ROOMS[here][0]} may import only from {', '.join(room for room, _ in ROOMS[: here + 1])}"
-    return ""
+    if package != "pymilter" or not there or _room_of(there) <= here:
+        return ""
+    if here == len(ROOMS):
+        return f"nothing imports {' or '.join(PROGRAMS)}"
+    return f"{ROOMS[here][0]} may import only from {', '.join(room for room, _ in ROOMS[: here + 1])}"
 
 
 def circles(package: Path) -> list[str]:

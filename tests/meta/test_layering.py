@@ -163,6 +163,10 @@ def test_file_without_docstring_is_seen(python: Path) -> None:
         ("pymilter/_workers/limits.py", "from pymilter import _run", "_observe, _serve, _workers"),
         ("pymilter/_class/arity.py", "def f() -> None:\n    from pymilter.message import Message", "_process, _class"),
         ("pymilter/_serve/lock.py", "from pymilter.prometheus import Collector", "_class, _observe, _serve"),
+        ("pymilter/testing/_send.py", "from pymilter._command.output import Output", "message, testing"),
+        ("pymilter/testing/_send.py", "from pymilter.testing.__main__ import main", "message, testing"),
+        ("pymilter/_run.py", "from pymilter._command import main", "nothing imports _command or __main__"),
+        ("pymilter/__init__.py", "from pymilter import __main__", "nothing imports _command or __main__"),
     ],
 )
 def test_import_from_a_room_above_is_seen(python: Path, file: str, line: str, told: str) -> None:

@@ -133,9 +133,9 @@ class Connection:
         """Send one packet, whatever the state. A bytes command is any one byte."""
         self._dialogue.send(command, payload)
 
-    def receive(self) -> tuple[bytes, bytes]:
-        """Wait for one packet, and return its command byte and its payload, unchecked."""
-        return self._channel.receive("a packet")
+    def receive(self, what: str = "a packet") -> tuple[bytes, bytes]:
+        """Wait for one packet, and return its command byte and its payload, unchecked. Errors call it `what`."""
+        return self._channel.receive(what)
 
     def _await_end(self, what: str) -> None:
         if not self._channel.at_end(what):

@@ -55,7 +55,7 @@ _STAGES = {
 
 
 _CONTENT = frozenset({Command.HEADER, Command.EOH, Command.BODY, Command.EOM})
-_NOT_WITH_CONTENT = frozenset(
+NOT_WITH_CONTENT = frozenset(
     {
         "client_resolve",
         "client_connections",
@@ -106,7 +106,7 @@ class Macros:
         if stage is not None:
             for name in self._asked.get(stage) or self._lists[stage]:
                 bare = _bare(name)
-                known = command not in _CONTENT or bare not in _NOT_WITH_CONTENT
+                known = command not in _CONTENT or bare not in NOT_WITH_CONTENT
                 value = self._fixed.get(bare, self._session.get(bare) if known else None)
                 if value is not None:
                     chosen[bare] = name, value

@@ -1,0 +1,1 @@
+"""The command `pymilter`: one file a subcommand, loaded when that subcommand is asked for."""
