@@ -60,7 +60,7 @@ CORE_IMPORTERS: Final = (
 # What an extra of pyproject.toml brings, and the only file that may need it.
 OPTIONAL: Final = {"prometheus": "prometheus_client"}
 CLASSIC: Final = ("Milter", "milter", "mime")
-PURE: Final = ("_core", "_class.annotations", "_class.decorators")
+PURE: Final = ("_core", "_class.annotations", "_class.decorators", "_class.marks")
 # What this Python has, and what later ones have that is imported there.
 STANDARD: Final = sys.stdlib_module_names | {"annotationlib"}
 

@@ -123,12 +123,12 @@ def test_file_in_no_room_is_seen(cpp: Path, folder: str) -> None:
         (
             "pymilter/_class/negotiate.py",
             "from pymilter._constants import SKIP",
-            "may import only _core, _class.annotations, _class.decorators of pymilter",
+            "may import only _core, _class.annotations, _class.decorators, _class.marks of pymilter",
         ),
         (
             "pymilter/_class/negotiate.py",
             "from pymilter import errors",
-            "may import only _core, _class.annotations, _class.decorators of pymilter",
+            "may import only _core, _class.annotations, _class.decorators, _class.marks of pymilter",
         ),
         ("pymilter/errors.py", "from pymilter._constants import SKIP", "may import nothing of pymilter"),
         ("pymilter/_run.py", "import dns.resolver", "has no run-time dependency"),

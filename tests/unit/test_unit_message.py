@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from pymilter import Action, DisabledAction, MilterError, Server
+from pymilter import Action, Base, DisabledAction, MilterError, Server
 from pymilter.message import Address, Connection, Field, Message, MessageFilter, Peer, Recipient, chain, message_filter
 from pymilter.testing import (
     AddHeader,
@@ -540,7 +540,11 @@ def test_an_async_message_is_refused_until_it_is_supported() -> None:
 
 @pytest.mark.parametrize(
     ("name", "meant"),
-    [("mailfrom", "mail"), ("rcpt", "recipient"), ("endofmessage", ""), ("helo", "hello"), ("headers_", "")],
+    [
+        *(("mailfrom", "mail"), ("rcpt", "recipient"), ("recipent", "recipient"), ("on_recipient", "recipient")),
+        *(("endofmessage", "message"), ("end_of_message", "message"), ("messge", "message"), ("bdy", "message")),
+        *(("on_eom", "message"), ("helo", "hello"), ("rset", "abort"), ("headers_", ""), ("messages", "")),
+    ],
 )
 def test_near_misses_name_the_method_that_a_message_filter_has(
     caplog: pytest.LogCaptureFixture, name: str, meant: str
@@ -549,6 +553,63 @@ def test_near_misses_name_the_method_that_a_message_filter_has(
     Server(klass, "inet:0@127.0.0.1")
     warned = [f"Filter.{name} is no event and is never called: did you mean {meant}?"] if meant else []
     assert [record.getMessage() for record in caplog.records] == warned
+
+
+ORDINARY = (
+    *(
+        "about",
+        "accept",
+        "add_footer",
+        "address",
+        "archive",
+        "body_text",
+        "check",
+        "check_body",
+        "check_header",
+        "clone",
+    ),
+    *("closed", "closer", "commit", "connection_count", "connector", "database", "date", "domain", "email", "fail"),
+    *(
+        "find_header",
+        "flush",
+        "get_body",
+        "handle",
+        "handle_data",
+        "header_names",
+        "helper",
+        "hostname",
+        "is_spam",
+        "load",
+    ),
+    *("loader", "lookup", "main", "mailbox", "mailer", "mails", "messages", "metadata", "on_load", "on_start", "once"),
+    *("open", "parse_header", "process", "quarantine_it", "reader", "recipients", "reject", "reply", "report", "reset"),
+    *("rollback", "run", "save", "scan", "send", "sender_domain", "start", "stop", "subject", "update", "verify"),
+)
+
+
+@pytest.mark.parametrize("base", [Base, MessageFilter])
+def test_ordinary_names_are_no_near_misses(caplog: pytest.LogCaptureFixture, base: type[Base]) -> None:
+    methods = {name: lambda self: None for name in ORDINARY}
+    Server(type("Filter", (base,), {"message": property(lambda self: len), **methods}), "inet:0@127.0.0.1")
+    assert [record.getMessage() for record in caplog.records] == []
+
+
+def test_a_helper_that_the_class_uses_is_no_near_miss(caplog: pytest.LogCaptureFixture) -> None:
+    class Filter(MessageFilter):
+        def message(self, message: Message) -> None:
+            self.bdy()
+
+        def bdy(self) -> None: ...
+
+    Server(Filter, "inet:0@127.0.0.1")
+    assert [record.getMessage() for record in caplog.records] == []
+
+
+def test_message_in_a_base_names_message_filter(caplog: pytest.LogCaptureFixture) -> None:
+    Server(type("Filter", (Base,), {"message": lambda self, m: None}), "inet:0@127.0.0.1")
+    assert [record.getMessage() for record in caplog.records] == [
+        "Filter.message is no event and is never called: derive from MessageFilter to get whole messages"
+    ]
 
 
 def test_local_parts_differ_in_case_and_domains_do_not() -> None:

@@ -33,7 +33,14 @@ FAULTS = {
     "@classmethod\ndef hello(cls): pass": "cannot be called as it will be: hello(hostname)",
     "body = None": "Gate.body is NoneType: this name is that of a handler, which must be a method",
     "data = {}": "Gate.data is dict: this name is that of a handler",
-    "body = property(lambda self: 1)": "Gate.body is property: this name is that of a handler",
+    "import functools\nheader = functools.partialmethod(lambda self, x, name: None, 1)": "Gate.header cannot be called",
+    "import functools\nenvfrom = functools.partialmethod(lambda self, x: None, 1)": "envfrom(mailfrom, *params)",
+    "class C:\n    async def __call__(self): pass\neom = C()": "Gate.eom is async",
+    "class C:\n    def __call__(self): pass\nhello = C()": "cannot be called as it will be: hello(hostname)",
+    "import functools\nasync def f(self, x): pass\neom = functools.partialmethod(f, 1)": "Gate.eom is async",
+    "import functools\nasync def f(x): pass\neom = functools.partial(f, 1)": "Gate.eom is async",
+    "@passing\nasync def eom(self): pass": "Gate.eom is async",
+    "@passing\n@passing\nasync def eom(self): pass": "Gate.eom is async",
     "__slots__ = ('data',)": "Gate.data is member_descriptor: this name is that of a handler",
 }
 RIGHT = [
@@ -48,6 +55,13 @@ RIGHT = [
     "def envfrom(self, *args, **kwargs): pass",
     "def hello(self, name: 'Unknown') -> 'NoSuch': pass",
     "log = None",
+    "body = property(lambda self: 1)",
+    "import functools\nbody = functools.cached_property(lambda self: 1)",
+    "@running\nasync def eom(self): pass",
+    "import functools\nenvfrom = functools.partialmethod(lambda self, x, mailfrom: None, 1)",
+    "import functools\nheader = functools.partialmethod(lambda self, name, value, x: None, x=1)",
+    "import functools\neom = functools.partialmethod(staticmethod(lambda x: None), 1)",
+    "import functools\neom = functools.partialmethod(classmethod(lambda cls, x: None), 1)",
 ]
 NEAR_MISSES = {
     "helo": "hello",
@@ -62,14 +76,35 @@ NEAR_MISSES = {
     "bdy": "body",
     "headers": "header",
     "Header": "header",
-    "on_close": None,
+    "on_close": "close",
+    "on_eom": "eom",
+    "xxfi_body": "body",
+    "eob": "eom",
+    "rset": "abort",
+    "recipient": "envrcpt",
+    "haeder": "header",
+    "headr": "header",
+    "conect": "connect",
+    "envfrm": "envfrom",
+    "unkmown": "unknown",
     "_helo": None,
     "connected": "connect",
     "scan": None,
     "begin_mesage": "begin_message",
 }
 RUN = """
-    import textwrap
+    import asyncio, functools, textwrap
+    def passing(function):
+        @functools.wraps(function)
+        def wrapper(*arguments):
+            print("a call")
+            return function(*arguments)
+        return wrapper
+    def running(function):
+        @functools.wraps(function)
+        def wrapper(*arguments):
+            return asyncio.run(function(*arguments))
+        return wrapper
     def made(lines):
         names = dict(globals())
         exec("class Gate(Base):\\n" + textwrap.indent(lines, "    "), names)
@@ -161,6 +196,163 @@ def test_factories(script: Script) -> None:
         "enhanced status code is a int: it must be a str or None",
         "reply text is a bytes: each line must be a str",
     ]
+
+
+FACTORIES = {
+    "Frozen": "Frozen is frozen: pymilter sets attributes of each object",
+    "NeedsOne": "NeedsOne.__init__ needs 1 argument: it is called without arguments, unless functools.partial(NeedsOne",
+    "NeedsKeyword": "NeedsKeyword.__init__ needs path=: it is called without arguments",
+    "functools.partial(NeedsTwo, 1)": "NeedsTwo.__init__ needs 1 argument",
+    "functools.partial(NeedsTwo, 1, 2, 3)": "NeedsTwo.__init__ does not take what functools.partial gives",
+    "functools.partial(NeedsTwo, 1, 2, c=3)": "NeedsTwo.__init__ does not take what functools.partial gives",
+    "MakesNew": "MakesNew.__new__ needs 2 arguments",
+    "Abstract": "Abstract is abstract: it lacks eom",
+    "lambda context: Plain()": "needs 1 argument: it is called without arguments",
+    "afactory": "factory afactory is async: it must be a class or a plain function that returns an object",
+    "yields": "factory yields has a yield in it: it must return an object",
+    "NeedsTwo(1, 2).make": "factory NeedsTwo.make needs 1 argument",
+}
+RIGHT_FACTORIES = [
+    *(
+        "Plain",
+        "functools.partial(NeedsTwo, 1, 2)",
+        "functools.partial(NeedsTwo, 1, b=2)",
+        "functools.partial(NeedsOne, a=1)",
+    ),
+    *("functools.partial(NeedsKeyword, path='/')", "TakesAny", "lambda x=1: Plain()", "dataclasses.dataclass(Data)"),
+    *("NeedsTwo(1, 2).give", "ThawedAgain", "Concrete", "Metaclassed", "dataclasses.dataclass(slots=True)(Slotted)"),
+]
+FACTORY_CLASSES = """
+        import abc, dataclasses, functools
+        class Plain(Base): pass
+        @dataclasses.dataclass(frozen=True)
+        class Frozen(Base): pass
+        class ThawedAgain(Frozen): pass
+        class Data(Base): pass
+        class Slotted(Base):
+            number: int = 1
+        class NeedsOne(Base):
+            def __init__(self, a): pass
+        class NeedsTwo(Base):
+            def __init__(self, a, b): pass
+            def make(self, x): return Plain()
+            def give(self): return Plain()
+        class NeedsKeyword(Base):
+            def __init__(self, *, path): pass
+        class TakesAny(Base):
+            def __init__(self, *args, a=1, **kwargs): pass
+        class MakesNew(Base):
+            def __new__(cls, a, b): return super().__new__(cls)
+        class Abstract(Base, abc.ABC):
+            @abc.abstractmethod
+            def eom(self): pass
+        class Concrete(Abstract):
+            def eom(self): pass
+        class Meta(type):
+            def __call__(cls): return super().__call__(1)
+        class Metaclassed(Base, metaclass=Meta):
+            def __init__(self, a): pass
+        async def afactory(): return Plain()
+        def yields(): yield Plain()
+"""
+
+
+def test_what_could_make_no_object_is_found_at_the_start(script: Script) -> None:
+    done = script(f"""{FACTORY_CLASSES}
+        def main(address):
+            for text in {[*FACTORIES, *RIGHT_FACTORIES]}:
+                for begin in (run, Server):
+                    try:
+                        begin(eval(text), "unix:/no/such/folder/s")
+                        note(text, "began")
+                    except TypeError as error:
+                        note(text, str(error))
+                    except OSError:
+                        note(text, "began")
+    """)
+    assert len(done.seen) == 2 * len(FACTORIES) + 2 * len(RIGHT_FACTORIES)
+    for text, told in done.seen:
+        assert FACTORIES.get(text, "began") in told, (text, told)
+
+
+def test_what_could_make_no_object_is_warned_of_in_a_classic_program(start: Start) -> None:
+    process = start("""
+        import Milter
+        class Gate(Milter.Base):
+            def __init__(self, path): pass
+        Milter.factory = Gate
+        def main(address):
+            Milter.runmilter("gate", address)
+    """)
+    with Client(process.address) as client:
+        assert client.connect().code == 451
+    assert "WARNING:pymilter:Gate.__init__ needs 1 argument" in process.stderr
+
+
+HANDLERS = {
+    "property": """
+        @property
+        def envfrom(self): return lambda mailfrom, *params: note("envfrom", mailfrom, params)
+    """,
+    "partialmethod": """
+        def any_event(self, mark, mailfrom): note("envfrom", mailfrom, (mark,))
+        envfrom = functools.partialmethod(any_event, "SIZE=9")
+    """,
+    "staticmethod": """
+        @staticmethod
+        def envfrom(mailfrom, *params): note("envfrom", mailfrom, params)
+    """,
+    "classmethod": """
+        @classmethod
+        def envfrom(cls, mailfrom, *params): note("envfrom", mailfrom, params)
+    """,
+    "partial": """
+        envfrom = functools.partial(lambda mark, mailfrom, size=None: note("envfrom", mailfrom, (size,)), 1)
+    """,
+    "an object": """
+        class C:
+            def __call__(self, mailfrom, *params): note("envfrom", mailfrom, params)
+        envfrom = C()
+    """,
+}
+
+
+@pytest.mark.parametrize("kind", HANDLERS)
+def test_a_handler_may_be_any_attribute_that_can_be_called(start: Start, kind: str) -> None:
+    process = start("import functools\nclass Filter(Base):" + HANDLERS[kind])
+    with Client(process.address) as client:
+        client.connect()
+        assert client.mail("<a@example.org>", "SIZE=9").verdict is Verdict.CONTINUE
+    assert process.seen() == [("envfrom", "<a@example.org>", ("SIZE=9",))]
+
+
+def test_marks_count_on_every_kind_of_method(script: Script) -> None:
+    done = script("""
+        import functools
+        from functools import partialmethod
+        def gives_none(self, x, name, value) -> None: pass
+        def header(self, x, name, value): pass
+        class A(Base):
+            header = partialmethod(gives_none, 1)
+        class B(Base):
+            header = noreply(partialmethod(header, 1))
+        class C(Base):
+            header = partialmethod(noreply(header), 1)
+        class D(Base):
+            @noreply
+            @staticmethod
+            def header(name, value): pass
+        class E(Base):
+            @noreply
+            @classmethod
+            def header(cls, name, value): pass
+        class F(Base):
+            header = partialmethod(lambda self, x, name, value: None, 1)
+        def main(address):
+            for klass in (A, B, C, D, E, F):
+                note(klass.__name__, bool(klass.protocol_mask() & Protocol.NR_HDR))
+    """)
+    assert done.seen == [*((name, False) for name in "ABCDE"), ("F", True)]
 
 
 @pytest.mark.parametrize("lines", ["def eom(self, x): pass", "async def eom(self): pass"])

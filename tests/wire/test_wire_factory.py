@@ -89,7 +89,10 @@ def test_a_class_made_for_a_connection_is_let_go(start: Start) -> None:
     [
         ("class Filter(Base):\n        def __init__(self): raise LookupError('SECRET')", "LookupError: SECRET"),
         ("class Filter(Base):\n        def __init__(self): raise SystemExit(3)", "SystemExit: 3"),
-        ("class Filter(Base):\n        def __init__(self, needed): pass", "missing 1 required positional argument"),
+        (
+            "class Made(Base):\n        def __init__(self, needed): pass\n    def Filter(): return Made()",
+            "missing 1 required positional argument",
+        ),
         ("def Filter(): return None", "the factory made a NoneType: it must make an object derived from pymilter.Base"),
         ("class Other: pass\n    Filter = lambda: Other()", "the factory made a Other: it must make an object derived"),
         ("def Filter(): return Base", "the factory made a type"),

@@ -3,6 +3,8 @@
 import sys
 from typing import Any
 
+from pymilter._class.marks import layers_of
+
 if sys.version_info >= (3, 14):
     import annotationlib
 
@@ -13,11 +15,13 @@ def returns_none(function: object) -> bool:
     An annotation may name what exists only for type checkers, and from CPython 3.14 on it is evaluated when someone
     looks at it. So only its text is read there; an annotation that was assigned to ``__annotations__`` counts, one that
     was changed within that dict does not. What ``functools.wraps`` made is annotated as the function within,
-    unless it says something else itself.
+    unless it says something else itself. functools.partial and partialmethod are annotated as their function.
     """
     seen: set[int] = set()
     while function is not None and id(function) not in seen:
         seen.add(id(function))
+        for layer in layers_of(function):
+            function = layer
         annotations = _annotations(function)
         if "return" in annotations:
             return _is_none(annotations["return"])

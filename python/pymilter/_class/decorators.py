@@ -1,7 +1,10 @@
 """Decorators that tell how a handler is to be called; they only mark it, and the negotiation reads the marks."""
 
 from collections.abc import Callable
+from functools import partialmethod
 from typing import Any, Final, Literal, TypeVar, get_args, overload
+
+from pymilter._class.marks import mark
 
 # As a union, which is what mypy makes of one Literal with five values: stubtest compares.
 TextMode = Literal["surrogateescape"] | Literal["strict"] | Literal["ignore"] | Literal["replace"] | Literal["bytes"]
@@ -29,7 +32,10 @@ RCPT_REJ: Final = 0x800
 HDR_LEADSPC: Final = 0x100000
 
 
-def _check_name(decorator: str, func: Callable[..., Any], allowed: tuple[str, ...]) -> None:
+def check_name(decorator: str, func: Callable[..., Any], allowed: tuple[str, ...]) -> None:
+    """Raise ValueError for a function that has none of these names; a partialmethod has no name yet."""
+    if isinstance(func, partialmethod):
+        return
     name = getattr(func, "__name__", repr(func))
     if name not in allowed:
         raise ValueError(f"@{decorator} does not fit {name}: it is for {', '.join(allowed)}")
@@ -47,8 +53,8 @@ def noreply(func: F) -> F:
     The same as the annotation ``-> None``, for code without annotations. Whether the MTA is really told depends on the
     transport; what the handler sees does not. Raises ValueError for a method that the MTA always waits for.
     """
-    _check_name("noreply", func, OPTIONAL_METHODS)
-    setattr(func, NOREPLY_MARK, True)
+    check_name("noreply", func, OPTIONAL_METHODS)
+    mark(func, NOREPLY_MARK, True)
     return func
 
 
@@ -57,8 +63,8 @@ def nocallback(func: F) -> F:
 
     For a subclass that wants less than its base. Raises ValueError for a method that has no such option.
     """
-    _check_name("nocallback", func, OPTIONAL_METHODS)
-    setattr(func, NOCALLBACK_MARK, True)
+    check_name("nocallback", func, OPTIONAL_METHODS)
+    mark(func, NOCALLBACK_MARK, True)
     return func
 
 
@@ -73,12 +79,12 @@ def symlist(*syms: str) -> Callable[[F], F]:
         if not sym or sym.split() != [sym]:
             raise ValueError(f"@symlist got {sym!r}: a macro name has no white space, for example '{{auth_authen}}'")
 
-    def mark(func: F) -> F:
-        _check_name("symlist", func, MACRO_METHODS)
-        setattr(func, SYMLIST_MARK, syms)
+    def decorate(func: F) -> F:
+        check_name("symlist", func, MACRO_METHODS)
+        mark(func, SYMLIST_MARK, syms)
         return func
 
-    return mark
+    return decorate
 
 
 @overload
@@ -95,12 +101,12 @@ def decode(strategy: TextMode) -> Callable[[F], F]:
     if strategy not in allowed:
         raise ValueError(f"@decode got {strategy!r}: allowed are {', '.join(allowed)}")
 
-    def mark(func: F) -> F:
-        _check_name("decode", func, TEXT_METHODS)
-        setattr(func, DECODE_MARK, strategy)
+    def decorate(func: F) -> F:
+        check_name("decode", func, TEXT_METHODS)
+        mark(func, DECODE_MARK, strategy)
         return func
 
-    return mark
+    return decorate
 
 
 def enable_protocols(klass: C, mask: int) -> C:

@@ -1,15 +1,18 @@
 """Faults of a class of handlers that are found when it is read, and not at the first message."""
 
-import functools
 import logging
 import weakref
 from collections.abc import Callable, Iterator, Mapping
+from types import MemberDescriptorType
 from typing import Any, Final
 
-from pymilter._class.arity import arity_of, is_async, is_generator
+from pymilter._class.arity import arity_of, is_async, is_generator, target_of
 from pymilter._class.base import Base
 from pymilter._class.decorators import HOOKS_MARK, NOCALLBACK_MARK
+from pymilter._class.factories import factory_faults
 from pymilter._class.handlers import Handlers
+from pymilter._class.marks import mark_of
+from pymilter._class.near_misses import near_misses
 
 logger = logging.getLogger("pymilter")
 
@@ -35,45 +38,30 @@ ARGUMENTS: Final[Mapping[str, tuple[str, ...]]] = {
 }
 FITTED: Final = ("envfrom", "envrcpt")  # get no more ESMTP parameters than they take
 
-# Names that the protocol and other libraries give the events.
-OTHER_NAMES: Final[Mapping[str, str]] = {
-    "ehlo": "hello",
-    "helo": "hello",
-    "mailfrom": "envfrom",
-    "rcpt": "envrcpt",
-    "rcptto": "envrcpt",
-    "endofheaders": "eoh",
-    "endofheader": "eoh",
-    "endofmessage": "eom",
-    "endofbody": "eom",
-    "disconnect": "close",
-}
-# Where a MessageFilter gets what the events of Base tell.
-HOOK_OF: Final[Mapping[str, str]] = {
-    "envfrom": "mail",
-    "envrcpt": "recipient",
-    "header": "message",
-    "eoh": "message",
-    "body": "message",
-    "eom": "message",
-}
 EVENTS: Final = {name.replace("_", ""): name for name in ARGUMENTS if not name.endswith("_bytes")}
-LIKE: Final = 0.85  # of difflib: "bdy" is like "body", "connection" is not like "connect"
 
 _warned_of: "weakref.WeakSet[type[Any]]" = weakref.WeakSet()
 
 
 def check_factory(factory: Callable[..., object]) -> None:
-    """Check a factory that is a class. Raises TypeError; warns of methods that look like events and are none."""
-    if isinstance(klass := _made_by(factory), type):
+    """Check what is to make an object for each connection; if it is a class, its handlers too.
+
+    Raises:
+        TypeError: a call of it without arguments would fail, or a handler could not be called.
+    """
+    for fault in factory_faults(factory):
+        raise TypeError(fault)
+    if isinstance(klass := target_of(factory).function, type):
         if not issubclass(klass, Base):
             raise TypeError(f"factory is the class {klass.__qualname__}: it must be derived from pymilter.Base")
         check_handlers(Handlers.of(klass))
 
 
 def warn_of_factory(factory: Callable[..., object]) -> None:
-    """The same for a classic program: all is only warned of."""
-    if isinstance(klass := _made_by(factory), type):
+    """Check the same for a classic program, and warn of all faults: it must go on to start."""
+    for fault in factory_faults(factory):
+        logger.warning("%s", fault)
+    if isinstance(klass := target_of(factory).function, type):
         if issubclass(klass, Base):
             warn_of_handlers(Handlers.of(klass))
         else:
@@ -100,12 +88,6 @@ def begins_messages(handlers: Handlers) -> bool:
     return _fault_of(handlers, "begin_message", ()) is None
 
 
-def _made_by(factory: Any) -> Any:
-    while isinstance(factory, functools.partial):
-        factory = factory.func
-    return factory
-
-
 def _faults_of(handlers: Handlers) -> Iterator[str]:
     for name in ARGUMENTS:
         is_own = getattr(handlers, name) is not getattr(Base, name)
@@ -127,9 +109,11 @@ def _base_with_hooks(klass: type[Any]) -> type[Any]:
 
 def _fault_of(handlers: Handlers, name: str, arguments: tuple[str, ...]) -> str | None:
     handler = handlers.as_of_object(name)
-    if getattr(handler, NOCALLBACK_MARK, False):
+    if mark_of(handler, NOCALLBACK_MARK):
         return None
     if not callable(handler):
+        if hasattr(handler, "__get__") and not isinstance(handler, MemberDescriptorType):
+            return None  # a property, which may well give something that can be called
         return f"is {type(handler).__name__}: this name is that of a handler, which must be a method"
     if is_async(handler):
         return "is async: a handler must be a plain method, async ones are not supported yet"
@@ -145,26 +129,8 @@ def _fault_of(handlers: Handlers, name: str, arguments: tuple[str, ...]) -> str 
 
 
 def _warn_of_near_misses(klass: type[Any]) -> None:
-    if klass in _warned_of:
-        return
-    _warned_of.add(klass)
-    base = _base_with_hooks(klass)
-    known = Base if base is klass else base
-    for name in dir(klass):
-        if name.startswith("_") or hasattr(known, name) or not callable(getattr(klass, name)):
-            continue
-        meant = _meant_by(name)
-        if meant is not None and known is not Base:
-            meant = HOOK_OF.get(meant, meant)
-        if meant is not None and getattr(klass, meant) is getattr(known, meant):
-            logger.warning("%s.%s is no event and is never called: did you mean %s?", klass.__qualname__, name, meant)
-
-
-def _meant_by(name: str) -> str | None:
-    plain = name.lower().replace("_", "")
-    if plain in OTHER_NAMES:
-        return OTHER_NAMES[plain]
-    import difflib  # for the few classes that have methods of their own
-
-    like = difflib.get_close_matches(plain, EVENTS, 1, LIKE)
-    return EVENTS[like[0]] if like else None
+    if klass not in _warned_of:
+        _warned_of.add(klass)
+        base = _base_with_hooks(klass)
+        for text in near_misses(klass, Base if base is klass else base, EVENTS):
+            logger.warning("%s", text)

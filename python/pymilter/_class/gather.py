@@ -3,7 +3,8 @@
 from collections.abc import Callable
 from typing import Any, Final, Literal, NamedTuple, TypeVar, overload
 
-from pymilter._class.decorators import GATHER_MARK
+from pymilter._class.decorators import GATHER_MARK, check_name
+from pymilter._class.marks import mark
 from pymilter.replies import Reject, TempFail
 
 S = TypeVar("S")
@@ -79,10 +80,9 @@ def gather(
     if not isinstance(exceeded, Reject | TempFail):
         raise ValueError(f"@gather got exceeded={exceeded!r}: allowed are Reject(...) and TempFail(...)")
 
-    def mark(handler: Callable[..., Any]) -> Callable[..., Any]:
-        if handler.__name__ != "body":
-            raise ValueError(f"@gather does not fit {handler.__name__}: it is for body")
-        setattr(handler, GATHER_MARK, GatherMark(piece, limit, in_memory, view, exceeded))
+    def decorate(handler: Callable[..., Any]) -> Callable[..., Any]:
+        check_name("gather", handler, ("body",))
+        mark(handler, GATHER_MARK, GatherMark(piece, limit, in_memory, view, exceeded))
         return handler
 
-    return mark if func is None else mark(func)
+    return decorate if func is None else decorate(func)

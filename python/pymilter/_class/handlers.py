@@ -1,6 +1,7 @@
 """The handlers of an object: those of its class, and those that are set on the object itself."""
 
 from collections.abc import Callable, Mapping
+from functools import partial, partialmethod
 from types import FunctionType, MethodType
 from typing import Any, Final
 
@@ -29,11 +30,19 @@ class Handlers:
         return self.own[name] if name in self.own else getattr(self.klass, name)
 
     def as_of_object(self, name: str) -> Any:
-        """The attribute `name` as an object has it: a function of its class is bound."""
+        """Return the attribute `name` as an object has it: a function of its class is bound.
+
+        What a property gives is known only once there is an object, so the property itself is returned.
+        """
         if name in self.own:
             return self.own[name]
         static = next(vars(klass)[name] for klass in self.klass.__mro__ if name in vars(klass))
-        return MethodType(static, self.klass) if isinstance(static, FunctionType) else getattr(self.klass, name)
+        if not isinstance(static, partialmethod):
+            return MethodType(static, self.klass) if isinstance(static, FunctionType) else getattr(self.klass, name)
+        function: Any = static.func
+        has_own_way = isinstance(function, classmethod | staticmethod)
+        bound = function.__get__(None, self.klass) if has_own_way else MethodType(function, self.klass)
+        return partial(bound, *static.args, **static.keywords)
 
     def own_bits(self) -> int:
         """The options of the protocol (SMFIP_*) that the handlers in `own` decide."""

@@ -5,6 +5,7 @@ from typing import Any, Final, NamedTuple
 
 from pymilter._class import decorators as marks
 from pymilter._class.annotations import returns_none
+from pymilter._class.marks import mark_of
 from pymilter._core import MACRO_STAGE as MACRO_STAGE
 from pymilter._core import NO_REPLY as NO_REPLY
 from pymilter._core import NOT_SENT as NOT_SENT
@@ -29,20 +30,20 @@ class Wishes(NamedTuple):
 
 def is_no_reply(handler: Callable[..., object]) -> bool:
     """Marked with @noreply, or annotated ``-> None``."""
-    if getattr(handler, marks.NOREPLY_MARK, False):
+    if mark_of(handler, marks.NOREPLY_MARK):
         return True
     return returns_none(handler)
 
 
 def gathers_whole(body: Callable[..., object]) -> bool:
     """Marked with @gather, without `piece`."""
-    mark = getattr(body, marks.GATHER_MARK, None)
+    mark = mark_of(body, marks.GATHER_MARK)
     return mark is not None and mark.piece == 0
 
 
 def text_mode(handler: Callable[..., object]) -> str:
     """As @decode says, else surrogateescape, which loses nothing."""
-    return str(getattr(handler, marks.DECODE_MARK, "surrogateescape"))
+    return str(mark_of(handler, marks.DECODE_MARK, "surrogateescape"))
 
 
 def wishes_of(klass: Any, base: type[Any]) -> Wishes:
@@ -53,7 +54,7 @@ def wishes_of(klass: Any, base: type[Any]) -> Wishes:
 
     def is_wanted(name: str) -> bool:
         own = is_own(name) or (name in BYTES_HOOKS and is_own(f"{name}_bytes"))
-        return own and not getattr(getattr(klass, name), marks.NOCALLBACK_MARK, False)
+        return own and not mark_of(getattr(klass, name), marks.NOCALLBACK_MARK)
 
     gathered = getattr(klass, marks.GATHERED_MARK, ())
     handled = tuple(name for name in NOT_SENT if is_wanted(name))
@@ -76,7 +77,7 @@ def wishes_of(klass: Any, base: type[Any]) -> Wishes:
         + tuple(
             (stage, " ".join(syms))
             for name, stage in MACRO_STAGE.items()
-            if (syms := getattr(getattr(klass, name), marks.SYMLIST_MARK, None)) is not None
+            if (syms := mark_of(getattr(klass, name), marks.SYMLIST_MARK)) is not None
         ),
         negotiates=is_own("negotiate"),
         begins=is_own("begin_message"),

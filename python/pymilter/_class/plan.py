@@ -10,6 +10,7 @@ from pymilter._class.decorators import GATHER_MARK, WHOLE_MARK
 from pymilter._class.faults import begins_messages, check_handlers, warn_of_handlers
 from pymilter._class.gather import GatherMark
 from pymilter._class.handlers import Handlers
+from pymilter._class.marks import mark_of
 from pymilter._class.negotiate import BYTES_HOOKS, wishes_of
 from pymilter._core import Gather, Plan, Whole, make_gather, make_plan, make_whole
 
@@ -19,7 +20,7 @@ def _no_hook() -> None:
 
 
 def _gather_of(handlers: Handlers) -> Gather | None:
-    mark: GatherMark | None = getattr(handlers.body, GATHER_MARK, None)
+    mark: GatherMark | None = mark_of(handlers.body, GATHER_MARK)
     if (whole := getattr(handlers, WHOLE_MARK, None)) is not None:
         mark = GatherMark(0, whole.limit, whole.in_memory, True, whole.exceeded)
     if mark is None:
