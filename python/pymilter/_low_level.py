@@ -1,6 +1,5 @@
 """What the functions of `milter` set one by one, and how it is handed to libmilter."""
 
-import socket
 from collections.abc import Callable
 
 from pymilter import _core
@@ -10,6 +9,7 @@ from pymilter._constants import TEMPFAIL, Action
 from pymilter._observe.report import report
 from pymilter._run import BACKLOG
 from pymilter._serve.address import parse_address
+from pymilter._serve.listener import Listener
 from pymilter._serve.loop import RunningLoop
 from pymilter._serve.sockets import open_listener
 from pymilter.errors import MilterError
@@ -28,7 +28,7 @@ class Program:
         self.name: str | None = None
         self.connection: str | None = None
         self.factory: Callable[[], Base] | None = None
-        self.listener: socket.socket | None = None
+        self.listener: Listener | None = None
         self.handlers: _core.Handlers | None = None  # once main() runs
 
     def set_callback(self, step: str, callback: Callback | None) -> Callback | None:
@@ -40,7 +40,7 @@ class Program:
         self.callbacks[step] = callback
         return earlier
 
-    def open(self, rmsock: bool) -> socket.socket:
+    def open(self, rmsock: bool) -> Listener:
         if self.connection is None:
             raise MilterError("there is no socket to open: call setconn() first")
         try:

@@ -14,10 +14,11 @@ from pymilter._class.faults import check_factory
 from pymilter._class.plan import Plans
 from pymilter._constants import TEMPFAIL, Status
 from pymilter._observe.report import report
+from pymilter._process.forked import ending_children
 from pymilter._process.process import PROCESS
 from pymilter._serve.access import group_number, parse_access, user_number
 from pymilter._serve.address import parse_address
-from pymilter._serve.hooks import Hooks
+from pymilter._serve.hooks import Hooks, checked_hook
 from pymilter._serve.loop import SIGNAL_GRACE, RunningLoop
 from pymilter._serve.privileges import drop_privileges
 from pymilter._serve.sockets import discard_listener, open_listener
@@ -45,7 +46,8 @@ class Server:
 
     `on_start()` is called just before the socket is served, as `user`; what it raises ends the start. `on_stop()` is
     called once no handler runs any more. Where signals end the filter, `on_reload()` is called for SIGHUP instead, by
-    the thread that waits for the end: run()'s main thread. What it raises is logged, and the filter goes on.
+    the thread that waits for the end: run()'s main thread. What it raises is logged, and the filter goes on; only
+    KeyboardInterrupt ends it. A process that one of the three forks ends when the function does.
 
     There is one run of libmilter in a process: a second raises MilterError. Raises ValueError for a bad argument and
     OSError, with errno and the address, when the socket cannot be opened.
@@ -109,6 +111,7 @@ class Server:
             self._loop.starting(signals=signals),
             open_listener(self._wanted_address, backlog=self._backlog, access=self._access) as listener,
         ):
+            listener.keep_from_children()
             try:
                 drop_privileges(self._user, self._group)
                 when_unprivileged()
@@ -130,10 +133,10 @@ class Server:
         """Stop serving and remove a unix socket; from any thread, more than once.
 
         No new connection is taken. Messages that are under way go on for at most `grace` seconds; what is left then
-        gets TEMPFAIL. From a handler, stop() only asks and returns at once. Raises MilterError when libmilter's loop
-        had ended with a failure.
+        gets TEMPFAIL. From a handler, and while the filter starts (in `on_start`), stop() only asks.
+        Raises MilterError when libmilter's loop had ended with a failure.
         """
-        if _core.is_in_callback():
+        if _core.is_in_callback() or self._loop.is_starting:
             threading.Thread(target=self._loop.finish, args=(grace,), name="pymilter stop").start()
         else:
             self._finish(grace)
@@ -169,6 +172,7 @@ class Server:
             supervisor.taking_signals(),
             open_listener(self._wanted_address, backlog=self._backlog, access=self._access) as listener,
         ):
+            listener.keep_from_children()
             try:
                 # Before the first worker: each that comes later must do with these rights too.
                 drop_privileges(self._user, self._group)
@@ -250,9 +254,10 @@ def run(
     one; `on_reload` only in a process without workers, since a new worker reads all anew.
 
     The other arguments are those of `Server`. libmilter's loop runs in threads of its own, so that the program's signal
-    handlers run as ever; those that are installed for the three signals run as well. A second signal of a kind ends the
+    handlers run as ever; those that are installed for the three signals run as well. A second signal ends the
     process at once; with workers it kills these, and run() returns. Raises MilterError when workers cannot live.
     """
+    checked_hook("on_reload", on_reload)
     server = Server(
         factory,
         socket,
@@ -280,7 +285,7 @@ def run(
     if (worker := _worker_of_this_process()) is not None:
         server._serve_as(worker, max_messages, max_rss)
         return
-    with _metrics_server(metrics) as scrapes, _kept_pid_file(pid_file):
+    with _metrics_server(metrics) as scrapes, _kept_pid_file(pid_file), ending_children():
         begin = (lambda: None) if scrapes is None else scrapes._begin
         if workers > 0:
             server._supervise(workers, begin)
@@ -321,5 +326,5 @@ def stop(grace: float = 0.0) -> None:
     No new connection is taken. Messages that are under way go on for at most `grace` seconds; what is left then gets
     TEMPFAIL.
     """
-    if PROCESS.running is not None:
-        PROCESS.running.request_stop(grace)
+    if PROCESS.begun is not None:
+        PROCESS.begun.request_stop(grace)

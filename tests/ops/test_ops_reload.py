@@ -14,7 +14,7 @@ import pytest
 
 from pymilter.testing import Client, ClientError, FilterProcess, Verdict
 from support.crew import Crew, gone, serving
-from support.wire import Start, eventually, free_address
+from support.wire import Script, Start, eventually, free_address
 
 # The pauses between starts that fail are not what is looked at here.
 FAST = "import pymilter._workers.supervisor as s; s.FIRST_PAUSE = s.LONGEST_PAUSE = 0.01\n"
@@ -192,7 +192,8 @@ def test_each_reload_has_all_its_tries(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_second_signal_kills_the_workers(tmp_path: Path, number: signal.Signals) -> None:
+@pytest.mark.parametrize("second", [signal.SIGTERM, signal.SIGINT])
+def test_a_second_signal_kills_the_workers(tmp_path: Path, number: signal.Signals, second: signal.Signals) -> None:
     with serving(tmp_path, workers=2, grace=600) as crew:
         workers = crew.pids()
         client = Client(crew.process.address)
@@ -200,8 +201,9 @@ def test_a_second_signal_kills_the_workers(tmp_path: Path, number: signal.Signal
         client.mail("<a@example.org>")
         crew.process.send_signal(number)
         crew.wait_for("stopped listening")  # the worker without a message
-        crew.process.send_signal(number)
-        assert crew.process.wait() == (0 if number == signal.SIGTERM else -signal.SIGINT), crew.process.stderr
+        crew.process.send_signal(second)
+        status = -signal.SIGINT if signal.SIGINT in (number, second) else 0
+        assert crew.process.wait() == status, crew.process.stderr
         assert gone(workers)()
         assert crew.log("a second signal: ")
         assert not crew.pid_file.exists()
@@ -272,15 +274,77 @@ def test_a_process_alone_tells_systemd_of_its_reload(tmp_path: Path) -> None:
             assert process.wait() == 0
 
 
-def test_a_reload_that_is_no_function(start: Start) -> None:
-    process = start("""
+@pytest.mark.parametrize(
+    "error", ["SystemExit(3)", "GeneratorExit()", "asyncio.CancelledError()", "BaseExceptionGroup('', [SystemExit()])"]
+)
+def test_no_exception_in_a_reload_ends_the_filter(start: Start, error: str) -> None:
+    """sys.exit() in code that reads a configuration is no reason to stop serving; Ctrl-C is."""
+    process = start(f"""
+        import asyncio, signal
+        number = 0
+        def reload():
+            global number
+            number += 1
+            note("reload")
+            raise {error} if number == 1 else KeyboardInterrupt
         def main(address):
-            for name in ("on_start", "on_stop", "on_reload"):
-                try:
-                    run(Base, address, **{name: 5})
-                except TypeError as error:
-                    note("error", str(error))
-            run(Base, address)
+            try:
+                run(Base, address, on_reload=reload)
+            except KeyboardInterrupt:
+                note("interrupted")
     """)
-    text = "on_{} must be a function without arguments, or None, not int"
-    assert process.seen("error") == [("error", text.format(name)) for name in ("start", "stop", "reload")]
+    process.send_signal(signal.SIGHUP)
+    process.wait_for(lambda seen: seen)
+    with Client(process.address) as client:
+        client.connect()
+    assert "the reload failed, and the filter serves as before" in process.stderr
+    process.send_signal(signal.SIGHUP)
+    assert process.wait() == 0, process.stderr
+    assert process.seen("reload", "interrupted") == [("reload",), ("reload",), ("interrupted",)]
+
+
+@pytest.mark.parametrize("name", ["on_start", "on_stop", "on_reload"])
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ("5", "is 5: "),
+        ("'reload'", "is 'reload': "),
+        ("asynchronous", "is async def: nobody would await it, so "),
+        ("functools.partial(asynchronous)", "is async def: nobody would await it, so "),
+        ("generator", "has a yield: a call would run none of it, so "),
+        ("greedy", "takes arguments, and it is called without any: "),
+    ],
+)
+def test_a_hook_that_cannot_be_called(script: Script, name: str, value: str, text: str) -> None:
+    """It is found before anything is opened, also by a supervisor, which calls no hook itself."""
+    done = script(f"""
+        import functools, os
+        async def asynchronous(): pass
+        def generator(): yield
+        def greedy(server): pass
+        def attempt(serve, **options):
+            try:
+                serve(Base, **options, {name}={value})
+            except TypeError as error:
+                note(str(error), os.listdir(os.path.dirname(options["socket"][5:])))
+        def main(address):
+            attempt(run, socket=address)
+            attempt(run, socket=address, workers=2)
+            attempt(Server, socket=address)
+    """)
+    expected = f"{name} {text}it must be a function without arguments, or None"
+    assert [values[0].startswith(expected) and values[1] == [] for values in done.seen] == [True] * 3, done
+    assert done.stderr == ""
+
+
+def test_a_hook_that_only_makes_a_coroutine(script: Script) -> None:
+    done = script("""
+        async def connect(): pass
+        def main(address):
+            try:
+                run(Base, address, on_start=lambda: connect())
+            except TypeError as error:
+                note(str(error))
+    """)
+    assert done.seen == [("on_start returned coroutine, which nobody awaits: asyncio.run() in it would",)]
+    assert done.stderr == ""

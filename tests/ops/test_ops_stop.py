@@ -269,8 +269,14 @@ def test_what_signals_do_is_as_before(script: Script) -> None:
     assert done.returncode == 0
 
 
+STOPS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
+
+
+@pytest.mark.parametrize("second", STOPS)
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
-def test_a_second_signal_ends_it_while_a_message_is_under_way(tmp_path: Path, number: signal.Signals) -> None:
+def test_a_second_signal_ends_it_while_a_message_is_under_way(
+    tmp_path: Path, number: signal.Signals, second: signal.Signals
+) -> None:
     with free_address("unix") as address, contextlib.ExitStack() as stack:
         process = prepared("Filter = Base", tmp_path, address, {"grace": 60})
         stack.enter_context(process)
@@ -281,8 +287,35 @@ def test_a_second_signal_ends_it_while_a_message_is_under_way(tmp_path: Path, nu
         client.mail("<a@example.org>")
         process.send_signal(number)
         eventually(lambda: process.stderr, lambda text: f"stopping on {number.name}" in text)
-        process.send_signal(number)
-        assert process.wait() == -number
+        process.send_signal(second)
+        assert process.wait() == -second
+        with suppress(FilterGone):
+            client.close()
+
+
+@pytest.mark.parametrize("second", STOPS)
+def test_a_second_signal_ends_it_while_a_handler_hangs(tmp_path: Path, second: signal.Signals) -> None:
+    """Whoever presses Ctrl-C and sees nothing sends SIGTERM."""
+    source = """
+        import threading
+        class Filter(Base):
+            def hello(self, hostname):
+                note("hangs")
+                threading.Event().wait()
+    """
+    with free_address("unix") as address, contextlib.ExitStack() as stack:
+        process = prepared(source, tmp_path, address, {})
+        stack.enter_context(process)
+        eventually(lambda: process.stderr, lambda text: "listening on" in text)
+        client = Client(address)
+        client.connect()
+        client.send(b"H", b"h\0")
+        process.wait_for(lambda seen: seen)
+        process.send_signal(signal.SIGINT)
+        path = Path(address.removeprefix("unix:"))
+        eventually(path.exists, lambda is_there: not is_there)
+        process.send_signal(second)
+        assert process.wait() == -second
         with suppress(FilterGone):
             client.close()
 

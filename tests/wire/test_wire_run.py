@@ -172,6 +172,62 @@ def test_stop_from_another_thread_and_before_and_after_a_run(script: Script) -> 
     assert done.returncode == 0, done.stderr
 
 
+ASKING = {
+    "run": "run(Base, address, on_start=lambda: stop(grace=60), on_stop=stopped)",
+    "Server.run": "Server(Base, address, on_start=stop, on_stop=stopped).run()",
+    "request_stop": "serve(lambda: server.request_stop())",
+    "stop": "serve(lambda: server.stop())",
+    "stop in a thread": "serve(in_a_thread(lambda: server.stop()))",
+    "with": "with Server(Base, address, on_start=stop, on_stop=stopped) as server: server.wait()",
+}
+
+
+@pytest.mark.parametrize("how", ASKING)
+def test_a_stop_in_on_start_is_not_lost(script: Script, how: str) -> None:
+    """It starts, and stops at once; the program's own handler for SIGTERM hears nothing of it."""
+    done = script(f"""
+        import os, signal, threading
+        def in_a_thread(function):
+            def do():
+                thread = threading.Thread(target=function)
+                thread.start()
+                thread.join()
+            return do
+        def stopped():
+            note("stopped")
+        def main(address):
+            def serve(ask):
+                global server
+                server = Server(Base, address, on_start=ask, on_stop=stopped)
+                server.start()
+                server.wait()
+                server.finish()
+            signal.signal(signal.SIGTERM, lambda number, frame: note("SIGTERM"))
+            {ASKING[how]}
+            note("over", os.listdir(os.path.dirname(address[5:])))
+    """)
+    assert done.seen == [("stopped",), ("over", [])], done.stderr
+    assert done.returncode == 0
+
+
+def test_a_stop_while_a_classic_program_starts_is_not_lost(script: Script) -> None:
+    done = script("""
+        import Milter
+        import pymilter._core as core
+        start_core = core.Service.start
+        def start(self, *arguments, **options):
+            Milter.stop()
+            return start_core(self, *arguments, **options)
+        core.Service.start = start
+        def main(address):
+            Milter.factory = Milter.Base
+            Milter.runmilter("x", address)
+            note("over")
+    """)
+    assert done.seen == [("over",)], done.stderr
+    assert done.returncode == 0
+
+
 def test_run_beside_the_main_thread(start: Start) -> None:
     process = start("""
         import threading

@@ -17,7 +17,6 @@ namespace {
 struct Watched {
     const int number;
     std::atomic<void (*)(int)> earlier{nullptr};
-    std::atomic<bool> was_seen{false};
     std::atomic<bool> is_held{false};
     std::atomic<bool> is_sent_again{false};
     struct sigaction saved{};
@@ -27,6 +26,7 @@ struct Watched {
 std::array<Watched, 3> all_watched{{{SIGTERM}, {SIGHUP}, {SIGINT}}};
 std::atomic<int> target{-1};
 std::atomic<pid_t> owner{0};
+std::atomic<bool> is_stopping{false};
 std::atomic<bool> is_holding{false};
 std::atomic<bool> is_reloading_on_hup{false};
 
@@ -42,8 +42,8 @@ void hand_on(const Watched &watched) {
 }
 
 void note(Watched &watched) {
-    const bool may_repeat = watched.number == SIGHUP && is_reloading_on_hup.load();
-    if (!may_repeat && watched.was_seen.exchange(true)) {
+    const bool reloads = watched.number == SIGHUP && is_reloading_on_hup.load();
+    if (!reloads && is_stopping.exchange(true)) {
         end_process(watched.number);  // at once, whatever still hangs
     }
     const int descriptor = target.load();
@@ -138,9 +138,9 @@ SignalChain::SignalChain(int descriptor, bool holds, bool reloads) {
     is_reloading_on_hup.store(reloads);
     target.store(descriptor);
     owner.store(::getpid());
+    is_stopping.store(false);
     is_holding.store(holds);
     for (Watched &watched : all_watched) {
-        watched.was_seen.store(false);
         watched.is_held.store(false);
         watched.is_sent_again.store(false);
         if (is_to_install(watched)) {

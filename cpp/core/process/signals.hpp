@@ -16,8 +16,9 @@ bool is_watched(int number) noexcept;
 class SignalChain {
 public:
     // Each of the signals writes its number as one byte to `descriptor` (non-blocking) at once. With `holds`, its
-    // handler waits for let_through(), at the longest for the end of the chain. With `reloads`, SIGHUP may come any
-    // number of times, and is taken though it was ignored before. One at a time per process.
+    // handler waits for let_through(), at the longest for the end of the chain. The second signal ends the process at
+    // once, whichever of the three it is. With `reloads`, SIGHUP may come any number of times, does not count as one of
+    // these two, and is taken even if it was ignored before. One chain at a time per process.
     SignalChain(int descriptor, bool holds, bool reloads);
     ~SignalChain();
     SignalChain(const SignalChain &) = delete;

@@ -57,6 +57,9 @@ void Service::leave_signals() {
 }
 
 std::string Service::start(int descriptor, bool no_reply_over_tcp, bool log_connections) {
+    if (m_is_disowned.load()) {
+        raise_milter_error("this process was forked while the filter started: the filter is its parent's");
+    }
     m_no_reply_over_tcp = no_reply_over_tcp;
     m_report.set_logs_connections(log_connections);
     note_temporary_folder();
@@ -86,6 +89,9 @@ void Service::join_balance(int memory, std::size_t slot, double patience) {
 }
 
 LoopEvent Service::wait(std::optional<double> seconds) {
+    if (m_is_disowned.load()) {
+        return {LoopEvent::Kind::ended};
+    }
     std::optional<std::chrono::milliseconds> limit;
     if (seconds) {
         limit = to_milliseconds(*seconds);
@@ -126,6 +132,7 @@ int Service::finish() {
 }
 
 void Service::disown_in_child() {
+    m_is_disowned.store(true);
     m_is_stopped.store(true, std::memory_order_relaxed);
     leave_signals();
     m_balance.disown_in_child();

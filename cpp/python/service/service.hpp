@@ -47,7 +47,8 @@ public:
     // Returns a warning for the log, or an empty string.
     std::string start(int descriptor, bool no_reply_over_tcp, bool log_connections);
     void request_stop() noexcept { m_loop.request_stop(); }
-    // As Loop::wait, but runs Python's handlers for the signals that have come, and raises what they raise.
+    // As Loop::wait, but runs Python's handlers for the signals that have come, and raises what they raise. In a forked
+    // process it returns at once, as after the end: the parent's events are not for it.
     LoopEvent wait(std::optional<double> seconds);
     // Accepts no more connections; those that are open go on.
     void stop_accepting();
@@ -69,6 +70,7 @@ private:
     bool m_no_reply_over_tcp = true;
     std::optional<SignalChain> m_signals;
     std::atomic<bool> m_is_stopped{false};
+    std::atomic<bool> m_is_disowned{false};
 };
 
 }  // namespace pymilter

@@ -1,11 +1,38 @@
-"""Processes that are forked within a handler: they end when it does, as those of multiprocessing do."""
+"""Processes that the program forks in code that we call: they end when that does, as those of multiprocessing do."""
 
 import atexit
 import contextlib
 import os
 import sys
 import threading
+from collections.abc import Iterator
 from typing import NoReturn
+
+_thread = threading.local()
+
+
+@contextlib.contextmanager
+def ending_children() -> Iterator[None]:
+    """Around code of the program, and around code of ours that a signal handler may interrupt: a process that is forked
+    within ends where the block does. (Handlers of libmilter's events have the same in C++.)"""
+    pid = os.getpid()
+    depth = getattr(_thread, "depth", 0)
+    _thread.depth = depth + 1
+    failure = None
+    try:
+        yield
+    except BaseException as error:
+        failure = error
+        raise
+    finally:
+        _thread.depth = depth
+        if os.getpid() != pid:
+            end_child(failure)
+
+
+def ends_children() -> bool:
+    """Whether a process that the calling thread forks now ends with an `ending_children` block."""
+    return getattr(_thread, "depth", 0) > 0
 
 
 def prepare() -> None:
@@ -19,7 +46,7 @@ def begin_child() -> None:
 
 
 def end_child(error: BaseException | None) -> NoReturn:
-    """Called in the child when the handler has returned, or raised `error`. The status is that of a program."""
+    """Called in the child when the program's code has returned, or raised `error`. The status is that of a program."""
     status = 1
     try:
         status = _status(error)

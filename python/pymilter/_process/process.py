@@ -40,7 +40,7 @@ class Process:
         self.running: Run | None = None
         """The run that serves now."""
         self.begun: Run | None = None
-        """The run of this process, also after its end: its handlers may still be at work."""
+        """The run of this process, from its first step on and also after its end: handlers may still be at work."""
         self.starting = threading.RLock()
         """Held while a run starts."""
         self.not_for_children: weakref.WeakSet[Owned] = weakref.WeakSet()
@@ -63,18 +63,18 @@ class Process:
 
     def prepare_fork(self) -> None:
         """Before a fork, in the parent."""
-        if is_in_callback():
+        if is_in_callback() or forked.ends_children():
             forked.prepare()
 
     def begin_child(self) -> None:
         """After a fork, in the child: libmilter, its socket and the metrics are the parent's."""
         self.running = None
         self.starting = threading.RLock()  # a thread that is not here may have held it
-        if self.begun is not None:
-            self.begun.leave_to_parent()
         for owned in self.not_for_children:
             owned.leave_to_parent()
-        if is_in_callback():
+        if self.begun is not None:
+            self.begun.leave_to_parent()
+        if is_in_callback() or forked.ends_children():
             forked.begin_child()
 
 

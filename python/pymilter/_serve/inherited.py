@@ -6,12 +6,13 @@ import socket
 from typing import Final
 
 from pymilter._serve.address import Address, cannot_listen
+from pymilter._serve.listener import Listener
 
 FIRST_SYSTEMD_DESCRIPTOR: Final = 3  # SD_LISTEN_FDS_START
 
 
-class InheritedSocket(socket.socket):
-    """A listening socket that was open before; its file, where it has one, stays when the filter stops."""
+class InheritedSocket(Listener):
+    """A listening socket that was open before; its file, if it has one, stays when the filter stops."""
 
 
 def _inherited_descriptor(address: Address) -> int:
@@ -33,7 +34,7 @@ def _inherited_descriptor(address: Address) -> int:
     return FIRST_SYSTEMD_DESCRIPTOR + names.index(rest)
 
 
-def adopt(address: Address) -> socket.socket:
+def adopt(address: Address) -> InheritedSocket:
     """The socket that `address` names. Raises OSError with errno when there is none that listens."""
     try:
         listener = InheritedSocket(fileno=os.dup(_inherited_descriptor(address)))

@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from typing import Final
 
+from pymilter._process.own_file import OwnFile
 from pymilter._serve.address import Address, cannot_listen
 
 # An opener is done in a moment; one that has been stopped in it must not keep others for ever. In seconds.
@@ -22,11 +23,14 @@ def opening(address: Address) -> Iterator[None]:
     path = f"{address.path}.lock"
     descriptor = _take(address, path)
     try:
-        yield
+        file = OwnFile(path, f"lock file {path}")
+        file.keep_from_children()
+        try:
+            yield
+        finally:
+            # Removed while it is held: who waits for it sees that it has gone, and makes another.
+            file.remove()
     finally:
-        # Removed while it is held: who waits for it sees that it has gone, and makes another.
-        with contextlib.suppress(OSError):
-            os.unlink(path)  # noqa: PTH108 - without pathlib, which is large
         os.close(descriptor)
 
 

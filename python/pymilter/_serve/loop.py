@@ -4,7 +4,6 @@ import _thread
 import logging
 import math
 import signal
-import socket as sockets
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -12,10 +11,12 @@ from contextlib import contextmanager
 from typing import Final
 
 from pymilter import _core
+from pymilter._process.forked import ending_children
+from pymilter._process.own_file import OwnFile
 from pymilter._process.process import EXIT_GRACE, PROCESS
 from pymilter._serve.address import Address, bound_address
-from pymilter._serve.hooks import NO_HOOKS, Hooks
-from pymilter._serve.sockets import inode_of, remove_socket
+from pymilter._serve.hooks import NO_HOOKS, Hook, Hooks, call_hook
+from pymilter._serve.listener import Listener
 from pymilter._serve.systemd import notify, notify_reloading
 from pymilter.errors import MilterError
 
@@ -56,8 +57,12 @@ class RunningLoop:
         self._finishing = threading.RLock()  # a signal handler may call stop() within stop()
         self._result: int | None = None
         self._address: Address | None = None
-        self._inode = 0
+        self._file: OwnFile | None = None
         self._mask: set[int] = set()
+        self._is_starting = False
+        self._has_begun = False
+        self._is_finishing = False
+        self._is_of_parent = False  # in a forked child
 
     @property
     def address(self) -> Address:
@@ -73,26 +78,39 @@ class RunningLoop:
             if PROCESS.running is not None:
                 # Before anything is touched that belongs to the filter that runs: its signals, its socket.
                 raise MilterError("a filter is registered already: there is one filter in a process")
+            PROCESS.begun = self
+            self._is_starting = True
             if signals:
                 # Python runs handlers in the main thread. Where that starts the filter, they must not interrupt it
                 # before somebody stops the filter again; where it does something else, they need not wait.
                 self._service.watch_signals(hold=_is_main_thread(), reloads=self._hooks.on_reload is not None)
             try:
-                yield
+                with ending_children():
+                    yield
             except BaseException:
                 self._service.leave_signals()
+                if not self._has_begun:
+                    PROCESS.begun = None
                 raise
+            finally:
+                self._is_starting = False
 
-    def start(self, listener: sockets.socket) -> None:
+    @property
+    def is_starting(self) -> bool:
+        """Whether it is within starting()."""
+        return self._is_starting
+
+    def start(self, listener: Listener) -> None:
         """Serve `listener`, which the caller may close afterwards. Within starting()."""
-        self._inode = inode_of(listener)
+        listener.keep_from_children()
+        self._file = listener.file
         self._mask = signal.pthread_sigmask(signal.SIG_BLOCK, [])
         self._address = bound_address(listener)
-        if self._hooks.on_start is not None:
-            self._hooks.on_start()
+        call_hook("on_start", self._hooks.on_start)
         try:
             # All that handlers may ask for is there before the first one can run: a client may be waiting.
-            PROCESS.running = PROCESS.begun = self
+            PROCESS.running = self
+            self._has_begun = True
             warning = self._service.start(
                 listener.fileno(),
                 no_reply_over_tcp=self._noreply_over_tcp,
@@ -107,12 +125,18 @@ class RunningLoop:
         logger.info("listening on %s", self._address)
 
     def wait(self) -> None:
-        """Wait for the end or for a reason to end."""
+        """Wait for the end or for a reason to end. In a forked child, return at once."""
+        with ending_children():
+            self._wait()
+
+    def _wait(self) -> None:
         is_main = _is_main_thread()
         started = time.monotonic() + STARTING
         while True:
             renew_every = RENEW_EVERY_AT_START if time.monotonic() < started else RENEW_EVERY
             event, number = self._service.wait(None if is_main else renew_every)
+            if self._is_of_parent:
+                return
             if event in (_core.EVENT_NOTHING, _core.EVENT_INTERRUPTED):
                 continue
             if number == signal.SIGHUP and self._hooks.on_reload is not None:
@@ -121,7 +145,7 @@ class RunningLoop:
             if number is not None:
                 self._grace = max(self._grace, self._signal_grace)
                 logger.info("stopping on %s", signal.Signals(number).name)
-            elif event == _core.EVENT_ENDED and self._service.finish() == 0:
+            elif event == _core.EVENT_ENDED and not self._is_finishing and self._service.finish() == 0:
                 # libmilter has a thread that takes these signals too, and does not tell which one it was.
                 logger.info("stopping on a signal that libmilter has taken")
                 _thread.interrupt_main(signal.SIGTERM)
@@ -129,13 +153,15 @@ class RunningLoop:
                 logger.info("stopping on request")
             return
 
-    def _reload(self, on_reload: Callable[[], object]) -> None:
+    def _reload(self, on_reload: Hook) -> None:
         logger.info("reloading on SIGHUP")
         notify_reloading()
         status = "reloaded"
         try:
-            on_reload()
-        except Exception as error:
+            call_hook("on_reload", on_reload)
+        except KeyboardInterrupt:
+            raise  # SIGINT came meanwhile, and is to end the filter
+        except BaseException as error:
             logger.exception("the reload failed, and the filter serves as before: on_reload raised")
             status = f"the reload failed: {type(error).__name__}"
         notify("READY=1", f"STATUS={status}")
@@ -148,6 +174,8 @@ class RunningLoop:
         `refusing` is called, in finish(), when no new connection is taken any more. Waiting for connections gives way,
         when it has begun too, to a later request that is for messages.
         """
+        if self._is_of_parent:
+            return
         self._refusing = refusing or self._refusing
         if self._for_connections and not for_connections:
             self._grace = grace
@@ -165,8 +193,9 @@ class RunningLoop:
         """
         with PROCESS.starting:
             pass  # a handler may stop the filter while another thread is still starting it
-        with self._finishing:
+        with self._finishing, ending_children():
             if self._result is None and PROCESS.running is self:
+                self._is_finishing = True
                 try:
                     self._drain(self._grace if grace is None else grace)
                 finally:
@@ -181,20 +210,21 @@ class RunningLoop:
 
     def _remove_socket(self) -> None:
         # While it still listens: once it does not, another filter may put its own there.
-        if self._inode:
-            remove_socket(self.address, self._inode)
-            self._inode = 0
+        if self._file is not None:
+            self._file.remove()
+            self._file = None
 
     def _call_on_stop(self) -> None:
-        if self._hooks.on_stop is None:
+        if self._hooks.on_stop is None or self._is_of_parent:
             return
         until = time.monotonic() + EXIT_GRACE
         while _core.counters()["in_flight"] > _core.is_in_callback() and time.monotonic() < until:
             time.sleep(LOOK_EVERY)
-        self._hooks.on_stop()
+        call_hook("on_stop", self._hooks.on_stop)
 
     def leave_to_parent(self) -> None:
         """In the child of a fork: the filter is the parent's."""
+        self._is_of_parent = True
         self._finishing = threading.RLock()  # a thread that is not here may have held it
         if _core.is_in_callback():
             # libmilter's threads have signals blocked, but here this thread is the only one to take them.

@@ -2,17 +2,16 @@
 
 import contextlib
 import errno
-import logging
 import os
 import socket
 import stat
 
+from pymilter._process.own_file import OwnFile
 from pymilter._serve.access import UNCHANGED, Access, give_access
-from pymilter._serve.address import Address, bound_address, cannot_listen
+from pymilter._serve.address import Address, cannot_listen
 from pymilter._serve.inherited import adopt
+from pymilter._serve.listener import Listener
 from pymilter._serve.lock import opening
-
-logger = logging.getLogger("pymilter")
 
 
 def _bind_address(address: Address) -> str | tuple[str, int] | tuple[str, int, int, int]:
@@ -49,10 +48,8 @@ def _remove_stale(address: Address) -> None:
         raise cannot_listen(code, address, f"cannot find out who serves the socket there: {os.strerror(code)}")
 
 
-class OwnSocket(socket.socket):
-    """A listening socket that we have opened; `inode` is that of its file, or 0."""
-
-    inode = 0
+class OwnSocket(Listener):
+    """A listening socket that we have opened; a unix socket has a file."""
 
 
 def open_listener(
@@ -61,7 +58,7 @@ def open_listener(
     backlog: int,
     remove_stale: bool = True,
     access: Access = UNCHANGED,
-) -> socket.socket:
+) -> Listener:
     """Open a listening stream socket. Raises OSError with errno and the address when that fails."""
     if access.is_given() and address.family != socket.AF_UNIX:
         raise ValueError(f"{address} is not a unix socket of ours: it has no mode, owner or group")
@@ -92,40 +89,20 @@ def _listen(listener: OwnSocket, address: Address, backlog: int, access: Access)
     try:
         listener.bind(where)
         if address.family == socket.AF_UNIX:
-            listener.inode = os.lstat(address.path).st_ino
+            listener.file = OwnFile(address.path, f"socket {address}")
         if access.is_given():
             give_access(address, access)
         listener.listen(backlog)
     except OSError as error:
-        if listener.inode:
-            remove_socket(address, listener.inode)
+        if listener.file is not None:
+            listener.file.remove()
         if str(address) in str(error):
             raise
         raise cannot_listen(error.errno or errno.EINVAL, address, error.strerror or str(error)) from error
 
 
-def remove_socket(address: Address, inode: int) -> None:
-    """Remove the unix socket that was opened as `inode`, unless another filter has put its own there."""
-    try:
-        if os.lstat(address.path).st_ino == inode:
-            os.unlink(address.path)  # noqa: PTH108 - without pathlib, which is large
-    except FileNotFoundError:
-        pass
-    except OSError as error:
-        # After user=, its folder may be closed to us. The next start finds nobody at the socket and replaces it.
-        logger.warning("cannot remove the socket %s: %s", address, error.strerror)
-
-
-def inode_of(listener: socket.socket) -> int:
-    """The inode of the file that a listening socket of ours has made; 0 if there is none to remove."""
-    return listener.inode if isinstance(listener, OwnSocket) else 0
-
-
 def discard_listener(listener: socket.socket) -> None:
-    """Close a listening socket that is not to be served any more, and remove it where it is a unix socket."""
-    if listener.fileno() < 0:
-        return
-    # The file goes first: once the socket is closed, another filter may put its own there.
-    if inode := inode_of(listener):
-        remove_socket(bound_address(listener), inode)
+    """Close a listening socket that is not to be served any more, and remove the file that it has made."""
+    if isinstance(listener, Listener):
+        listener.discard()
     listener.close()

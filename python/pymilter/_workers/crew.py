@@ -93,6 +93,10 @@ class Crew:
             self.tally.end(child)
         return ended
 
+    def leave_to_parent(self) -> None:
+        """In the child of a fork: the workers are the parent's, and must hear nothing from here."""
+        self._children.clear()
+
     def close(self) -> None:
         """After the last worker's end."""
         if self._shares is not None:

@@ -10,8 +10,9 @@ import threading
 import time
 from collections.abc import Iterator
 from types import FrameType
-from typing import Final
+from typing import Any, Final
 
+from pymilter._process.forked import ending_children
 from pymilter._process.process import PROCESS
 from pymilter._serve.sockets import discard_listener
 from pymilter._serve.systemd import notify, notify_reloading, watchdog
@@ -51,6 +52,9 @@ class Supervisor:
         self._failures = 0
         self._next_start = 0.0
         self._signals: list[int] = []
+        self._earlier: dict[int, Any] = {}  # handlers by signal
+        self._earlier_wakeup = -1
+        self._is_of_parent = False  # in a forked child
         self._reader, self._writer = socket.socketpair()
         self._reader.setblocking(False)
         self._writer.setblocking(False)
@@ -62,38 +66,50 @@ class Supervisor:
         numbers = (*ENDING, signal.SIGHUP, signal.SIGCHLD)
         # Before anybody can ask for the numbers of this process: they are the sums of its workers.
         PROCESS.ask_workers = self._crew.tally.ask
-        earlier = {number: signal.signal(number, self._note) for number in numbers}
-        earlier_wakeup = signal.set_wakeup_fd(self._writer.fileno(), warn_on_full_buffer=False)
+        PROCESS.not_for_children.add(self)
+        self._earlier = {number: signal.signal(number, self._note) for number in numbers}
+        self._earlier_wakeup = signal.set_wakeup_fd(self._writer.fileno(), warn_on_full_buffer=False)
         try:
             yield
         finally:
-            signal.set_wakeup_fd(earlier_wakeup)
-            for number, handler in earlier.items():
-                signal.signal(number, handler)
+            self._give_signals_back()
             self._reader.close()
             self._writer.close()
             if signal.SIGINT in self._signals:
                 raise KeyboardInterrupt
 
     def run(self, listener: socket.socket) -> None:
-        """Until SIGTERM or SIGINT: then all workers stop, and at the second one they are killed.
+        """Until SIGTERM or SIGINT: then all workers stop, and at the second of these signals they are killed.
 
         SIGHUP replaces them. Raises MilterError if nobody serves and none can be started.
         """
-        try:
-            with watchdog():
-                self._keep(listener)
-        finally:
-            notify("STOPPING=1")
-            self._stop_all(listener)
-            self._crew.close()
+        with ending_children():
+            try:
+                with watchdog(), ending_children():
+                    self._keep(listener)
+            finally:
+                notify("STOPPING=1")
+                self._stop_all(listener)
+                self._crew.close()
+
+    def leave_to_parent(self) -> None:
+        """In the child of a fork: signals are the child's own, and the workers are none of its business."""
+        self._is_of_parent = True
+        self._give_signals_back()
+        self._crew.leave_to_parent()
+        PROCESS.ask_workers = None
+
+    def _give_signals_back(self) -> None:
+        signal.set_wakeup_fd(self._earlier_wakeup)
+        for number, handler in self._earlier.items():
+            signal.signal(number, handler)
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         if number != signal.SIGCHLD:
             self._signals.append(number)
 
     def _keep(self, listener: socket.socket) -> None:
-        while not set(ENDING) & set(self._signals):
+        while not self._is_of_parent and not set(ENDING) & set(self._signals):
             if signal.SIGHUP in self._signals:
                 self._begin_reload()
             self._note_spent()
@@ -103,7 +119,7 @@ class Supervisor:
             self._crew.give_up_shares()
             self._crew.kill_overdue()
             self._reap()
-            if not self._is_announced and self._is_complete():
+            if not self._is_announced and not self._is_of_parent and self._is_complete():
                 self._is_announced = True
                 self._is_reloading = False
                 logger.info("%d workers serve", self._count)
@@ -143,7 +159,8 @@ class Supervisor:
 
     def _missing(self) -> int:
         # One more than usual while they are replaced: a worker goes only when another is there for it.
-        return self._count + bool(self._to_replace) - len(self._crew.wanted())
+        # A child that was forked just now keeps no workers.
+        return 0 if self._is_of_parent else self._count + bool(self._to_replace) - len(self._crew.wanted())
 
     def _start_missing(self, listener: socket.socket) -> None:
         while self._missing() > 0 and time.monotonic() >= self._next_start:
@@ -217,7 +234,7 @@ class Supervisor:
         discard_listener(listener)
         while len(self._crew) > 0:
             self._wait(self._crew.remaining())
-            if any(self._signals.count(number) > 1 for number in ENDING):
+            if sum(number in ENDING for number in self._signals) > 1:
                 logger.warning("a second signal: %d workers are killed", len(self._crew))
                 self._crew.kill_all()
             self._crew.kill_overdue()

@@ -1,0 +1,30 @@
+"""A listening socket as this process has it: what it made for it, and what a forked child does with it."""
+
+import socket
+
+from pymilter._process.own_file import OwnFile
+from pymilter._process.process import PROCESS
+
+
+class Listener(socket.socket):
+    """A listening socket; `file` is the file that it has made and that goes with it, if any."""
+
+    file: OwnFile | None = None
+
+    def keep_from_children(self) -> None:
+        """From now on, the socket and its file are for this process, and not for one that it forks."""
+        PROCESS.not_for_children.add(self)
+        if self.file is not None:
+            self.file.keep_from_children()
+
+    def leave_to_parent(self) -> None:
+        """In the child of a fork: let go of the socket, or its address would still be taken after the filter's end."""
+        self.close()
+
+    def discard(self) -> None:
+        """Remove the file, and close the socket, which is not to be served any more; more than once."""
+        # The file goes first: once the socket is closed, another filter may put its own there.
+        if self.file is not None:
+            self.file.remove()
+            self.file = None
+        self.close()
