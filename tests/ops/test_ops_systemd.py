@@ -100,7 +100,8 @@ def test_the_unit_files_are_right(tmp_path: Path) -> None:
     program = tmp_path / "gate.py"
     program.touch()
     for unit in UNITS:
-        (tmp_path / unit.name).write_text(unit.read_text().replace("/opt/gate/gate.py", str(program)))
+        text = unit.read_text().replace("/opt/gate/venv/bin/python", sys.executable)
+        (tmp_path / unit.name).write_text(text.replace("/opt/gate/gate.py", str(program)))
     names = [tmp_path / unit.name for unit in UNITS]
     done = subprocess.run([analyze, "verify", "--man=no", *names], capture_output=True, text=True, check=False)
     about_ours = [line for line in (done.stdout + done.stderr).splitlines() if UNIT.stem in line]
