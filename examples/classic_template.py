@@ -9,6 +9,7 @@ where it is not `__main__`. So what the process needs is given to it as an argum
 # mypy: ignore-errors
 # As classic programs are written: without types.
 
+import argparse
 import multiprocessing
 import queue
 import signal
@@ -103,4 +104,11 @@ def main(address, path, method=None):
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("socket", help="where to listen")
+    parser.add_argument("log", help="the file that the log goes to")
+    parser.add_argument(
+        "method", nargs="?", choices=multiprocessing.get_all_start_methods(), help="how to start the process"
+    )
+    options = parser.parse_args()
+    main(options.socket, options.log, options.method)

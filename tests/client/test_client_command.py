@@ -85,6 +85,30 @@ def test_a_disk_that_is_full_is_told(probe: Probe, eml: Path) -> None:
     )
 
 
+@pytest.mark.parametrize(("arguments", "unbuffered"), [([], ""), ([], "1"), (["--help"], "")])
+def test_output_that_cannot_be_written_is_told(probe: Probe, eml: Path, arguments: list[str], unbuffered: str) -> None:
+    if not Path("/dev/full").exists():
+        pytest.skip("no /dev/full on this system")
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            argv(eml, probe().address, *arguments),
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=60,
+            check=False,
+            env={**os.environ, "PYTHONUNBUFFERED": unbuffered},
+        )
+    told = "python -m pymilter.testing: cannot write to stdout: No space left on device\n"
+    assert (done.returncode, done.stderr) == (1, told)
+
+
+def test_output_that_is_closed_is_not_wanted(probe: Probe, eml: Path) -> None:
+    closing = ["sh", "-c", 'exec "$@" >&-', "sh", *argv(eml, probe().address)]
+    done = subprocess.run(closing, stderr=subprocess.PIPE, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 @pytest.mark.parametrize(
     ("option", "value", "reason"),
     [

@@ -7,6 +7,7 @@ import socket
 import struct
 import time
 from collections.abc import Callable, Iterator
+from typing import cast
 
 import pytest
 
@@ -17,11 +18,13 @@ from pymilter.testing import (
     FilterProcess,
     FilterTimeout,
     FilterUnreachable,
+    Mta,
     NotGranted,
     Protocol,
     ProtocolError,
     Verdict,
     free_port,
+    send_message,
     temporary_socket,
 )
 from support.cfilter.rogue import AGREE, read_command, rogue, until_closed
@@ -52,6 +55,14 @@ def _answering(*answers: bytes) -> Callable[[socket.socket], None]:
         until_closed(conn)
 
     return script
+
+
+def test_bad_arguments_are_told_before_a_dead_socket() -> None:
+    with temporary_socket() as address:
+        with pytest.raises(ValueError, match="mta must be one of 'postfix', 'sendmail', not 'exim'"):
+            send_message(address, b"", mta=cast("Mta", "exim"))
+        with pytest.raises(TypeError, match="recipients must be a sequence of addresses, not the single '<a@b>'"):
+            send_message(address, b"", recipients="<a@b>")
 
 
 def test_nobody_listens() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -73,3 +74,12 @@ def test_example(program: str, arguments: list[str], is_right: object, number: s
             process.send_signal(number)
             assert process.wait() == 0, process.stderr
         assert "Traceback" not in process.stderr
+
+
+@pytest.mark.parametrize("program", sorted(path.name for path in EXAMPLES.glob("*.py") if path.name != "demo.py"))
+def test_each_example_has_a_help(program: str) -> None:
+    command = [sys.executable, str(EXAMPLES / program), "--help"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith(f"usage: {program} [-h]")
+    assert "where to listen" in done.stdout

@@ -60,6 +60,23 @@ def test_an_exceptions_text_writes_no_lines_and_is_always_written(start: Start, 
     assert not [line for line in lines if line.startswith("2026")]
 
 
+def test_names_of_code_write_no_lines(start: Start) -> None:
+    """A program may compile what it likes: neither the file's name nor the function's begins a line of the log."""
+    process = start(r"""
+        code = compile("def fail(): raise ValueError('here')", "file\n2026-11-26 ERROR fake line\nname", "exec")
+        exec(code)
+        fail.__code__ = fail.__code__.replace(co_name="na\n2026-11-26 ERROR fake line\nme")
+        class Filter(Base):
+            def eom(self): fail()
+    """)
+    with Client(process.address) as client:
+        client.connect()
+        assert message(client)["eom"].code == 451
+    fake = r"2026-11-26 ERROR fake line"
+    assert rf'  File "file\n{fake}\nname", line 1, in na\n{fake}\nme' in process.stderr.splitlines()
+    assert not [line for line in process.stderr.splitlines() if line.startswith("2026")]
+
+
 def test_chains_and_groups(start: Start) -> None:
     process = start(r"""
         class Failure(Exception): pass

@@ -109,8 +109,13 @@ def _frames(entries: list[TracebackType]) -> Iterator[str]:
         for entry in entries:
             yield entry.tb_frame, entry.tb_lineno
 
-    for item in traceback.StackSummary.extract(places()).format():
-        for line in item.rstrip("\n").split("\n"):
+    # A program may give its code objects any names, which must not become lines of their own.
+    summaries = [
+        traceback.FrameSummary(plain(item.filename), item.lineno, plain(item.name), line=plain(item.line or ""))
+        for item in traceback.StackSummary.extract(places())
+    ]
+    for text in traceback.StackSummary.from_list(summaries).format():
+        for line in text.rstrip("\n").split("\n"):
             yield plain(line)
 
 

@@ -25,6 +25,13 @@ REPLIES = {
 NO_RECIPIENTS = SmtpReply(554, "5.5.1", ("Error: no valid recipients",))
 
 
+def check_play(recipients: Sequence[Text], mta: str) -> None:
+    """Raise TypeError or ValueError for arguments of `play` that no session could use."""
+    check_mta(mta)
+    if isinstance(recipients, str | bytes):
+        raise TypeError(f"recipients must be a sequence of addresses, not the single {recipients!r}")
+
+
 def play(
     client: Steps,
     message: bytes | email.message.Message,
@@ -41,9 +48,7 @@ def play(
     mta: Mta,
 ) -> Result:
     """Play one message as an MTA would; see `Client.play`."""
-    check_mta(mta)
-    if isinstance(recipients, str | bytes):
-        raise TypeError(f"recipients must be a sequence of addresses, not the single {recipients!r}")
+    check_play(recipients, mta)
     if chunk_size < 1:
         raise ValueError(f"chunk_size must be at least 1, not {chunk_size}")
     original = message if isinstance(message, bytes) else message.as_bytes()

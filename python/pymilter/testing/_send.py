@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 
 from ._client import Client
 from ._delivery import Mta
+from ._play import check_play
 from ._result import Result
 from ._wire import Text
 
@@ -45,5 +46,6 @@ def send_message(
         ClientError: the filter cannot be reached, dies, hangs, or violates the protocol.
         ValueError: an argument is invalid, such as an unknown `mta` or a timeout of 0.
     """
+    check_play(recipients, mta)  # before anybody is asked for a connection
     with Client(address, timeout=timeout, progress_timeout=progress_timeout, macros=macros) as client:
         return client.play(message, sender, recipients, hostname=hostname, address=client_address, helo=helo, mta=mta)
