@@ -99,7 +99,7 @@ def test_output_that_cannot_be_written_is_told(probe: Probe, eml: Path, argument
             check=False,
             env={**os.environ, "PYTHONUNBUFFERED": unbuffered},
         )
-    told = "python -m pymilter.testing: cannot write to stdout: No space left on device\n"
+    told = "python -m pymilter.testing: cannot write the output: No space left on device\n"
     assert (done.returncode, done.stderr) == (1, told)
 
 

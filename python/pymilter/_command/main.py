@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import argparse
 import io
+import os
 import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module
+from pathlib import Path
 from typing import Final, NoReturn
 
 from pymilter.testing._errors import ClientError
@@ -46,6 +48,8 @@ def guarded(program: str, run: Callable[[Output], int]) -> int:
 
     A reader of the output who has seen enough, as `head` has, is no failure.
     """
+    if sys.stdout is None:  # the shell has closed it
+        sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115 - until the end
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a terminal that cannot show a letter is no reason to fail
     output = Output(program, sys.stdout)
