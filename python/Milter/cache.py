@@ -80,7 +80,11 @@ class AddrCache:
         return isinstance(sender, str) and self.has_key(sender)
 
     def __getitem__(self, sender: str) -> Any:
-        """The result kept for the address, or for its domain. KeyError without either."""
+        """The result kept for the address, or for its domain.
+
+        Raises:
+            KeyError: neither is kept.
+        """
         with self._lock:
             key = self._find(sender)
             if key is None:
@@ -130,7 +134,11 @@ class AddrCache:
 
 @contextmanager
 def _locked(fname: str, flags: int) -> Iterator[int]:
-    """The descriptor of a file, which this process alone has locked until the end of the `with` (flock(2))."""
+    """The descriptor of a file, which this process alone has locked until the end of the `with` (flock(2)).
+
+    Raises:
+        OSError: the file cannot be opened.
+    """
     while True:
         try:
             file = os.open(fname, flags | os.O_CLOEXEC, 0o666)

@@ -68,7 +68,11 @@ class MilterConfigParser(ConfigParser):
         """{domain in lower case: [user, ...]} of a list of user@domain; {} without the option.
 
         "file:NAME" stands for the domain NAME, with the words of the file NAME in the folder `dir` as users. Empty
-        entries are passed over. ValueError for an entry of another form; OSError when a file cannot be read.
+        entries are passed over.
+
+        Raises:
+            ValueError: an entry has another form.
+            OSError: a file cannot be read.
         """
         found: dict[str, list[str]] = {}
         for entry in self.getlist(sect, opt):

@@ -30,7 +30,10 @@ def DNSLookup(name: str, qtype: str, timeout: float | None = None) -> list[Recor
     Values: A str, AAAA 16 bytes, MX (preference, name), SRV (priority, weight, port, name), TXT and SPF lists of bytes,
     CNAME, NS and PTR str without a final dot, others as in a zone file. The servers, and how long to wait for them,
     are those of dns.resolver.get_default_resolver(); `timeout`, in seconds, makes that shorter.
-    DNSError when there is no answer, the name is none, or the type is unknown; ImportError without dnspython.
+
+    Raises:
+        DNSError: there is no answer, the name is none, or the type is unknown.
+        ImportError: dnspython is not installed.
     """
     resolver = _resolver()
     import dns.exception
@@ -60,7 +63,11 @@ def _resolver() -> "Resolver":
 
 
 def _ask(resolver: "Resolver", query: "QueryMessage", what: str, lifetime: float) -> "Message":
-    """Try the servers in turn until one answers; those that were silent again, until `lifetime` seconds are over."""
+    """Try the servers in turn until one answers; those that were silent again, until `lifetime` seconds are over.
+
+    Raises:
+        DNSError: none has answered; the text has the reason of the last.
+    """
     import dns.exception
     import dns.rcode
 
@@ -163,8 +170,11 @@ class Session:
         """The values of a name's records (DNSLookup tells their types), CNAMEs followed; [] if there are none.
 
         A name that cannot be one (an empty label, or one longer than 63) has none. `cnames`: the names passed on the
-        way here, which must not come again. DNSError when there is no answer, or the CNAMEs go in a circle or are
-        more than MAX_CNAME; ImportError without dnspython.
+        way here, which must not come again.
+
+        Raises:
+            DNSError: there is no answer, or the CNAMEs go in a circle or are more than MAX_CNAME.
+            ImportError: dnspython is not installed.
         """
         name = name.removesuffix(".").lower()
         if not all(0 < len(label) < 64 for label in name.split(".")):

@@ -50,7 +50,9 @@ def send_dsn(
     `allow_private` is true.
 
     None: the address was accepted. Else the (code, text) to give: the server's own, or 450 when none could be asked.
-    ValueError if `mailfrom` has no domain, or a line end in it.
+
+    Raises:
+        ValueError: `mailfrom` has no domain, or a line end in it.
     """
     domain = mailfrom.removeprefix("<").removesuffix(">").rpartition("@")
     address = domain[0] + domain[1] + domain[2]
@@ -95,7 +97,11 @@ def _servers(domain: str, session: _Lookup) -> list[str] | None:
 
 
 def _converse(connection: Connection, our_name: str, sender: str, rcpt: str, data: bytes | None) -> Reply | None:
-    """None when accepted, else the server's refusal. _RefusedUsError when it refuses us, not the recipient."""
+    """None when accepted, else the server's refusal.
+
+    Raises:
+        _RefusedUsError: the server refuses us, and not the recipient.
+    """
     smtp = smtplib.SMTP(local_hostname=our_name)
     smtp.sock = connection
     try:
@@ -141,8 +147,11 @@ def create_msg(
     `v` also gets, as attributes for the template: `rcpt` from `rcptlist`, one a line, and from `origmsg` `subject`
     and `spf_result` (its first Received-SPF header), either None if it has none. To (`v.sender`), From (postmaster at
     `v.receiver`), MIME-Version, Content-Type, X-Mailer and Auto-Submitted (RFC 3834) are added where the template has
-    none. A line end in a value never begins a header. None without a template. KeyError for a name that `v` has not,
-    ValueError for a header line without a colon.
+    none. A line end in a value never begins a header. None without a template.
+
+    Raises:
+        KeyError: the template has a name that `v` has not.
+        ValueError: a header line has no colon.
     """
     if not template:
         return None

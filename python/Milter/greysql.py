@@ -39,7 +39,11 @@ class Greylist:
     """
 
     def __init__(self, dbname: str, grey_time: float = 10, grey_expire: float = 4, grey_retain: float = 36) -> None:
-        """sqlite3.Error when the file cannot be opened, or is something else than an SQLite database."""
+        """Open the database, or make it.
+
+        Raises:
+            sqlite3.Error: the file cannot be opened, or is no SQLite database.
+        """
         self.ignoreLastByte = False
         self.greylist_time: float = grey_time * 60
         self.greylist_expire: float = grey_expire * 60 * 60
@@ -134,13 +138,17 @@ class Greylist:
                     )
 
     def close(self) -> None:
-        """Close the file. What is called later, other than close() itself, raises sqlite3.ProgrammingError."""
+        """Close the database. Whatever is called later, except for this method, raises sqlite3.ProgrammingError."""
         with self._lock:
             self.conn.close()
 
 
 def _storable(text: str) -> str:
-    """`text` as SQLite can keep it: without lone surrogates (bytes that were no UTF-8), which are written out."""
+    """`text` as SQLite can keep it: without lone surrogates (bytes that were no UTF-8), which are written out.
+
+    Raises:
+        TypeError: it is no str.
+    """
     if not isinstance(text, str):
         raise TypeError(f"ip, sender and recipient must be str, not {type(text).__name__}")
     return text.encode("utf-8", "backslashreplace").decode()

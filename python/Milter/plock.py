@@ -32,7 +32,10 @@ class PLock:
 
         The lock file gets the permissions of the file that it will replace, with `mode` added and others never able
         to write, and its group; a group that cannot be given is an error only with `strict_perms`.
-        FileExistsError when somebody else has the lock, other OSErrors as open() gives them.
+
+        Raises:
+            FileExistsError: somebody else has the lock.
+            OSError: the lock file cannot be made.
         """
         self.unlock()
         self.lockname: str = lockname or f"{self.basename}.lock"
@@ -71,7 +74,10 @@ class PLock:
     def commit(self, backname: str | None = None) -> None:
         """Put the new file in place of `basename`, whose old content is kept as `backname` if that is given.
 
-        The name `basename` is never missing meanwhile. OSError when there is no lock.
+        The name `basename` is never missing meanwhile.
+
+        Raises:
+            OSError: there is no lock.
         """
         if self.fp is None:
             raise OSError("File not locked")
@@ -148,7 +154,12 @@ def _acquire(lockname: str) -> tuple[int, int]:
 
 
 def _open_own(lockname: str) -> int:
-    """Open the ".own" file and lock it; a lock file that its dead owner has left is removed."""
+    """Open the ".own" file and lock it; a lock file that its dead owner has left is removed.
+
+    Raises:
+        FileExistsError: somebody else has the lock.
+        OSError: the file cannot be opened or locked.
+    """  # noqa: DOC501 - _locked() makes the FileExistsError
     name = Path(_own_name(lockname))
     while True:
         try:

@@ -20,8 +20,12 @@ class DB:
         """Open a map; the only `mode` is "r".
 
         The kind is told by what the file is: Berkeley DB hash or btree, cdb, LMDB (name ending in .lmdb), or text as
-        makemap and postmap take it. FileNotFoundError and other OSErrors when it cannot be read, ValueError for another
-        mode, ImportError that names what to install when nothing here can read its kind.
+        makemap and postmap take it.
+
+        Raises:
+            OSError: it cannot be read; FileNotFoundError if it is not there.
+            ValueError: another mode.
+            ImportError: nothing here can read its kind; the text names what to install.
         """
         if mode != "r":
             raise ValueError(f"mode {mode!r}: access maps are opened with 'r', for reading")

@@ -17,7 +17,11 @@ def inet_ntop(s: bytes) -> str:
 
 
 def inet_pton(p: str) -> bytes:
-    """The 16 bytes of an IPv6 address, or of an IPv4 address as ::ffff:a.b.c.d. ValueError when `p` is neither."""
+    """The 16 bytes of an IPv6 address, or of an IPv4 address as ::ffff:a.b.c.d.
+
+    Raises:
+        ValueError: `p` is neither.
+    """
     try:
         return socket.inet_pton(socket.AF_INET6, f"::ffff:{p}" if RE_IP4.match(p) else p)
     except OSError:

@@ -61,7 +61,13 @@ class TestCtx(TestRequests):
         self._verdict: int = CONTINUE
 
     def _call(self, step: str, method: str, *args: Any) -> int:
-        """Call a handler where its step was negotiated, and read its result as the filter's status."""
+        """Call a handler where its step was negotiated, and read its result as the filter's status.
+
+        Raises:
+            MilterError: there is no connection.
+            TypeError: the result is neither a Status nor a Reply nor None.
+            ValueError: the handler is declared to give no verdict, and gives one.
+        """
         if not self._is_open:
             raise MilterError(f"{step} is not possible: there is no connection, _connect() makes one")
         if self._protocol & NOT_SENT.get(step, 0):

@@ -73,7 +73,11 @@ def bin2long6(s: bytes) -> int:
 
 
 def addr2bin(s: str) -> int:
-    """An IPv4 or IPv6 address in text as a number. OSError when it is neither."""
+    """An IPv4 or IPv6 address in text as a number.
+
+    Raises:
+        OSError: it is neither.
+    """
     if ":" in s:
         return bin2long6(inet_pton(s))
     try:
@@ -118,8 +122,10 @@ def iniplist(ipaddr: str, iplist: Iterable[str]) -> bool:
     """Whether an address is in a list of addresses, networks ("10.0.0.0/8"), shell patterns ("10.1.*") and host names.
 
     A host name (with a prefix length, if wanted) is looked up in the address family of `ipaddr`, with getaddrinfo.
-    An IPv4 address and its IPv6-mapped form (::ffff:10.0.0.1) are the same address. ValueError when `ipaddr` is no
-    IP address, or a prefix length no number.
+    An IPv4 address and its IPv6-mapped form (::ffff:10.0.0.1) are the same address.
+
+    Raises:
+        ValueError: `ipaddr` is no IP address, or a prefix length is no number.
     """
     if not _is_ip(ipaddr):
         raise ValueError(f"Invalid ip syntax:{ipaddr}")

@@ -30,7 +30,7 @@ def test_ci_and_make_run_all_checks() -> None:
     assert (ROOT / ".ci/run").read_text("utf-8").splitlines()[-1] == "exec make test"
     for target in ("lint", "test"):
         done = subprocess.run(["make", "-n", target], cwd=ROOT, capture_output=True, text=True, timeout=60, check=True)
-        assert re.findall(r"scripts/lint\b.*", done.stdout) == ["scripts/lint"], done.stdout
+        assert re.findall(r"\bscripts/lint\b[^'\n]*", done.stdout) == ["scripts/lint"], done.stdout
 
 
 @pytest.fixture
@@ -65,17 +65,23 @@ def lint(tree: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
         ("clang-format", "fuzz/input.hpp", "int  f( );"),
         ("ruff-format", "python/milter.py", "x = ( 1 )"),
         ("ruff-check", "python/pymilter/_run.py", "import os, ctypes"),
+        ("ruff-check", "python/pymilter/replies.py", 'def f() -> None:\n    """Begins well and does not end"""'),
+        ("ruff-check", "python/pymilter/replies.py", 'def f() -> None:\n    """End."""\n    raise ValueError'),
+        ("codespell", "python/pymilter/_run.py", "# what we rec{}ve".format("ie")),
         ("mypy", "python/Milter/utils.py", 'x: int = "1"'),
         ("mypy", "examples/examples_empty.py", "def f(x): ..."),
     ],
 )
 def test_fault_is_seen(tree: Path, check: str, file: str, line: str) -> None:
-    assert lint(tree, check).returncode == 0
+    done = lint(tree, check)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert re.search(rf"^   {check} passed, \d+ s$", done.stdout, re.M)
     with (tree / file).open("a") as text:
         text.write(f"{line}\n")
     done = lint(tree, check)
     assert done.returncode == 1, done.stdout + done.stderr
     assert file in done.stdout + done.stderr
+    assert re.search(rf"^   {check} FAILED, \d+ s$", done.stdout, re.M)
 
 
 def test_clang_tidy_sees_a_fault(tree: Path) -> None:

@@ -292,7 +292,7 @@ class Configured(Base):
 
 
 def factory() -> Configured:
-    """A factory may be a function…"""
+    """A factory may be a function."""
     return Configured(3)
 
 

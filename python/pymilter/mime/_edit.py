@@ -124,7 +124,11 @@ def drop(root: SourceMessage, part: SourceMessage) -> None:
 
 
 def _path(root: SourceMessage, part: SourceMessage) -> list[SourceMessage]:
-    """Return the entities from the message down to a part. Raises ValueError if the part is not in the message."""
+    """Return the entities from the message down to a part.
+
+    Raises:
+        ValueError: the part is not in the message.
+    """
     paths = [[root]]
     while paths:
         path = paths.pop()

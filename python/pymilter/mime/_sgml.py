@@ -61,7 +61,11 @@ class SGMLParser(TokenParser):
         self.stack: list[str] = _OpenElements()
 
     def error(self, message: str) -> NoReturn:
-        """Raise SGMLParseError."""
+        """End the parsing.
+
+        Raises:
+            SGMLParseError: always.
+        """
         raise SGMLParseError(message)
 
     # -- tags

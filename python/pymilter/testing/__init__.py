@@ -1,7 +1,7 @@
-"""The MTA's side of the milter protocol, for tests and demonstrations of filters.
+r"""The MTA's side of the milter protocol, for tests and demonstrations of filters.
 
     with temporary_socket() as address, FilterProcess([sys.executable, "gate.py", address], address):
-        result = send_message(address, b"Subject: hello\\r\\n\\r\\ntext\\r\\n", "a@example.org", ["b@example.net"])
+        result = send_message(address, b"Subject: hello\r\n\r\ntext\r\n", "a@example.org", ["b@example.net"])
         assert result.verdict is Verdict.ACCEPT
         assert ("X-Gate", "open") in result.headers
 

@@ -26,7 +26,12 @@ NO_RECIPIENTS = SmtpReply(554, "5.5.1", ("Error: no valid recipients",))
 
 
 def check_play(recipients: Sequence[Text], mta: str) -> None:
-    """Raise TypeError or ValueError for arguments of `play` that no session could use."""
+    """Check arguments of `play` before there is a connection.
+
+    Raises:
+        TypeError: `recipients` is a single address.
+        ValueError: `mta` is unknown.
+    """
     check_mta(mta)
     if isinstance(recipients, str | bytes):
         raise TypeError(f"recipients must be a sequence of addresses, not the single {recipients!r}")
@@ -47,7 +52,12 @@ def play(
     chunk_size: int,
     mta: Mta,
 ) -> Result:
-    """Play one message as an MTA would; see `Client.play`."""
+    """Play one message as an MTA would; see `Client.play`.
+
+    Raises:
+        TypeError: `recipients` is a single address.
+        ValueError: `mta` or `chunk_size` is invalid.
+    """
     check_play(recipients, mta)
     if chunk_size < 1:
         raise ValueError(f"chunk_size must be at least 1, not {chunk_size}")

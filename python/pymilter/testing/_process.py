@@ -90,7 +90,11 @@ class FilterProcess:
         return self._stderr.text()
 
     def start(self) -> None:
-        """Start the program and wait until it listens."""
+        """Start the program and wait until it listens.
+
+        Raises:
+            FilterFailed: it was started already, cannot be started, or ends before it listens.
+        """
         if self._process is not None:
             raise FilterFailed(f"{self.argv[0]} was started already")
         try:
