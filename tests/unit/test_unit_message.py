@@ -7,6 +7,7 @@ import tracemalloc
 import types
 import weakref
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -420,11 +421,17 @@ def test_events_that_would_never_be_called_are_refused_when_the_class_is_made(na
 @pytest.mark.parametrize(
     ("keywords", "error"),
     [
-        ({"limit": 0}, ValueError),
-        ({"limit": "5M"}, ValueError),
-        ({"header_limit": -1}, ValueError),
-        ({"in_memory": -1}, ValueError),
+        *(({size: 0}, ValueError) for size in ("limit", "header_limit")),
+        *(({size: -1}, ValueError) for size in ("limit", "header_limit", "in_memory")),
+        *(({size: 2**63}, ValueError) for size in ("limit", "header_limit", "in_memory")),
+        *(({size: "5M"}, TypeError) for size in ("limit", "header_limit", "in_memory")),
+        *(({size: True}, TypeError) for size in ("limit", "header_limit", "in_memory")),
+        *(({size: 5.0}, TypeError) for size in ("limit", "header_limit", "in_memory")),
+        *(({part: "no"}, TypeError) for part in ("headers", "body")),
+        *(({part: None}, TypeError) for part in ("headers", "body", "limit")),
         ({"exceeded": 4}, TypeError),
+        ({"header_exceeded": "no"}, TypeError),
+        ({"macros": "{auth_authen}"}, TypeError),
         ({"macros": ["a b"]}, ValueError),
         ({"lmit": 5}, TypeError),
     ],
@@ -445,9 +452,102 @@ def test_keywords_are_inherited() -> None:
 
 
 def test_a_chain_is_made_of_classes() -> None:
-    for wrong in ((), (MessageFilter(),), (int,)):
+    for wrong in ((), (MessageFilter(),), (int,), (Base,), (lambda: 3,), (lambda: Base(),)):
         with pytest.raises(TypeError, match="chain got"):
             chain(*wrong)
+
+
+class Named(MessageFilter, limit=10):
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def message(self, message: Message) -> None:
+        message.headers.append("X-Name", self.name)
+
+    def make(self) -> MessageFilter:
+        return Named(self.name + "!")
+
+
+class Maker:
+    def __call__(self) -> MessageFilter:
+        return Named("object")
+
+
+def test_a_chain_takes_what_run_takes() -> None:
+    made = chain(partial(Named, "partial"), lambda: Named("lambda"), Named("bound").make, Maker(), partial(Maker()))
+    assert made._gathering.limit == 10
+    message = parse(b"\r\n")
+    made().message(message)
+    names = [field.value for field in message.headers]
+    assert names == ["partial", "lambda", "bound!", "object", "object"]
+
+
+@pytest.mark.parametrize(
+    ("factory", "why"),
+    [
+        (Named, "needs 1 argument"),
+        (lambda x: Named("x"), "needs 1 argument"),
+        (type("Filter", (MessageFilter,), {"message": lambda self: None}), "message cannot be called as it will be"),
+        (type("Filter", (MessageFilter,), {}), "has no method message"),
+    ],
+)
+def test_what_could_not_work_in_a_chain_is_found_when_it_is_made(factory: Any, why: str) -> None:
+    with pytest.raises(TypeError, match=why):
+        chain(factory)
+
+
+def test_a_factory_in_a_chain_makes_objects_that_want_the_same() -> None:
+    class A(MessageFilter):
+        def message(self, message: Message) -> None: ...
+
+    class Same(A): ...
+
+    class Other(A):
+        def recipient(self, recipient: Recipient, envelope: Any) -> None: ...
+
+    for later, is_right in ((Same, True), (Other, False)):
+        classes: list[type[MessageFilter]] = [later, A]
+        made = chain(lambda classes=classes: classes.pop()())  # type: ignore[misc]
+        if is_right:
+            made()
+        else:
+            with pytest.raises(TypeError, match=r"made a .*Other, which gets other events"):
+                made()
+
+
+async def _async(message: Message) -> None:
+    """A coroutine."""
+
+
+def _yields(message: Message) -> Any:
+    yield
+
+
+@pytest.mark.parametrize(
+    ("function", "why"),
+    [
+        (_async, "_async, which is async"),
+        (partial(_async), "which is async"),
+        (_yields, "has a yield in it"),
+        (lambda: None, "cannot be called with one argument"),
+        (lambda a, b: None, "cannot be called with one argument"),
+        (lambda a, *, b: None, "cannot be called with one argument"),
+        (int, "the class int"),
+        (Named, "the class Named"),
+        (5, "does not fit 5: allowed is a function that takes a message"),
+    ],
+)
+def test_what_is_no_function_of_a_message_is_refused_by_the_decorator(function: Any, why: str) -> None:
+    for decorate in (message_filter, message_filter(body=False)):
+        with pytest.raises(TypeError, match=why):
+            decorate(function)
+
+
+@pytest.mark.parametrize(
+    "function", [lambda m: None, partial(lambda x, m: None, 1), Named("x").message, print, lambda *a: None, [].append]
+)
+def test_whatever_takes_a_message_can_be_a_filter(function: Any) -> None:
+    message_filter(function)().message(parse())
 
 
 def test_a_filter_is_tested_without_a_process() -> None:

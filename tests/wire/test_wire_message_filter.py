@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Callable
 
 import pytest
 
@@ -572,3 +573,63 @@ def test_who_accepts_in_a_chain_is_not_asked_again(start: Start, kind: str, even
     # At MAIL it has accepted one message, earlier the whole connection.
     assert len(filter_.seen("accepted")) == (2 if event == "mail" else 1)
     assert (len(filter_.seen("A")), len(filter_.seen("B"))) == (0, 2)
+
+
+@pytest.mark.parametrize("name", ["connect", "hello", "mail", "recipient", "data", "unknown", "message"])
+@pytest.mark.parametrize("chained", [False, True])
+def test_what_hides_a_handler_is_named(start: Start, name: str, chained: bool) -> None:
+    source = f"""
+        class One(MessageFilter):
+            def __init__(self): self.{name} = "x"
+            def {name}(self, *arguments): note("called")
+            def unused(self, message): pass
+    """
+    if name != "message":
+        source = source.replace("unused", "message")
+    filter_ = start(textwrap.dedent(source) + ("Filter = chain(One)" if chained else "Filter = One"))
+    with Client(filter_.address) as client:
+        client.connect()
+        client.helo()
+        client.unknown("FOO")
+        send(client)
+    assert f"TypeError: self.{name} was set to str: it hides the method" in filter_.stderr
+    assert filter_.seen() == []
+
+
+STEPS = ("connect", "hello", "mail", "recipient", "message")
+
+
+@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize(
+    ("answer", "verdict"),
+    [
+        ("REJECT", Verdict.REJECT),
+        ("TEMPFAIL", Verdict.TEMPFAIL),
+        ("DISCARD", Verdict.DISCARD),
+        ('Reject(550, "5.7.1", "no")', Verdict.REJECT),
+        ("ACCEPT", Verdict.ACCEPT),
+    ],
+)
+def test_a_final_answer_in_a_chain_is_the_answer(start: Start, step: str, answer: str, verdict: Verdict) -> None:
+    refusing = "chain(CONTINUES, A, CONTINUES)" if verdict is not Verdict.ACCEPT else "chain(A, A)"
+    source = f"""
+        class CONTINUES(MessageFilter):
+            def message(self, message): pass
+
+        class A(MessageFilter):
+            def message(self, message): pass
+            def {step}(self, *arguments): return {answer}
+
+        Filter = {refusing}
+    """
+    filter_ = start(source)
+    with Client(filter_.address) as client:
+        plays: dict[str, Callable[[], Response]] = {
+            "connect": client.connect,
+            "hello": client.helo,
+            "mail": lambda: client.mail("<a@example.org>"),
+            "recipient": lambda: client.rcpt("<b@example.org>"),
+            "message": client.eom,
+        }
+        answers = {name: plays[name]() for name in STEPS[: STEPS.index(step) + 1]}
+    assert answers[step].verdict is verdict

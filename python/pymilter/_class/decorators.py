@@ -20,7 +20,7 @@ DECODE_MARK: Final = "_milter_decode"
 GATHER_MARK: Final = "_milter_gather"
 PROTOCOL_MARK: Final = "_milter_protocol"
 GATHERED_MARK: Final = "_milter_gathered"  # steps that are gathered in C++, for a MessageFilter
-WHOLE_MARK: Final = "_milter_whole"  # how a MessageFilter's messages are gathered
+WHOLE_MARK: Final = "_gathering"  # how the messages of a MessageFilter are gathered
 HOOKS_MARK: Final = "_milter_hooks"  # methods of a MessageFilter that are called, with their arguments
 MACROS_MARK: Final = "_milter_macros"  # macros of a whole class: pairs of a stage and names
 

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import types
-from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Final, cast, overload
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Final, Unpack, cast, overload
 
+from pymilter._class.arity import arity_of, is_async, is_generator, target_of
+from pymilter._class.factories import factory_faults
+from pymilter._class.faults import check_handlers
+from pymilter._class.handlers import Handlers
 from pymilter._constants import ACCEPT, CONTINUE
-from pymilter.message._filter import Gathering, MessageFilter, is_status
+from pymilter.message._filter import Gathering, Keywords, MessageFilter, call, is_status
 from pymilter.message._message import Message
-from pymilter.replies import Outcome, Reject, TempFail
+from pymilter.replies import Outcome
 
 if TYPE_CHECKING:
     from pymilter import Context
@@ -21,42 +25,57 @@ Handler = Callable[[Message], Outcome]
 def message_filter(function: Handler, /) -> type[MessageFilter]: ...
 @overload
 def message_filter(
-    function: None = None,
-    /,
-    *,
-    limit: int = ...,
-    exceeded: Reject | TempFail = ...,
-    header_limit: int = ...,
-    header_exceeded: Reject | TempFail = ...,
-    in_memory: int = ...,
-    headers: bool = ...,
-    body: bool = ...,
-    macros: Iterable[str] = ...,
+    function: None = None, /, **keywords: Unpack[Keywords]
 ) -> Callable[[Handler], type[MessageFilter]]: ...
-def message_filter(function: Handler | None = None, /, **keywords: Any) -> Any:
+def message_filter(function: Handler | None = None, /, **keywords: Unpack[Keywords]) -> Any:
     """Make a MessageFilter of a function that takes a message and returns what `MessageFilter.message` returns.
 
     Args:
-        function: the function; left out where keywords follow, as in ``@message_filter(body=False)``.
+        function: the function; left out if keywords follow, as in ``@message_filter(body=False)``.
         keywords: those of `MessageFilter`.
+
+    Raises:
+        TypeError: this is no function, it is async, or it does not take one argument; or a keyword is wrong.
+        ValueError: a keyword has a value that is out of range.
     """
 
     def decorate(function: Handler) -> type[MessageFilter]:
+        _check_function(function)
+
         def message(self: MessageFilter, message: Message) -> Outcome:
             return function(message)
 
+        name = getattr(function, "__name__", type(function).__name__)
         names = {
             "__doc__": function.__doc__,
-            "__module__": function.__module__,
-            "__qualname__": function.__qualname__,
+            "__module__": getattr(function, "__module__", __name__),
+            "__qualname__": getattr(function, "__qualname__", name),
             "message": message,
         }
-        return _new_class(function.__name__, MessageFilter, names, keywords)
+        return _new_class(name, MessageFilter, names, keywords)
 
     return decorate if function is None else decorate(function)
 
 
-def chain(*filters: type[MessageFilter]) -> type[MessageFilter]:
+def _check_function(function: Any) -> None:
+    allowed = "allowed is a function that takes a message, as in def gate(message)"
+    name = getattr(function, "__qualname__", repr(function))
+    if isinstance(function, type):
+        raise TypeError(f"@message_filter does not fit the class {name}: {allowed}; derive a class from MessageFilter")
+    if not callable(function):
+        raise TypeError(f"@message_filter does not fit {name}: {allowed}")
+    if is_async(function):
+        raise TypeError(
+            f"@message_filter does not fit {name}, which is async: {allowed}; async ones are not supported yet"
+        )
+    if is_generator(function):
+        raise TypeError(f"@message_filter does not fit {name}, which has a yield in it: {allowed}")
+    arity = arity_of(function)
+    if arity is not None and not arity.takes(1):
+        raise TypeError(f"@message_filter does not fit {name}, which cannot be called with one argument: {allowed}")
+
+
+def chain(*filters: Callable[[], MessageFilter]) -> type[MessageFilter]:
     """Make one MessageFilter of several: all see one `Message`, each with the changes of those before it.
 
     The first refusal (REJECT, TEMPFAIL, DISCARD or a reply) is the answer, and then nothing is changed. ACCEPT ends
@@ -64,38 +83,66 @@ def chain(*filters: type[MessageFilter]) -> type[MessageFilter]:
     asked for what any of them wants. The limits are the smallest of theirs.
 
     Args:
-        filters: the classes, in the order in which a message goes through them.
+        filters: what `run` takes, in the order in which a message goes through them: classes derived from
+            MessageFilter, or functions that make such an object. A function is called once here, to see what it makes.
 
     Raises:
-        TypeError: one of them is no class derived from MessageFilter, or there is none.
+        TypeError: one of them makes no MessageFilter, one has a handler that cannot be called, or there is none.
     """
-    for one in filters:
-        if not (isinstance(one, type) and issubclass(one, MessageFilter)):
-            raise TypeError(f"chain got {one!r}: each must be a class derived from MessageFilter")
     if not filters:
         raise TypeError("chain got no filter: at least one is needed")
-    methods: dict[str, Any] = {"_classes": filters}
+    classes = tuple(map(_class_of, filters))
+    methods: dict[str, Any] = {"_factories": filters, "_classes": classes}
     for name, passed_on in PASSED_ON.items():
-        if any(getattr(one, name) is not getattr(MessageFilter, name) for one in filters):
+        if any(_overrides(one, name) for one in classes):
             methods[name] = passed_on
-    name = "chain(" + ", ".join(one.__qualname__ for one in filters) + ")"
-    return _new_class(name, _Chain, methods, _union(filters)._asdict())
+    name = "chain(" + ", ".join(one.__qualname__ for one in classes) + ")"
+    return _new_class(name, _Chain, methods, _union(classes))
+
+
+def _class_of(factory: Callable[[], MessageFilter]) -> type[MessageFilter]:
+    """The class that a factory makes an object of, free of faults."""
+    wrong = TypeError(
+        f"chain got {factory!r}: allowed are classes derived from MessageFilter, and what makes their objects"
+    )
+    if not callable(factory):
+        raise wrong
+    for fault in factory_faults(factory):
+        raise TypeError(fault)
+    klass: type[MessageFilter] = target_of(factory).function
+    if not isinstance(klass, type):
+        klass = type(factory())
+    if not issubclass(klass, MessageFilter):
+        raise wrong
+    check_handlers(Handlers.of(klass))
+    return klass
+
+
+def _overrides(klass: type[MessageFilter], name: str) -> bool:
+    return getattr(klass, name) is not getattr(MessageFilter, name)
 
 
 def _new_class(
-    name: str, base: type[MessageFilter], attributes: Mapping[str, Any], keywords: Mapping[str, Any]
+    name: str, base: type[MessageFilter], attributes: Mapping[str, Any], keywords: Keywords
 ) -> type[MessageFilter]:
     made = types.new_class(name, (base,), dict(keywords), lambda namespace: namespace.update(attributes))
     return cast("type[MessageFilter]", made)
 
 
 class _Chain(MessageFilter):
-    """What `chain` makes; `_classes` are the filters' classes."""
+    """What `chain` makes; `_factories` make the filters, objects of `_classes`."""
 
+    _factories: tuple[Callable[[], MessageFilter], ...]
     _classes: tuple[type[MessageFilter], ...]
 
     def __init__(self) -> None:
-        self._filters = [made() for made in self._classes]
+        self._filters = [make() for make in self._factories]
+        for one, expected in zip(self._filters, self._classes, strict=True):
+            if type(one) is not expected and _wishes(type(one)) != _wishes(expected):
+                raise TypeError(
+                    f"a factory in {type(self).__qualname__} made a {type(one).__qualname__}, which gets other events, "
+                    f"or has other limits, than the {expected.__qualname__} that it made at first"
+                )
         self._gone: set[int] = set()  # the places of those that have accepted the connection
         self._done: set[int] = set()  # and of those that have accepted the message
 
@@ -110,7 +157,7 @@ class _Chain(MessageFilter):
             one.begin_message()
 
     def message(self, message: Message) -> Outcome:
-        return self._ask(self._done, lambda one: one.message(message))
+        return self._ask(self._done, lambda one: call(one, "message", message))
 
     def abort(self) -> Outcome:
         for one in self._filters:
@@ -138,7 +185,7 @@ class _Chain(MessageFilter):
 def _passed_on(name: str, *, of_connection: bool = False) -> Callable[..., Outcome]:
     def event(self: _Chain, *arguments: Any) -> Outcome:
         done = self._gone if of_connection else self._done
-        return self._ask(done, lambda one: getattr(one, name)(*arguments))
+        return self._ask(done, lambda one: call(one, name, *arguments))
 
     return event
 
@@ -154,17 +201,22 @@ PASSED_ON: Final[Mapping[str, Callable[..., Outcome]]] = {
 """Events that a chain has only where one of its filters has them."""
 
 
-def _union(filters: tuple[type[MessageFilter], ...]) -> Gathering:
-    wanted = [one._gathering for one in filters]
+def _wishes(klass: type[MessageFilter]) -> tuple[Gathering, list[str]]:
+    """What a class wants of the MTA and of the gathering, as far as a chain is made for it."""
+    return klass._gathering, [name for name in PASSED_ON if _overrides(klass, name)]
+
+
+def _union(classes: tuple[type[MessageFilter], ...]) -> Keywords:
+    wanted = [one._gathering for one in classes]
     body = min(wanted, key=lambda one: one.limit)
     header = min(wanted, key=lambda one: one.header_limit)
-    return Gathering(
-        limit=body.limit,
-        exceeded=body.exceeded,
-        header_limit=header.header_limit,
-        header_exceeded=header.header_exceeded,
-        in_memory=min(one.in_memory for one in wanted),
-        headers=any(one.headers for one in wanted),
-        body=any(one.body for one in wanted),
-        macros=tuple(dict.fromkeys(macro for one in wanted for macro in one.macros)),
-    )
+    return {
+        "limit": body.limit,
+        "exceeded": body.exceeded,
+        "header_limit": header.header_limit,
+        "header_exceeded": header.header_exceeded,
+        "in_memory": min(one.in_memory for one in wanted),
+        "headers": any(one.headers for one in wanted),
+        "body": any(one.body for one in wanted),
+        "macros": tuple(dict.fromkeys(macro for one in wanted for macro in one.macros)),
+    }

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from sys import getrefcount
-from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple, final
+from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple, TypedDict, Unpack, cast, final
 
 from pymilter._class.base import Base
-from pymilter._class.decorators import GATHERED_MARK, HDR_LEADSPC, MACROS_MARK, WHOLE_MARK
+from pymilter._class.decorators import GATHERED_MARK, HDR_LEADSPC, MACROS_MARK
 from pymilter._class.gather import DEFAULT_IN_MEMORY, DEFAULT_LIMIT, MIB, TOO_LARGE
 from pymilter._constants import ACCEPT, CONTINUE, Protocol, Stage, Status
 from pymilter.message._address import Recipient, received
@@ -19,6 +19,8 @@ from pymilter.message._writer import send
 from pymilter.replies import Outcome, Reject, TempFail
 
 HEADER_LIMIT: Final = MIB
+MOST_BYTES: Final = 2**63 - 1
+"""What a size may be, since the C++ half counts with 64 bits."""
 HEADER_TOO_LARGE: Final = Reject(552, "5.3.4", "Message header too large for the mail filter")
 
 ONLY_HERE: Final = 2
@@ -46,8 +48,21 @@ MACROS: Final[dict[int, tuple[str, ...]]] = {
 """The macros that are asked for at each stage (SMFIM_*)."""
 
 
+class Keywords(TypedDict, total=False):
+    """The class keywords of a MessageFilter; sizes in bytes."""
+
+    limit: int
+    exceeded: Reject | TempFail
+    header_limit: int
+    header_exceeded: Reject | TempFail
+    in_memory: int
+    headers: bool
+    body: bool
+    macros: Iterable[str]
+
+
 class Gathering(NamedTuple):
-    """What a class says of the messages that it wants; sizes in bytes."""
+    """What a class wants of the messages: each of `Keywords`, or its default."""
 
     limit: int = DEFAULT_LIMIT
     exceeded: Reject | TempFail = TOO_LARGE
@@ -65,7 +80,7 @@ class MessageFilter(Base):
     Envelope, header and body are gathered without Python, and the MTA does not wait for an answer before the end of the
     message; only what `connect`, `hello`, `mail` and `recipient` answer is waited for, where a class overrides them.
 
-    The class keywords are those of `Gathering`:
+    The class keywords are those of `Keywords`:
 
     ```python
     class Gate(pymilter.MessageFilter, limit=50_000_000, body=False): ...
@@ -89,31 +104,9 @@ class MessageFilter(Base):
         "message": ("message",),
     }
 
-    def __init_subclass__(
-        cls,
-        *,
-        limit: int | None = None,
-        exceeded: Reject | TempFail | None = None,
-        header_limit: int | None = None,
-        header_exceeded: Reject | TempFail | None = None,
-        in_memory: int | None = None,
-        headers: bool | None = None,
-        body: bool | None = None,
-        macros: Iterable[str] | None = None,
-    ) -> None:
+    def __init_subclass__(cls, **keywords: Unpack[Keywords]) -> None:
         super().__init_subclass__()
-        given: dict[str, Any] = {
-            "limit": limit,
-            "exceeded": exceeded,
-            "header_limit": header_limit,
-            "header_exceeded": header_exceeded,
-            "in_memory": in_memory,
-            "headers": headers,
-            "body": body,
-            "macros": None if macros is None else tuple(macros),
-        }
-        said = {name: value for name, value in given.items() if value is not None}
-        cls._gathering = _checked(cls._gathering._replace(**said), cls.__qualname__)
+        cls._gathering = _checked(cls._gathering, keywords, cls.__qualname__)
         for mark, value in _marks_of(cls._gathering).items():
             setattr(cls, mark, value)
         for name in FINAL:
@@ -174,11 +167,11 @@ class MessageFilter(Base):
     # ------------------------------------------------------------------------------------ called by dispatch
 
     def _envfrom(self, mailfrom: str, /, *params: str) -> Outcome:
-        return self.mail(self._envelope_so_far())
+        return call(self, "mail", self._envelope_so_far())
 
     def _envrcpt(self, to: str, /, *params: str) -> Outcome:
         recipient = received(Recipient, to, params, is_accepted=self._is_accepted())
-        return self.recipient(recipient, self._envelope_so_far())
+        return call(self, "recipient", recipient, self._envelope_so_far())
 
     def _is_accepted(self) -> bool:
         return not self._protocol & Protocol.RCPT_REJ or self._ctx.getsymval("{rcpt_mailer}") != "error"
@@ -198,7 +191,7 @@ class MessageFilter(Base):
         if not (gathering.headers and gathering.body):
             message._has_headers, message._has_body = gathering.headers, gathering.body
         try:
-            outcome = self.message(message)
+            outcome = call(self, "message", message)
             passes = outcome is None or is_status(outcome, CONTINUE) or is_status(outcome, ACCEPT)
             if passes and message._is_touched():
                 send(message.edits, context)
@@ -209,17 +202,38 @@ class MessageFilter(Base):
         return outcome
 
 
+def call(handlers: Base, name: str, *arguments: object) -> Outcome:
+    """Call a handler as libmilter's callbacks do: what hides a method is named."""
+    try:
+        return cast("Outcome", getattr(handlers, name)(*arguments))
+    except TypeError:
+        if not callable(hiding := getattr(handlers, name)):
+            raise TypeError(f"self.{name} was set to {type(hiding).__name__}: it hides the method") from None
+        raise
+
+
 def is_status(outcome: Outcome, status: Status) -> bool:
     """True for this status; False for what is only equal to it, such as False, which is no status."""
     return type(outcome) in (int, Status) and outcome == status
 
 
-def _checked(gathering: Gathering, name: str) -> Gathering:
-    """The same. Raises TypeError and ValueError for what cannot be."""
-    for size in ("limit", "header_limit", "in_memory"):
+def _checked(inherited: Gathering, keywords: Keywords, name: str) -> Gathering:
+    """Return what is inherited with the keywords of a class. Raises TypeError and ValueError for what cannot be."""
+    if unknown := ", ".join(keywords.keys() - Gathering._fields):
+        raise TypeError(f"{name}: there is no class keyword {unknown}; allowed are {', '.join(Gathering._fields)}")
+    if isinstance(keywords.get("macros"), str):
+        raise TypeError(f"{name}: macros is a str: give a list of names, such as ['{{auth_authen}}']")
+    given: dict[str, Any] = {**keywords, "macros": tuple(keywords.get("macros", inherited.macros))}
+    gathering = inherited._replace(**given)
+    for size, least in (("limit", 1), ("header_limit", 1), ("in_memory", 0)):
         value = getattr(gathering, size)
-        if not isinstance(value, int) or value < (0 if size == "in_memory" else 1):
-            raise ValueError(f"{name}: {size} is {value!r}: it must be a number of bytes above 0")
+        if not isinstance(value, int) or isinstance(value, bool):
+            raise TypeError(f"{name}: {size} is {value!r}: it must be an int, a number of bytes")
+        if not least <= value <= MOST_BYTES:
+            raise ValueError(f"{name}: {size} is {value}: allowed are {least} to {MOST_BYTES} bytes")
+    for part in ("headers", "body"):
+        if not isinstance(value := getattr(gathering, part), bool):
+            raise TypeError(f"{name}: {part} is {value!r}: allowed are True and False")
     for reply in ("exceeded", "header_exceeded"):
         value = getattr(gathering, reply)
         if not isinstance(value, Reject | TempFail):
@@ -238,6 +252,5 @@ def _marks_of(gathering: Gathering) -> dict[str, Any]:
     macros = {**MACROS, Stage.EOM: (*MACROS[Stage.EOM], *gathering.macros)}
     return {
         GATHERED_MARK: tuple(steps),
-        WHOLE_MARK: gathering,
         MACROS_MARK: tuple((stage, " ".join(names)) for stage, names in macros.items()),
     }
