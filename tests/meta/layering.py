@@ -32,6 +32,7 @@ ROOMS: Final = (
     ("_observe", ("_observe",)),
     ("_serve", ("_serve",)),
     ("_workers", ("_workers",)),
+    ("run", ("prometheus", "_run", "_low_level")),
     ("mime", ("mime",)),
     ("message", ("message",)),
     ("testing", ("testing",)),
@@ -56,6 +57,8 @@ CORE_IMPORTERS: Final = (
     "_serve.loop",
     "_workers.shares",
     "replies",
+    "testing._fixtures",
+    "testing._session",
 )
 # What an extra of pyproject.toml brings, and the only file that may need it.
 OPTIONAL: Final = {"prometheus": "prometheus_client"}

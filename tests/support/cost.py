@@ -4,7 +4,7 @@
 units in turn, many of one and then many of another. It writes which grow faster, and its status tells whether any does.
 
 A text is made twice as long until it takes a measurable time. A function fails where the time more than triples twice
-in a row, in the best of several runs, so that a busy machine makes none fail.
+in a row, in the best of several runs, three times, so that a busy machine makes none fail.
 """
 
 from __future__ import annotations
@@ -61,17 +61,26 @@ def growth(case: Case, make: Make, enough: float) -> str:
     before, size = 0.0, _SHORTEST
     while size <= _LONGEST:
         now = seconds(case, make(size))
-        if now > _MEASURABLE and now > 3 * before and size > _SHORTEST:
-            times = [seconds(case, make(size * factor // 2), _RUNS) for factor in (1, 2, 4)]
-            if times[1] > 3 * times[0] and times[2] > 3 * times[1]:
-                shown = ", ".join(f"{one * 1000:.1f}" for one in times)
-                return f"{shown} ms for {size // 2}, {size} and {size * 2} characters"
+        if now > _MEASURABLE and now > 2.5 * before and size > _SHORTEST and (times := _tripling(case, make, size)):
+            shown = ", ".join(f"{one * 1000:.1f}" for one in times)
+            return f"{shown} ms for {size // 2}, {size} and {size * 2} characters"
         if now > _SLOWEST_LINEAR:
             return f"{now:.1f} s for {size} characters"
         if now > enough:
             return ""
         before, size = now, size * 2
     return ""
+
+
+def _tripling(case: Case, make: Make, size: int) -> list[float]:
+    """The times for three lengths if each is more than three times the one before, seen three times; otherwise []."""
+    times: list[float] = []
+    for _ in range(3):
+        times = [seconds(case, make(size * factor // 2), _RUNS) for factor in (1, 2, 4)]
+        if times[1] <= 3 * times[0] or times[2] <= 3 * times[1]:
+            return []
+        time.sleep(0.05)
+    return times
 
 
 def faults(case: Case, is_long: bool) -> list[str]:

@@ -1,6 +1,7 @@
 // Thread states: how a thread of libmilter's enters Python, how it leaves for a while, and when it may no longer.
 #include "python/interpreter/gil.hpp"
 
+#include <array>
 #include <atomic>
 #include <cassert>
 #include <cstdint>
@@ -19,6 +20,23 @@ constexpr std::uint64_t shut_bit = 1;
 constexpr std::uint64_t one_inside = 2;
 
 std::atomic<bool> is_forked_within_callback{false};
+
+// Does what Python does at the beginning of each of its threads: whoever follows all of them (a debugger, coverage, a
+// profiler) follows this one too. Needs the GIL.
+void begin_as_python_thread() noexcept {
+    constexpr std::array<std::array<const char *, 2>, 2> hooks{
+        {{"gettrace", "settrace"}, {"getprofile", "setprofile"}}};
+    try {
+        const auto threading = py::module_::import("threading");
+        for (const auto &[get, set] : hooks) {
+            if (const py::object hook = threading.attr(get)(); !hook.is_none()) {
+                py::module_::import("sys").attr(set)(hook);
+            }
+        }
+    } catch (py::error_already_set &error) {
+        error.discard_as_unraisable("pymilter: following a thread");
+    }
+}
 
 // This OS thread's state, from its first callback to its end.
 class KeptThreadState {
@@ -39,6 +57,7 @@ public:
         }
         m_first = PyGILState_Ensure();
         m_state = PyThreadState_Get();
+        begin_as_python_thread();
     }
 
     void detach() {

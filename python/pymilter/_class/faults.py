@@ -49,6 +49,8 @@ def check_factory(factory: Callable[..., object]) -> None:
     Raises:
         TypeError: a call of it without arguments would fail, or a handler could not be called.
     """
+    if not callable(factory):
+        raise TypeError(f"factory must be a class or a function that makes a Base, not {type(factory).__name__}")
     for fault in factory_faults(factory):
         raise TypeError(fault)
     if isinstance(klass := target_of(factory).function, type):

@@ -1,15 +1,22 @@
 """Logs what happens to a connection, with what an operator needs to find the message."""
 
 import logging
+from collections.abc import Callable
 
 from pymilter._observe.logging import whereabouts
 from pymilter._observe.traceback import plain, shortened, text_of
 
 logger = logging.getLogger("pymilter")
 
+failed: list[Callable[[BaseException], object]] = []
+"""Called, within a callback, with each exception that a handler raised."""
+
 
 def report(level: int, step: str, what: BaseException | str) -> None:
     """Log, within a callback, an exception that the handler for `step` raised, with its traceback; or a text."""
+    if not isinstance(what, str):
+        for tell in failed:
+            tell(what)
     if not logger.isEnabledFor(level):
         return
     if isinstance(what, str):
