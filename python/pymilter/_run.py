@@ -73,8 +73,6 @@ class Server:
         on_stop: Callable[[], Any] | None = None,
         on_reload: Callable[[], Any] | None = None,
     ) -> None:
-        if not callable(factory):
-            raise TypeError(f"factory must be a class or a function that makes a Base, not {type(factory).__name__}")
         check_factory(factory)
         self._timeout = timeout
         self._grace = grace
