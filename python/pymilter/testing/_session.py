@@ -22,10 +22,10 @@ from pymilter._observe import report
 from pymilter._run import Server
 from pymilter.errors import MilterError
 
+from ._agreement import Negotiation
 from ._client import Client
 from ._constants import VERSION, Action, Command, Protocol
 from ._delivery import Mta
-from ._dialogue import Negotiation
 from ._errors import ClientError
 from ._response import Response
 from ._result import Result
