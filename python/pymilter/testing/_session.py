@@ -66,8 +66,10 @@ class Session:
 
     @property
     def address(self) -> str:
-        """The socket, in libmilter's notation. Connect with `client()`: another client is not known to be of this
-        session."""
+        """The socket, in libmilter's notation.
+
+        Connect with `client()`: the connection of another client belongs to no session.
+        """
         return _run_of_this_process().address
 
     @property
@@ -160,10 +162,10 @@ class Session:
 
 
 def session(factory: Callable[[], Base], *, raises: bool = True, timeout: float = TIMEOUT) -> Session:
-    """Run a filter class in this process, for the length of a `with`, and talk to it as an MTA does.
+    r"""Run a filter class in this process, for the length of a `with`, and talk to it as an MTA does.
 
         with session(Gate) as gate:
-            result = gate.send(b"Subject: hello\\r\\n\\r\\ntext\\r\\n")
+            result = gate.send(b"Subject: hello\r\n\r\ntext\r\n")
             assert result.verdict is Verdict.ACCEPT
             assert gate.filter.count == 1
 
