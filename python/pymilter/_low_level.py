@@ -7,10 +7,10 @@ from pymilter._class.base import Base
 from pymilter._class.plan import Plans, classic_plan_of
 from pymilter._constants import TEMPFAIL, Action
 from pymilter._observe.report import report
-from pymilter._run import BACKLOG
 from pymilter._serve.address import parse_address
 from pymilter._serve.listener import Listener
-from pymilter._serve.loop import RunningLoop
+from pymilter._serve.serving import Serving
+from pymilter._serve.settings import Settings
 from pymilter._serve.sockets import open_listener
 from pymilter.errors import MilterError
 
@@ -24,7 +24,7 @@ class Program:
         self.callbacks: dict[str, Callback | None] = {}
         self.policy: int = TEMPFAIL
         self.timeout: int | None = None
-        self.backlog = BACKLOG
+        self.backlog = Settings.backlog.default
         self.name: str | None = None
         self.connection: str | None = None
         self.factory: Callable[[], Base] | None = None
@@ -64,15 +64,14 @@ class Program:
         if self.factory is not None:
             handlers.use_methods(self.factory, Plans(classic_plan_of))
         service = _core.make_service(name=self.name, handlers=handlers, report=report)
-        loop = RunningLoop(service)
-        with loop.starting(signals=True), self.listener or self.open(rmsock) as listener:
-            service.register(timeout=self.timeout)
+        serving = Serving(service, Settings())
+        with serving._starting(signals=True), self.listener or self.open(rmsock) as listener:
             self.handlers = handlers
-            loop.start(listener)
+            serving._serve(listener, self.timeout)
         self.listener = None
         try:
-            loop.wait()
+            serving.wait()
         except KeyboardInterrupt:
             pass  # SIGINT ends main() as SIGTERM does
         finally:
-            loop.finish()
+            serving._finish()

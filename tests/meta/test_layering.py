@@ -159,7 +159,7 @@ def test_file_without_docstring_is_seen(python: Path) -> None:
         ("pymilter/replies.py", "from pymilter._class.gather import MIB", "ground may import only from ground"),
         ("pymilter/_process/forked.py", "from pymilter._observe import report", "only from ground, _process"),
         ("pymilter/_class/arity.py", "import pymilter._serve.address", "only from ground, _process, _class"),
-        ("pymilter/_serve/lock.py", "from pymilter._workers.limits import check_limits", "_class, _observe, _serve"),
+        ("pymilter/_serve/lock.py", "from pymilter._workers.limits import spent_when", "_class, _observe, _serve"),
         ("pymilter/_workers/limits.py", "from pymilter import _run", "_observe, _serve, _workers"),
         ("pymilter/_class/arity.py", "def f() -> None:\n    from pymilter.message import Message", "_process, _class"),
         ("pymilter/_serve/lock.py", "from pymilter.prometheus import Collector", "_class, _observe, _serve"),

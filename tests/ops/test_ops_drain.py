@@ -145,8 +145,8 @@ def test_what_is_left_at_the_deadline_gets_tempfail(start: Start, kind: str) -> 
 HELD_END = """
     import signal
     import pymilter._core as core
-    import pymilter._serve.loop as loop
-    loop.TEMPFAIL_TIME = 60
+    import pymilter._serve.drain as drain
+    drain.TEMPFAIL_TIME = 60
     signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR1])
     end_messages_when_none, messages_too_late = core.end_messages_when_none, core.messages_too_late
     def hold():

@@ -44,7 +44,7 @@ def test_nobody_serves_as_root(open_folder: Path) -> None:
 def test_no_scrape_is_answered_before_the_rights_are_given_up(script: Script) -> None:
     done = script("""
         import threading
-        import pymilter._run as runs
+        import pymilter._serve.opening as runs
         drop = runs.drop_privileges
         def watched(*arguments):
             note("before", "pymilter metrics" in [thread.name for thread in threading.enumerate()])

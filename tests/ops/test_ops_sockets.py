@@ -50,27 +50,6 @@ def test_nobody_can_connect_before_the_mode_is_set(script: Script) -> None:
     assert told(script, source) == [(errno.ECONNREFUSED,), (0,)]
 
 
-@pytest.mark.parametrize(
-    ("options", "reason"),
-    [
-        ("socket_mode=0o1777", "socket mode is 0o1777: it must be from 0 to 0o777"),
-        ("socket_owner='no-such-user'", "there is no user 'no-such-user'"),
-        ("socket_group='no-such-group'", "there is no group 'no-such-group'"),
-        ("user='no-such-user'", "there is no user 'no-such-user'"),
-        ("group='no-such-group'", "there is no group 'no-such-group'"),
-    ],
-)
-def test_wrong_values(script: Script, options: str, reason: str) -> None:
-    source = f"""
-        def main(address):
-            try:
-                Server(Base, address, {options})
-            except ValueError as error:
-                note(str(error))
-    """
-    assert told(script, source) == [(reason,)]
-
-
 def test_a_tcp_socket_has_no_mode(script: Script) -> None:
     source = """
         def main(address):

@@ -183,7 +183,7 @@ def test_a_handler_in_the_main_thread_beside_a_filter_that_starts(script: Script
 def test_a_start_that_fails_loses_no_signal(script: Script, number: signal.Signals) -> None:
     done = script(f"""
         import os
-        import pymilter._run as runs
+        import pymilter._serve.opening as runs
         def fail(*arguments, **options):
             os.kill(os.getpid(), {int(number)})
             note("failed")

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from pymilter import Base, LogFilter, run
+from pymilter import LogFilter
 from pymilter._workers.limits import resident_bytes, spent_when
 from pymilter.testing import Client, ClientError, FilterProcess, Verdict
 from support.crew import gone, serving
@@ -238,20 +238,6 @@ def test_a_size_that_the_program_has_at_its_start_is_no_limit(caplog: pytest.Log
     grown = b"x" * 100_000_000
     assert is_spent()
     del grown
-
-
-@pytest.mark.parametrize(
-    ("options", "reason"),
-    [
-        ({"max_messages": 0, "workers": 1}, "max_messages is 0: it must be at least 1"),
-        ({"max_rss": -1, "workers": 1}, "max_rss is -1: it must be at least 1"),
-        ({"max_messages": 5}, "max_messages needs workers=: a process that serves alone cannot be replaced"),
-        ({"max_rss": 5}, "max_rss needs workers="),
-    ],
-)
-def test_limits_that_are_none(options: dict[str, int], reason: str) -> None:
-    with pytest.raises(ValueError, match=reason):
-        run(Base, "unix:/nonexistent/socket", **options)  # type: ignore[arg-type]
 
 
 def test_records_name_the_worker(tmp_path: Path) -> None:

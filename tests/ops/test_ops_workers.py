@@ -121,7 +121,7 @@ def test_a_signal_before_the_first_worker(script: Script, number: signal.Signals
     """Who sees the socket may send it."""
     done = script(f"""
         import os
-        import pymilter._run as runs
+        import pymilter._serve.opening as runs
         open_listener = runs.open_listener
         def open_and_signal(*arguments, **options):
             listener = open_listener(*arguments, **options)

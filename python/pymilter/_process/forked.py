@@ -13,8 +13,11 @@ _thread = threading.local()
 
 @contextlib.contextmanager
 def ending_children() -> Iterator[None]:
-    """Around code of the program, and around code of ours that a signal handler may interrupt: a process that is forked
-    within ends where the block does. (Handlers of libmilter's events have the same in C++.)"""
+    """End a process that is forked within the block where the block ends.
+
+    For code of the program, and for code of ours that a signal handler may interrupt. The handlers of libmilter's
+    events have the same in C++.
+    """
     pid = os.getpid()
     depth = getattr(_thread, "depth", 0)
     _thread.depth = depth + 1

@@ -17,8 +17,10 @@ class OwnFile:
         self._inode = os.lstat(path).st_ino
 
     def keep_from_children(self) -> None:
-        """From now on, a forked child has nothing to do with the file. Until then it may take the place of its parent,
-        as a program does that forks to become a daemon."""
+        """Let a forked child have nothing to do with the file.
+
+        Without this, the child may take its parent's place, as a program does that forks to become a daemon.
+        """
         PROCESS.not_for_children.add(self)
 
     def remove(self) -> None:

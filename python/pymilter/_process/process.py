@@ -23,8 +23,8 @@ class Run(Protocol):
     """The run of libmilter, as far as the end of this process and its children are concerned."""
 
     def request_stop(self, grace: float = 0.0) -> None: ...
-    def finish(self, grace: float | None = None) -> int: ...
-    def leave_to_parent(self) -> None: ...
+    def _finish(self, grace: float | None = None) -> int: ...
+    def _leave_to_parent(self) -> None: ...
 
 
 class Owned(Protocol):
@@ -57,7 +57,7 @@ class Process:
     def end(self) -> None:
         """At exit: no callback may meet a dead interpreter, and no socket is left behind."""
         if self.running is not None:
-            self.running.finish(0.0)
+            self.running._finish(0.0)
         if not shut_gate(EXIT_GRACE):
             logger.warning("handlers are still running %g s after the end: they are cut off", EXIT_GRACE)
 
@@ -73,7 +73,7 @@ class Process:
         for owned in self.not_for_children:
             owned.leave_to_parent()
         if self.begun is not None:
-            self.begun.leave_to_parent()
+            self.begun._leave_to_parent()
         if is_in_callback() or forked.ends_children():
             forked.begin_child()
 

@@ -4,6 +4,7 @@ import errno
 import grp
 import os
 import pwd
+import socket
 import stat
 from typing import Final, NamedTuple
 
@@ -25,14 +26,10 @@ class Access(NamedTuple):
 UNCHANGED: Final = Access()
 
 
-def parse_access(mode: int | None, owner: str | int | None, group: str | int | None) -> Access:
-    """Look up names. Raises ValueError for a mode that is none, and for names that the system does not know; TypeError
-    for a mode that is no int."""
-    if mode is not None and not isinstance(mode, int):
-        raise TypeError(f"socket_mode is {mode!r}: it must be an int, such as 0o660")
-    if mode is not None and not 0 <= mode <= 0o777:
-        raise ValueError(f"socket mode is {mode:#o}: it must be from 0 to 0o777")
-    return Access(mode, user_number(owner), group_number(group))
+def check_access(address: Address, access: Access) -> None:
+    """Raise ValueError if `access` is given and `address` can have none."""
+    if access.is_given() and address.family != socket.AF_UNIX:
+        raise ValueError(f"{address} is not a unix socket of ours: it has no mode, owner or group")
 
 
 def user_number(user: str | int | None) -> int | None:

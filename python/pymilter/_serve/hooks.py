@@ -1,4 +1,4 @@
-"""What the program has to do around the serving: its functions for a start, a reload and a stop."""
+"""What the program does around the serving: its functions for a start, a reload and a stop."""
 
 from collections.abc import Callable
 from typing import Any
@@ -9,39 +9,23 @@ from pymilter._process.forked import ending_children
 Hook = Callable[[], Any]
 
 
-class Hooks:
-    """Functions of the program, without arguments, whose results are not used. Raises TypeError for anything else."""
-
-    def __init__(
-        self, on_start: Hook | None = None, on_stop: Hook | None = None, on_reload: Hook | None = None
-    ) -> None:
-        self.on_start = checked_hook("on_start", on_start)
-        self.on_stop = checked_hook("on_stop", on_stop)
-        self.on_reload = checked_hook("on_reload", on_reload)
-
-
-def checked_hook(name: str, value: Any) -> Hook | None:
-    """`value` if it can be called as a hook, or None. Raises TypeError with the name and what is allowed."""
-    if value is None:
-        return None
-    allowed = "it must be a function without arguments, or None"
+def accept_hook(value: Any) -> Hook:
+    """Return `value` if it can be called as a hook. Raises TypeError, with a reason if it is a function."""
     if not callable(value):
-        raise TypeError(f"{name} is {value!r}: {allowed}")
+        raise TypeError
     if is_async(value):
-        raise TypeError(
-            f"{name} is async def: nobody would await it, so {allowed}; asyncio.run() can do the work in it"
-        )
+        raise TypeError("nobody awaits an async def (asyncio.run() within a function does)")
     if is_generator(value):
-        raise TypeError(f"{name} has a yield: a call would run none of it, so {allowed}")
+        raise TypeError("a call of a function with yield runs none of it")
     arity = arity_of(value)
     if arity is not None and not arity.takes(0):
-        raise TypeError(f"{name} takes arguments, and it is called without any: {allowed}")
+        raise TypeError("it takes arguments, and is called without any")
     hook: Hook = value
     return hook
 
 
 def call_hook(name: str, hook: Hook | None) -> None:
-    """Call a hook, if there is one. Raises what it raises, and TypeError if it has only made a coroutine."""
+    """Call a hook, if there is one. Raises what it raises, and TypeError if all that it did was to make a coroutine."""
     if hook is None:
         return
     with ending_children():
@@ -49,7 +33,4 @@ def call_hook(name: str, hook: Hook | None) -> None:
     if hasattr(result, "__await__"):
         if hasattr(result, "close"):
             result.close()
-        raise TypeError(f"{name} returned {type(result).__name__}, which nobody awaits: asyncio.run() in it would")
-
-
-NO_HOOKS = Hooks()
+        raise TypeError(f"{name} returned a {type(result).__name__}, which nobody awaits: asyncio.run() within it does")

@@ -60,8 +60,6 @@ def open_listener(
     access: Access = UNCHANGED,
 ) -> Listener:
     """Open a listening stream socket. Raises OSError with errno and the address when that fails."""
-    if access.is_given() and address.family != socket.AF_UNIX:
-        raise ValueError(f"{address} is not a unix socket of ours: it has no mode, owner or group")
     if address.inherited:
         return adopt(address)
     if len(os.fsencode(address.path)) > 107:

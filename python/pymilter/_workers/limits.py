@@ -15,19 +15,6 @@ _STATM: Final = Path("/proc/self/statm")
 JITTER: Final = 10  # a tenth
 
 
-def check_limits(workers: int, max_messages: int | None, max_rss: int | None) -> None:
-    """Raise ValueError for limits that are none, or that nobody could keep; OSError if the size cannot be read here."""
-    for name, value in (("max_messages", max_messages), ("max_rss", max_rss)):
-        if value is None:
-            continue
-        if value < 1:
-            raise ValueError(f"{name} is {value}: it must be at least 1")
-        if workers == 0:
-            raise ValueError(f"{name} needs workers=: a process that serves alone cannot be replaced by another")
-    if max_rss is not None:
-        resident_bytes()
-
-
 def spent_when(max_messages: int | None, max_rss: int | None) -> Callable[[], bool] | None:
     """Whether this process should be replaced, as a function to ask; None if it never should."""
     if max_rss is not None and (size := resident_bytes()) >= max_rss:

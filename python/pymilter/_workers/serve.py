@@ -1,0 +1,31 @@
+"""How a worker serves: the socket of its supervisor, until that says that it is enough, or has gone."""
+
+from functools import partial
+
+from pymilter._serve.serving import Serving
+from pymilter._serve.settings import Settings
+from pymilter._workers import shares
+from pymilter._workers.limits import spent_when
+from pymilter._workers.worker import REFUSES, RETIRE_GRACE, Worker
+
+
+def serve_as(worker: Worker, serving: Serving, settings: Settings) -> None:
+    """Serve, and return when the worker is to end. Raises what Server.start() and Server.stop() do."""
+
+    def stop(retire: bool) -> None:
+        if retire:
+            serving._request_stop(RETIRE_GRACE, for_connections=True, refusing=partial(worker.tell, REFUSES))
+        else:
+            serving.request_stop(settings.grace)
+
+    with serving._starting(signals=True), worker.listener() as listener:
+        worker.use_share(partial(serving._service.join_balance, patience=shares.PATIENCE))
+        serving._serve(listener, settings.timeout)
+    worker.watch(stop, spent_when(settings.max_messages, settings.max_rss))
+    try:
+        serving.wait()
+    finally:
+        try:
+            serving.finish()
+        finally:
+            worker.tell()
