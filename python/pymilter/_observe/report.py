@@ -3,38 +3,50 @@
 import logging
 from collections.abc import Callable
 
-from pymilter._observe.logging import whereabouts
+from pymilter._observe.logging import LogFilter, whereabouts
 from pymilter._observe.traceback import plain, shortened, text_of
+from pymilter._observe.writer import Writer
 
 logger = logging.getLogger("pymilter")
 
 failed: list[Callable[[BaseException], object]] = []
 """Called, within a callback, with each exception that a handler raised."""
 
+_writer = Writer()
+_attributes = LogFilter()
+
 
 def report(level: int, step: str, what: BaseException | str) -> None:
-    """Log, within a callback, an exception that the handler for `step` raised, with its traceback; or a text."""
+    """Log, within a callback, an exception that the handler for `step` raised, with its traceback; or a text.
+
+    The MTA waits for the callback, so what can be slow is done by another thread: to ask the exception for its text,
+    and to write to the log.
+    """
     if not isinstance(what, str):
         for tell in failed:
             tell(what)
     if not logger.isEnabledFor(level):
         return
     if isinstance(what, str):
-        logger.log(level, "%s: %s (%s)", step, plain(what), whereabouts())
+        record = _record(level, "%s: %s (%s)", step, plain(what), whereabouts())
+        _writer.write(lambda: logger.handle(record))
         return
-    record = logger.makeRecord(
-        logger.name,
-        level,
-        fn=__file__,
-        lno=0,
-        msg="%s() failed (%s)",
-        args=(step, whereabouts()),
-        exc_info=(type(what), what, shortened(what.__traceback__)),
-        func="report",
-    )
-    # What a Formatter would write of exc_info is not bounded, and may have lines and bytes of the peer's in it.
-    record.exc_text = _described(what)
-    logger.handle(record)
+    error: BaseException = what
+    record = _record(level, "%s() failed (%s)", step, whereabouts())
+    record.exc_info = (type(error), error, shortened(error.__traceback__))
+
+    def write() -> None:
+        # What a Formatter would write of exc_info is not bounded, and may have lines and bytes of the peer's in it.
+        record.exc_text = _described(error)
+        logger.handle(record)
+
+    _writer.write(write)
+
+
+def _record(level: int, text: str, *values: str) -> logging.LogRecord:
+    record = logger.makeRecord(logger.name, level, __file__, 0, text, values, None, "report")
+    _attributes.filter(record)  # here, because they are those of the thread in the callback
+    return record
 
 
 def _described(error: BaseException) -> str:
