@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from typing import Any
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, ref
 
 from pymilter._class.arity import most_arguments
 from pymilter._class.base import Base, options_of
@@ -87,6 +87,10 @@ def _plan_of(handlers: Handlers) -> Plan:
     )
 
 
+def _no_class() -> None:
+    """Stands for a weak reference until there is a class."""
+
+
 class Plans:
     """The plans of the classes that one factory makes: each is read once, and goes when its class goes.
 
@@ -96,12 +100,18 @@ class Plans:
     def __init__(self, read: Callable[[Any], Plan] = plan_of) -> None:
         self._read = read
         self._plans: WeakKeyDictionary[type[Any], Plan] = WeakKeyDictionary()
+        self._latest: Callable[[], type[Any] | None] = _no_class  # a weak reference
+        self._plan_of_latest: Plan | None = None
 
     def __call__(self, handlers: Any) -> Plan:
         """The plan of a class, or of an object that has handlers set on itself. Raises TypeError as `plan_of` does."""
+        # Nearly always the same class comes again, and to look it up costs as much as to make its object.
+        if self._latest() is handlers and self._plan_of_latest is not None:
+            return self._plan_of_latest
         if not isinstance(handlers, type):
             return self._read(handlers)
         plan = self._plans.get(handlers)
         if plan is None:
             plan = self._plans[handlers] = self._read(handlers)
+        self._latest, self._plan_of_latest = ref(handlers), plan
         return plan

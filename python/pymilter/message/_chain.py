@@ -42,15 +42,12 @@ def message_filter(function: Handler | None = None, /, **keywords: Unpack[Keywor
     def decorate(function: Handler) -> type[MessageFilter]:
         _check_function(function)
 
-        def message(self: MessageFilter, message: Message) -> Outcome:
-            return function(message)
-
         name = getattr(function, "__name__", type(function).__name__)
         names = {
             "__doc__": function.__doc__,
             "__module__": getattr(function, "__module__", __name__),
             "__qualname__": getattr(function, "__qualname__", name),
-            "message": message,
+            "message": staticmethod(function),  # which gets the message alone
         }
         return _new_class(name, MessageFilter, names, keywords)
 

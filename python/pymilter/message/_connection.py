@@ -52,6 +52,12 @@ class Tls(NamedTuple):
 class Connection:
     """The connection that a message came over. It outlives the message: a client may send several."""
 
+    _peer: Peer = Peer()
+    _helo: str | None = None
+    _context: Context | None = None
+    _macro: Callable[[str], str | None] | None = None  # None: the context has them
+    _names: set[str] | None = None  # of the macros that were read
+
     def __init__(
         self,
         peer: Peer | None = None,
@@ -65,19 +71,19 @@ class Connection:
             helo: the name that it gave in HELO or EHLO.
             macros: values of macros by their names; braces around a long name may be left out.
         """
-        self._peer = peer or Peer()
+        if peer is not None:
+            self._peer = peer
         self._helo = helo
-        self._context: Context | None = None
         self._macro = macros if callable(macros) else _lookup(macros or {})
-        self._names: set[str] = set()  # of the macros that were read
         self.values: dict[str, Any] = {}
         """Room for what a filter wants to keep from one message of the connection to the next."""
 
     @classmethod
     def _of(cls, context: Context) -> Connection:
         """The connection of a handle of libmilter's."""
-        made = cls(macros=context.getsymval)
+        made = cls.__new__(cls)  # without __init__, which each connection would pay for
         made._context = context
+        made.values = {}
         return made
 
     def _as_known(self, names: Iterable[str]) -> Connection:
@@ -86,8 +92,7 @@ class Connection:
         The others can no longer be read then. `values` stays the same dict.
         """
         self._look()
-        names = {_bare(name) for name in (*names, *self._names)}
-        known = {name: self._macro(name) for name in names}
+        known = {name: self.macro(name) for name in map(_bare, (*names, *(self._names or ())))}
 
         def macro(name: str) -> str | None:
             if _bare(name) not in known:
@@ -157,8 +162,13 @@ class Connection:
 
     def macro(self, name: str) -> str | None:
         """The value of a macro of the MTA, or None (smfi_getsymval). Braces may be left out."""
+        if self._names is None:
+            self._names = set()
         self._names.add(name)
-        return self._macro(name)
+        if self._macro is not None:
+            return self._macro(name)
+        assert self._context is not None
+        return self._context.getsymval(name)
 
     def __repr__(self) -> str:
         return f"<Connection from {self.peer}>"

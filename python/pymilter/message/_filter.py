@@ -13,7 +13,7 @@ from pymilter._constants import ACCEPT, CONTINUE, Protocol, Stage, Status
 from pymilter.message._address import Recipient, received
 from pymilter.message._connection import Connection
 from pymilter.message._envelope import Envelope
-from pymilter.message._grant import Grant
+from pymilter.message._grant import OVER, Grant
 from pymilter.message._message import Message
 from pymilter.message._writer import send
 from pymilter.replies import Outcome, Reject, TempFail
@@ -182,23 +182,32 @@ class MessageFilter(Base):
     @final
     def eom(self) -> Outcome:
         """The end of the message: `message` is called with all of it."""
+        # What each message pays for: objects are made only if they are looked at, and these without their __init__.
         context = self._ctx
-        gathering = self._gathering
-        message = Message(context._received(), self.connection, self._actions)
-        message._ask_for_time = context.progress  # not self.progress: self may keep the message
+        connection = self._connection
+        grant = Grant.__new__(Grant)
+        grant.actions = self._actions
+        message = Message.__new__(Message)
+        message._source = context._received()
+        message._connection = self.connection if connection is None else connection
+        message._grant = grant
+        message._context = context
         if not self._protocol & HDR_LEADSPC:
             message._leading_space = False
+        gathering = self._gathering
         if not (gathering.headers and gathering.body):
             message._has_headers, message._has_body = gathering.headers, gathering.body
         try:
-            outcome = call(self, "message", message)
-            passes = outcome is None or is_status(outcome, CONTINUE) or is_status(outcome, ACCEPT)
-            if passes and message._is_touched():
+            outcome = self.message(message)
+            if (grant.is_used or message._mail is not None) and passes(outcome):
                 send(message.edits, context)
+        except TypeError:
+            raise_if_hidden(self, "message")
+            raise
         finally:
             if getrefcount(message) > ONLY_HERE:
                 message._keep(name for _, names in getattr(self, MACROS_MARK, ()) for name in names.split())
-            message._grant.end()
+            grant.reason = OVER
         return outcome
 
 
@@ -207,9 +216,19 @@ def call(handlers: Base, name: str, *arguments: object) -> Outcome:
     try:
         return cast("Outcome", getattr(handlers, name)(*arguments))
     except TypeError:
-        if not callable(hiding := getattr(handlers, name)):
-            raise TypeError(f"self.{name} was set to {type(hiding).__name__}: it hides the method") from None
+        raise_if_hidden(handlers, name)
         raise
+
+
+def raise_if_hidden(handlers: Base, name: str) -> None:
+    """Raise TypeError if something that cannot be called hides a handler."""
+    if not callable(hiding := getattr(handlers, name)):
+        raise TypeError(f"self.{name} was set to {type(hiding).__name__}: it hides the method") from None
+
+
+def passes(outcome: Outcome) -> bool:
+    """Return whether a message with this outcome is changed, and goes on."""
+    return outcome is None or is_status(outcome, CONTINUE) or is_status(outcome, ACCEPT)
 
 
 def is_status(outcome: Outcome, status: Status) -> bool:

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from pymilter._constants import Action
 from pymilter.errors import DisabledAction, MilterError
+
+OVER: Final = "the message is over: it cannot be changed any more"
 
 
 class Grant:
     """What the MTA lets a filter do to one message, and for how long."""
 
+    actions: int
     reason: str | None = None  # why nothing can be changed; None while it can
     is_used: bool = False  # something was changed
     header_changed: bool = False
     deletions: int = 0  # of header fields: their list is made anew then
 
     def __init__(self, actions: int, reason: str | None = None) -> None:
-        self.actions: int = actions
+        self.actions = actions
         if reason is not None:
             self.reason = reason
 
@@ -33,4 +38,4 @@ class Grant:
 
     def end(self) -> None:
         """The filter has answered."""
-        self.reason = "the message is over: it cannot be changed any more"
+        self.reason = OVER

@@ -21,13 +21,12 @@ class Headers:
     _originals: list[Field] | None = None  # made when a field is looked at
     _fields: list[Field]
     _deletions: int = 0
+    _has_space: bool = True  # values come with what stands after the colon
+    _is_complete: bool = True  # the MTA has sent the header
 
-    def __init__(self, source: Source, grant: Grant, *, has_space: bool = True, is_complete: bool = True) -> None:
-        # `has_space`: values come with what stands after the colon.
+    def __init__(self, source: Source, grant: Grant) -> None:
         self._source = source
         self._grant = grant
-        self._has_space = has_space
-        self._is_complete = is_complete
 
     # ------------------------------------------------------------------------------------ to read
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Self
 
@@ -20,6 +20,7 @@ from pymilter.message._source import Parsed, Source, with_line_ends
 from pymilter.message._writer import edits_of
 
 if TYPE_CHECKING:
+    from pymilter import Context
     from pymilter.mime import MimeMessage
 
 ALL_ACTIONS = sum(Action)
@@ -44,7 +45,7 @@ class Message:
     _has_headers: bool = True
     _has_body: bool = True
     _leading_space: bool = True
-    _ask_for_time: Callable[[], None] | None = None
+    _context: Context | None = None  # of the MTA that may be asked for time; None in a test
 
     def __init__(self, source: Source, connection: Connection, actions: int) -> None:
         self._source = source
@@ -96,9 +97,10 @@ class Message:
     @property
     def envelope(self) -> Envelope:
         """Sender and recipients."""
-        if self._envelope is None:
-            self._envelope = Envelope(self._source, self._grant)
-        return self._envelope
+        envelope = self._envelope
+        if envelope is None:
+            envelope = self._envelope = Envelope(self._source, self._grant)
+        return envelope
 
     @property
     def sender(self) -> Address:
@@ -117,10 +119,13 @@ class Message:
     @property
     def headers(self) -> Headers:
         """The header fields in their order."""
-        headers = self._own_headers()
-        if self._mail is not None and self._mail.has_header_changes:
+        headers = self._headers
+        if headers is None:
+            headers = self._own_headers()
+        mail = self._mail
+        if mail is not None and mail.has_header_changes:
             # Changes are made in the order in which the program makes them.
-            self._mail.take_header_changes(headers)
+            mail.take_header_changes(headers)
         return headers
 
     @property
@@ -134,8 +139,10 @@ class Message:
             DisabledAction: on assignment, if the MTA does not let filters change the body.
             MilterError: on assignment, if the message is over.
         """
-        self._take_changes_of_email()
-        return bytes(self._present_body())  # no copy if they are bytes
+        if self._mail is not None:
+            self._take_changes_of_email()
+        body = self._present_body()
+        return body if isinstance(body, bytes) else bytes(body)
 
     @body.setter
     def body(self, body: bytes | bytearray | memoryview) -> None:
@@ -194,8 +201,8 @@ class Message:
             MilterError: the message is over.
         """
         self._grant.check_time()
-        if self._ask_for_time is not None:
-            self._ask_for_time()
+        if self._context is not None:
+            self._context.progress()
 
     @property
     def edits(self) -> list[Edit]:
@@ -220,14 +227,11 @@ class Message:
         with suppress(MilterError, ValueError):  # a message that is refused may have changes that cannot be made
             self._take_changes_of_email()
 
-    def _is_touched(self) -> bool:
-        return self._grant.is_used or self._mail is not None
-
     def _own_headers(self) -> Headers:
         if self._headers is None:
-            self._headers = Headers(
-                self._source, self._grant, has_space=self._leading_space, is_complete=self._has_headers
-            )
+            self._headers = Headers(self._source, self._grant)
+            if not (self._leading_space and self._has_headers):
+                self._headers._has_space, self._headers._is_complete = self._leading_space, self._has_headers
         return self._headers
 
     def _bytes(self) -> bytes:
@@ -243,9 +247,11 @@ class Message:
                 self._new_body = body
 
     def _present_body(self) -> bytes | memoryview:
-        if self._new_body is None and not self._has_body:
+        if self._new_body is not None:
+            return self._new_body
+        if not self._has_body:
             raise MilterError("the class has body=False, so the MTA did not send the body: it can only be assigned")
-        return self._source.body() if self._new_body is None else self._new_body
+        return self._source.body()
 
     def __repr__(self) -> str:
         return f"<Message from {self.sender.address or '<>'} to {', '.join(map(str, self.recipients))}>"
