@@ -24,6 +24,7 @@ void bind_body(py::module_ &module) {
         .def("sender", &Received::sender, "The address as it stood in MAIL, and its ESMTP parameters.")
         .def("recipients", &Received::recipients,
              "For each recipient whether it was accepted, and its address as it stood in RCPT with its parameters.")
+        .def("last_recipient", &Received::last_recipient, "The recipient that came last, as in recipients().")
         .def("header", &Received::header, "For each field its name and its value, each ended by NUL.")
         .def("recipient_count", &Received::recipient_count, "How many recipients there are.")
         .def("field_count", &Received::field_count, "How many header fields there are.")

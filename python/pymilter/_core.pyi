@@ -155,6 +155,8 @@ class Received(metaclass=_pybind11_type):
         """The address as it stood in MAIL, and its ESMTP parameters."""
     def recipients(self) -> Any:
         """For each recipient whether it was accepted, and its address as it stood in RCPT with its parameters."""
+    def last_recipient(self) -> Any:
+        """The recipient that came last, as in recipients()."""
     def header(self) -> bytes:
         """For each field its name and its value, each ended by NUL."""
     def recipient_count(self) -> int:

@@ -633,3 +633,70 @@ def test_a_final_answer_in_a_chain_is_the_answer(start: Start, step: str, answer
         }
         answers = {name: plays[name]() for name in STEPS[: STEPS.index(step) + 1]}
     assert answers[step].verdict is verdict
+
+
+@pytest.mark.parametrize(
+    ("method", "result", "told"),
+    [
+        ("message", "False", "TypeError: message() returned False: allowed are a Status"),
+        ("message", "77", "ValueError: message() returned 77: this is no status"),
+        (
+            "message",
+            "Action.QUARANTINE",
+            "quarantine is an edit and not a status: call message.quarantine(reason), then return",
+        ),
+        ("mail", "'x'", "TypeError: mail() returned 'x'"),
+        ("recipient", "SKIP", "ValueError: recipient() returned <Status.SKIP: 8>: this is no status"),
+        ("mail", "self.addheader('X', '1')", "MilterError: addheader is possible only at message, not at mail"),
+        ("recipient", "self.quarantine('x')", "MilterError: quarantine is possible only at message, not at recipient"),
+    ],
+)
+def test_errors_have_the_names_of_a_message_filter(start: Start, method: str, result: str, told: str) -> None:
+    source = f"""
+        class Filter(MessageFilter):
+            def message(self, message): pass
+            def {method}(self, *arguments): return {result}
+    """
+    filter_ = start(source)
+    with Client(filter_.address) as client:
+        client.connect()
+        client.helo()
+        answers = {
+            "mail": client.mail("<a@example.org>"),
+            "recipient": client.rcpt("<b@example.org>"),
+            "message": client.eom(),
+        }
+    assert answers[method].verdict is Verdict.TEMPFAIL
+    assert told in filter_.stderr
+    assert all(f"{name}()" not in filter_.stderr for name in ("eom", "envfrom", "envrcpt"))
+
+
+@KINDS
+def test_recipient_shows_whether_the_mta_has_accepted(start: Start, kind: str) -> None:
+    source = """
+        @rejected_recipients
+        class Filter(MessageFilter):
+            def recipient(self, recipient, envelope):
+                note("recipient", str(recipient), recipient.is_accepted, len(envelope.recipients))
+                return REJECT if recipient.local == "c" else CONTINUE
+
+            def message(self, message):
+                note("message", [(str(one), one.is_accepted) for one in message.recipients])
+    """
+    filter_ = start(source, kind=kind)
+    with Client(filter_.address) as client:
+        client.connect()
+        client.mail("<a@example.org>")
+        client.rcpt("<b@example.org>")
+        client.rcpt("<gone@example.org>", rejected="550 5.1.1 no such user")
+        client.rcpt("<c@example.org>")
+        client.rcpt("<d@example.org>")
+        client.eom()
+    assert filter_.seen("recipient") == [
+        ("recipient", "b@example.org", True, 1),
+        ("recipient", "gone@example.org", False, 2),
+        ("recipient", "c@example.org", True, 3),
+        ("recipient", "d@example.org", True, 3),
+    ]
+    wanted = [("b@example.org", True), ("gone@example.org", False), ("d@example.org", True)]
+    assert filter_.seen("message") == [("message", wanted)]

@@ -1,6 +1,7 @@
 // Envelope and header of one message, gathered step by step for a filter that gets messages whole.
 #include "core/body/whole_message.hpp"
 
+#include <algorithm>
 #include <cstring>
 #include <utility>
 
@@ -9,6 +10,8 @@ namespace pymilter {
 namespace {
 
 using Lock = std::lock_guard<std::mutex>;
+
+constexpr std::size_t first_room = 4096;  // bytes: most headers fit
 
 WholeMessage::Path to_path(char **list) {
     WholeMessage::Path path;
@@ -48,6 +51,9 @@ bool WholeMessage::add_field(const char *name, const char *value, std::size_t mo
         m_header = std::string();
         return false;
     }
+    if (m_header.size() + name_size + value_size > m_header.capacity()) {
+        m_header.reserve(std::max({m_header.size() + name_size + value_size, 2 * m_header.capacity(), first_room}));
+    }
     m_header.append(name, name_size).append(value, value_size);
     ++m_fields;
     return true;
@@ -61,6 +67,11 @@ WholeMessage::Path WholeMessage::sender() const {
 std::vector<WholeMessage::Recipient> WholeMessage::recipients() const {
     const Lock lock(m_mutex);
     return m_recipients;
+}
+
+WholeMessage::Recipient WholeMessage::last_recipient() const {
+    const Lock lock(m_mutex);
+    return m_recipients.back();
 }
 
 std::string WholeMessage::header() const {

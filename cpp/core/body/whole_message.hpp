@@ -31,6 +31,8 @@ public:
 
     Path sender() const;
     std::vector<Recipient> recipients() const;
+    // There must be one.
+    Recipient last_recipient() const;
     // For each field its name and its value, each ended by NUL.
     std::string header() const;
     std::size_t recipient_count() const;

@@ -48,7 +48,7 @@ sfsistat ask_handler(const Service &service, Connection &connection, Options off
     const py::object result =
         call_handler(service.handlers(), connection, Step::negotiate,
                      [&](Arguments &arguments, TextMode) { arguments.add(py::object(options).release().ptr()); });
-    const Answer answer = read_result(result, Step::negotiate, false);
+    const Answer answer = read_result(result, *connection.plan, Step::negotiate, false);
     send_text(connection, answer);
     if (answer.status == SMFIS_ALL_OPTS) {
         wanted = {offered.actions, can_skip_bit};

@@ -110,9 +110,9 @@ std::optional<int> invoke(const Service &service, Connection &connection, Step s
     int status = SMFIS_CONTINUE;
     connection.has_run_handler = true;
     connection.enter(step);
-    const bool done = guarded(service.report(), step, [&] {
+    const bool done = guarded(service.report(), connection.plan->handler_name(step), [&] {
         const py::object result = call_handler(service.handlers(), connection, step, fill);
-        const Answer answer = read_result(result, step, is_no_reply);
+        const Answer answer = read_result(result, *connection.plan, step, is_no_reply);
         send_text(connection, answer);
         status = answer.status;
     });

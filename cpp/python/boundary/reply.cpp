@@ -28,6 +28,8 @@ bool is_allowed(long status, Step step) {
 constexpr const char *allowed_results = "allowed are a Status, a Reply (Reject, TempFail) and None";
 constexpr const char *quarantine_is_an_edit =
     "quarantine is an edit and not a status: call self.quarantine(reason) in eom, then return ACCEPT or CONTINUE";
+constexpr const char *quarantine_of_a_whole_message =
+    "quarantine is an edit and not a status: call message.quarantine(reason), then return ACCEPT or CONTINUE";
 
 // The enums Status and Action. Set once, while the module is imported, and never freed.
 PyObject *status_type = nullptr;
@@ -43,8 +45,8 @@ bool is_action(PyObject *result, long action) {
     return reinterpret_cast<PyObject *>(Py_TYPE(result)) == action_type && PyLong_AsLong(result) == action;
 }
 
-[[noreturn]] void refuse_result(PyObject *type, const py::object &result, Step step, const char *reason) {
-    PyErr_Format(type, "%s() returned %R: %s", traits(step).name, result.ptr(), reason);
+[[noreturn]] void refuse_result(PyObject *type, const py::object &result, const char *handler, const char *reason) {
+    PyErr_Format(type, "%s() returned %R: %s", handler, result.ptr(), reason);
     throw py::error_already_set();
 }
 
@@ -53,7 +55,8 @@ bool is_wire_form(PyObject *wire) {
     return PyTuple_CheckExact(wire) && PyTuple_GET_SIZE(wire) == 4 && PyTuple_CheckExact(PyTuple_GET_ITEM(wire, 3));
 }
 
-Answer read_any(const py::object &result, Step step) {
+Answer read_any(const py::object &result, const Plan &plan, Step step) {
+    const char *const handler = plan.handler_name(step);
     if (result.is_none()) {
         return {};
     }
@@ -61,22 +64,23 @@ Answer read_any(const py::object &result, Step step) {
         int overflow = 0;
         const long status = PyLong_AsLongAndOverflow(result.ptr(), &overflow);
         if (overflow != 0 || !is_allowed(status, step)) {
-            refuse_result(PyExc_ValueError, result, step, "this is no status that libmilter knows for this step");
+            refuse_result(PyExc_ValueError, result, handler, "this is no status that libmilter knows for this step");
         }
         return {static_cast<int>(status)};
     }
     if (PyLong_Check(result.ptr())) {
+        const char *const hint = plan.whole ? quarantine_of_a_whole_message : quarantine_is_an_edit;
         const bool is_quarantine = is_action(result.ptr(), SMFIF_QUARANTINE);
-        refuse_result(PyExc_TypeError, result, step, is_quarantine ? quarantine_is_an_edit : allowed_results);
+        refuse_result(PyExc_TypeError, result, handler, is_quarantine ? hint : allowed_results);
     }
     const auto wire = py::reinterpret_steal<py::object>(PyObject_GetAttr(result.ptr(), Names::get().wire));
     if (!wire || !is_wire_form(wire.ptr())) {
         PyErr_Clear();
-        refuse_result(PyExc_TypeError, result, step, allowed_results);
+        refuse_result(PyExc_TypeError, result, handler, allowed_results);
     }
     Answer answer = to_answer(wire);
     if (answer.status != SMFIS_REJECT && answer.status != SMFIS_TEMPFAIL) {
-        refuse_result(PyExc_ValueError, result, step, "a reply goes with REJECT or TEMPFAIL");
+        refuse_result(PyExc_ValueError, result, handler, "a reply goes with REJECT or TEMPFAIL");
     }
     return answer;
 }
@@ -100,10 +104,11 @@ Answer to_answer(const py::object &wire) {
     return answer;
 }
 
-Answer read_result(const py::object &result, Step step, bool is_no_reply) {
-    Answer answer = read_any(result, step);
+Answer read_result(const py::object &result, const Plan &plan, Step step, bool is_no_reply) {
+    Answer answer = read_any(result, plan, step);
     if (is_no_reply && is_verdict(answer.status)) {
-        refuse_result(PyExc_ValueError, result, step, "it is declared to give no verdict (-> None or @noreply)");
+        refuse_result(PyExc_ValueError, result, plan.handler_name(step),
+                      "it is declared to give no verdict (-> None or @noreply)");
     }
     return answer;
 }

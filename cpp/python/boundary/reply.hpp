@@ -15,8 +15,8 @@ void use_enums(const py::object &statuses, const py::object &actions);
 Answer to_answer(const py::object &wire);
 
 // Reads None, a status or a Reply, and sends nothing. Throws a Python exception for anything else, and for a verdict if
-// the step `is_no_reply`.
-Answer read_result(const py::object &result, Step step, bool is_no_reply);
+// the step `is_no_reply`. `plan` names the handler.
+Answer read_result(const py::object &result, const Plan &plan, Step step, bool is_no_reply);
 
 // Gives libmilter the text of a Reply, for the status that follows. Does nothing for a plain status. Throws as
 // Connection::call does.

@@ -105,7 +105,7 @@ void Connection::call(const char *what, const Call &function, MessageNumber numb
     }
     if (result != MI_SUCCESS) {
         check_usable(what, number);
-        raise_milter_error(std::string{"libmilter could not carry out "} + what + " at " + traits(step()).name +
+        raise_milter_error(std::string{"libmilter could not carry out "} + what + " at " + handler_name(step()) +
                            " (is the MTA still there?)");
     }
 }
@@ -237,8 +237,8 @@ void Connection::check_at(Step wanted, const char *what, MessageNumber number) c
                            "is the parent's");
     }
     if (step() != wanted) {
-        raise_milter_error(std::string{what} + " is possible only at " + traits(wanted).name + ", not at " +
-                           traits(step()).name);
+        raise_milter_error(std::string{what} + " is possible only at " + handler_name(wanted) + ", not at " +
+                           handler_name(step()));
     }
 }
 

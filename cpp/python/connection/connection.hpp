@@ -138,6 +138,7 @@ private:
     // As checked_message, but returns nothing in place of throwing.
     std::optional<MessageNumber> message_of_caller(MessageNumber number) const;
     Step step() const { return m_step.load(std::memory_order_relaxed); }
+    const char *handler_name(Step step) const { return plan ? plan->handler_name(step) : traits(step).name; }
     void check_usable(const char *what, MessageNumber number) const;  // throws MilterError; needs the GIL
     bool is_over(MessageNumber number) const noexcept {
         return number != any_message && number != m_message_number.load();

@@ -19,6 +19,10 @@ py::object to_tuple(const WholeMessage::Path &path) {
     return std::move(tuple);
 }
 
+py::object to_tuple(const WholeMessage::Recipient &recipient) {
+    return py::make_tuple(recipient.is_accepted, to_tuple(recipient.path));
+}
+
 }  // namespace
 
 py::object Received::sender() const { return to_tuple(m_message->sender()); }
@@ -26,9 +30,16 @@ py::object Received::sender() const { return to_tuple(m_message->sender()); }
 py::object Received::recipients() const {
     py::list list;
     for (const WholeMessage::Recipient &recipient : m_message->recipients()) {
-        list.append(py::make_tuple(recipient.is_accepted, to_tuple(recipient.path)));
+        list.append(to_tuple(recipient));
     }
     return std::move(list);
+}
+
+py::object Received::last_recipient() const {
+    if (m_message->recipient_count() == 0) {
+        throw py::index_error("there is no recipient yet");
+    }
+    return to_tuple(m_message->last_recipient());
 }
 
 std::shared_ptr<WholeMessage> whole_message(Connection &connection) {

@@ -19,6 +19,7 @@ public:
     // All of these throw what Python raises. Bytes that are not UTF-8 become surrogates.
     py::object sender() const;
     py::object recipients() const;
+    py::object last_recipient() const;
     // For each field its name and its value, each ended by NUL.
     py::bytes header() const { return py::bytes(m_message->header()); }
     std::size_t recipient_count() const { return m_message->recipient_count(); }

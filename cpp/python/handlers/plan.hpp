@@ -51,6 +51,22 @@ struct Plan {
     bool gathers_whole() const { return gather && gather->piece == 0 && has(Step::body); }
     bool has(Step step) const { return (steps & bit(step)) != 0; }
     bool is_no_reply(Step step) const { return (no_reply & bit(step)) != 0; }
+    // What the author of the program calls the handler of a step.
+    const char *handler_name(Step step) const {
+        if (whole) {
+            switch (step) {
+            case Step::envfrom:
+                return "mail";
+            case Step::envrcpt:
+                return "recipient";
+            case Step::eom:
+                return "message";
+            default:
+                break;
+            }
+        }
+        return traits(step).name;
+    }
     TextMode text_of(Step step) const { return text[static_cast<std::size_t>(step)]; }
 };
 

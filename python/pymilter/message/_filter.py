@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple, TypedDict, U
 from pymilter._class.base import Base
 from pymilter._class.decorators import GATHERED_MARK, HDR_LEADSPC, MACROS_MARK
 from pymilter._class.gather import DEFAULT_IN_MEMORY, DEFAULT_LIMIT, MIB, TOO_LARGE
-from pymilter._constants import ACCEPT, CONTINUE, Protocol, Stage, Status
+from pymilter._constants import ACCEPT, CONTINUE, Stage, Status
 from pymilter.message._address import Recipient, received
 from pymilter.message._connection import Connection
 from pymilter.message._envelope import Envelope
@@ -62,7 +62,7 @@ class Keywords(TypedDict, total=False):
 
 
 class Gathering(NamedTuple):
-    """What a class wants of the messages: each of `Keywords`, or its default."""
+    """The class keywords of one class, or their defaults."""
 
     limit: int = DEFAULT_LIMIT
     exceeded: Reject | TempFail = TOO_LARGE
@@ -89,8 +89,7 @@ class MessageFilter(Base):
     `limit` bounds the body (256 MiB) and `header_limit` the header (1 MiB), both in bytes. Larger ones are never
     accepted unseen: they are answered with `exceeded` (452 4.3.4) and `header_exceeded` (552 5.3.4). A body of more
     than `in_memory` bytes (8 MiB) waits in a file. With `headers=False` or `body=False` the MTA does not send that
-    part.
-    `macros` are asked for at the end of the message, besides those that `Connection` and `Message` have names for.
+    part. `macros` are asked for at the end of the message, besides those that `Connection` and `Message` read.
 
     One object serves one connection, as with `Base`, so what is kept on it lasts from one message to the next.
     """
@@ -136,10 +135,13 @@ class MessageFilter(Base):
         return CONTINUE
 
     def message(self, message: Message) -> Outcome:
-        """A whole message (xxfi_eom).
+        """Handle a whole message (xxfi_eom).
 
-        Its changes are sent if this returns CONTINUE, ACCEPT or None. What it raises is logged and answered by the
-        exception policy, and then nothing is changed.
+        Its changes are sent if this returns CONTINUE, ACCEPT or None. If it raises, the exception is logged, the
+        exception policy answers, and nothing is changed.
+
+        Args:
+            message: the message, which can be read and changed.
         """
         raise NotImplementedError(f"{type(self).__qualname__} has no method message(self, message)")
 
@@ -167,17 +169,13 @@ class MessageFilter(Base):
     # ------------------------------------------------------------------------------------ called by dispatch
 
     def _envfrom(self, mailfrom: str, /, *params: str) -> Outcome:
-        return call(self, "mail", self._envelope_so_far())
+        return call(self, "mail", Envelope(self._ctx._received(), Grant(0, NOT_YET)))
 
     def _envrcpt(self, to: str, /, *params: str) -> Outcome:
-        recipient = received(Recipient, to, params, is_accepted=self._is_accepted())
-        return call(self, "recipient", recipient, self._envelope_so_far())
-
-    def _is_accepted(self) -> bool:
-        return not self._protocol & Protocol.RCPT_REJ or self._ctx.getsymval("{rcpt_mailer}") != "error"
-
-    def _envelope_so_far(self) -> Envelope:
-        return Envelope(self._ctx._received(), Grant(0, NOT_YET))
+        so_far = self._ctx._received()
+        is_accepted, _ = so_far.last_recipient()
+        recipient = received(Recipient, to, params, is_accepted=is_accepted)
+        return call(self, "recipient", recipient, Envelope(so_far, Grant(0, NOT_YET)))
 
     @final
     def eom(self) -> Outcome:
