@@ -12,10 +12,10 @@ if sys.version_info >= (3, 14):
 def returns_none(function: object) -> bool:
     """Return whether `function` is annotated ``-> None``, quoted or not; False if it has no such annotation.
 
-    An annotation may name what exists only for type checkers, and from CPython 3.14 on it is evaluated when someone
-    looks at it. So only its text is read there; an annotation that was assigned to ``__annotations__`` counts, one that
-    was changed within that dict does not. What ``functools.wraps`` made is annotated as the function within,
-    unless it says something else itself. functools.partial and partialmethod are annotated as their function.
+    An annotation may name something that exists only for type checkers, and CPython 3.14 evaluates it when it is looked
+    at. So only its text is read there: an annotation assigned to ``__annotations__`` counts, one changed within that
+    dict does not. A wrapper (``functools.wraps``) counts as the function within, unless it has an annotation itself;
+    so do functools.partial and partialmethod.
     """
     seen: set[int] = set()
     while function is not None and id(function) not in seen:

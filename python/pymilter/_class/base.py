@@ -103,7 +103,8 @@ class Base:
         else:
             self._ctx = ctx  # hides the one above
             self._had_connection = True
-            ctx.setpriv(self)
+            if not isinstance(ctx, Context):  # the C++ half notes the object itself
+                ctx.setpriv(self)
 
     # ------------------------------------------------------------------------------------ the connection
 

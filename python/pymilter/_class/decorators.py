@@ -50,8 +50,14 @@ def _check_class(decorator: str, klass: object) -> None:
 def noreply(func: F) -> F:
     """The handler never gives a verdict, so the MTA is told not to wait for it (SMFIP_NR_*).
 
-    The same as the annotation ``-> None``, for code without annotations. Whether the MTA is really told depends on the
-    transport; what the handler sees does not. Raises ValueError for a method that the MTA always waits for.
+    The same as the annotation ``-> None``, for code without annotations. Over some transports the MTA is answered all
+    the same; the handler sees no difference.
+
+    Args:
+        func: the handler.
+
+    Raises:
+        ValueError: the MTA always waits for this handler.
     """
     check_name("noreply", func, OPTIONAL_METHODS)
     mark(func, NOREPLY_MARK, True)
@@ -61,7 +67,13 @@ def noreply(func: F) -> F:
 def nocallback(func: F) -> F:
     """The handler is not to be called, and the MTA need not send its step (SMFIP_NO*).
 
-    For a subclass that wants less than its base. Raises ValueError for a method that has no such option.
+    For a subclass that wants less than its base.
+
+    Args:
+        func: the handler.
+
+    Raises:
+        ValueError: the protocol has no such option for this handler.
     """
     check_name("nocallback", func, OPTIONAL_METHODS)
     mark(func, NOCALLBACK_MARK, True)
@@ -69,9 +81,13 @@ def nocallback(func: F) -> F:
 
 
 def symlist(*syms: str) -> Callable[[F], F]:
-    """Macros that the MTA is to send for the step of this handler (smfi_setsymlist): at most 50 names.
+    """Ask the MTA for macros at the step of this handler (smfi_setsymlist).
 
-    Raises ValueError for more, for a name with white space, and for a method that has no macros of its own.
+    Args:
+        syms: at most 50 names, such as "{auth_authen}".
+
+    Raises:
+        ValueError: there are more names, one has white space, or the step of this handler has no macros of its own.
     """
     if len(syms) > MOST_MACROS:
         raise ValueError(f"@symlist got {len(syms)} macros: at most {MOST_MACROS} are allowed for one step")
@@ -92,10 +108,14 @@ def decode(strategy: Literal["bytes"]) -> Callable[[Callable[..., R]], Callable[
 @overload
 def decode(strategy: Literal["surrogateescape", "strict", "ignore", "replace"]) -> Callable[[F], F]: ...
 def decode(strategy: TextMode) -> Callable[[F], F]:
-    """How the text of a step becomes `str`: "strict", "ignore", "replace" or, by default, "surrogateescape".
+    """Choose how the bytes of a step become `str`.
 
-    "bytes" hands the bytes over as they came. The names are those of `bytes.decode`. Raises ValueError for another name
-    and for a method that gets no text.
+    Args:
+        strategy: "strict", "ignore", "replace" or "surrogateescape", as in `bytes.decode`; the last is the default for
+            handlers without this decorator. With "bytes" the handler gets the bytes as they came.
+
+    Raises:
+        ValueError: there is no such strategy, or the handler gets no text.
     """
     allowed = [name for mode in get_args(TextMode) for name in get_args(mode)]
     if strategy not in allowed:
@@ -110,9 +130,14 @@ def decode(strategy: TextMode) -> Callable[[F], F]:
 
 
 def enable_protocols(klass: C, mask: int) -> C:
-    """Ask for these options of the protocol (SMFIP_*) too, in this class and in what is derived from it.
+    """Ask for more options of the protocol, in this class and in those derived from it.
 
-    Raises TypeError for what is no class.
+    Args:
+        klass: the class.
+        mask: the options (SMFIP_*).
+
+    Raises:
+        TypeError: `klass` is no class.
     """
     _check_class("enable_protocols", klass)
     setattr(klass, PROTOCOL_MARK, getattr(klass, PROTOCOL_MARK, 0) | mask)
@@ -120,12 +145,28 @@ def enable_protocols(klass: C, mask: int) -> C:
 
 
 def rejected_recipients(klass: C) -> C:
-    """Call envrcpt also for recipients that the MTA itself refused: macro {rcpt_mailer} is "error" (SMFIP_RCPT_REJ)."""
+    """Call envrcpt also for recipients that the MTA itself has refused (SMFIP_RCPT_REJ).
+
+    Macro {rcpt_mailer} is "error" for them. A `MessageFilter` sees them as recipients whose `is_accepted` is False.
+
+    Args:
+        klass: the class.
+
+    Raises:
+        TypeError: `klass` is no class.
+    """
     _check_class("@rejected_recipients", klass)
     return enable_protocols(klass, RCPT_REJ)
 
 
 def header_leading_space(klass: C) -> C:
-    """Keep the space after the colon in header values, and bring it in those that are added (SMFIP_HDR_LEADSPC)."""
+    """Keep the space after the colon in header values, and give it in those that are added (SMFIP_HDR_LEADSPC).
+
+    Args:
+        klass: the class.
+
+    Raises:
+        TypeError: `klass` is no class.
+    """
     _check_class("@header_leading_space", klass)
     return enable_protocols(klass, HDR_LEADSPC)

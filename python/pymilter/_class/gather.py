@@ -18,7 +18,7 @@ TOO_LARGE: Final = TempFail(452, "4.3.4", "Message too large for the mail filter
 
 
 class GatherMark(NamedTuple):
-    """What @gather was told; sizes in bytes, `piece` 0 for the whole body."""
+    """The arguments of @gather; sizes in bytes, `piece` is 0 for the whole body."""
 
     piece: int
     limit: int
@@ -63,15 +63,20 @@ def gather(
 ) -> Any:
     """Call `body` once with the whole body, before `eom`; also when it is empty.
 
-    Chunks are gathered without Python, and the MTA is not made to wait for answers to them. A verdict that `body` gives
-    is the answer to the message. With `piece`, `body` is called with pieces of at least so many bytes as they come, the
-    last one smaller, and not at all for an empty body.
+    Chunks are gathered without Python, and the MTA need not wait for an answer to each. The verdict of `body` is the
+    answer to the message.
 
-    A body of more than `limit` bytes is given back at once and answered with `exceeded`: it is never accepted unseen.
-    What is larger than `in_memory` bytes waits in a file without a name in TMPDIR. With `view`, the body is a read-only
-    memoryview instead of bytes, with no copy made; it stays valid as long as it is held.
+    Args:
+        func: the method `body`; left out if keywords follow, as in ``@gather(limit=...)``.
+        piece: if not 0, call `body` for each piece of at least this many bytes; the last piece may be smaller, and
+            `body` is not called for an empty body.
+        limit: the most bytes that a body may have. A larger one is freed at once and never accepted unseen.
+        in_memory: a body of more than this many bytes waits in a nameless file in TMPDIR.
+        view: pass a read-only memoryview instead of bytes, without a copy; it is valid for as long as it is held.
+        exceeded: the answer to a message whose body exceeds `limit`.
 
-    Raises ValueError for a size that is out of range, or on another method than `body`.
+    Raises:
+        ValueError: a size is out of range, `exceeded` is no reply, or the method is not `body`.
     """
     if piece < 0 or limit < 1 or in_memory < 0:
         raise ValueError(

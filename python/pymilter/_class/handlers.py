@@ -12,7 +12,7 @@ NAMES: Final = (*NOT_SENT, *ALWAYS_SENT, *(f"{name}_bytes" for name in BYTES_HOO
 
 
 class Handlers:
-    """A class of handlers as the negotiation looks at it: its attributes, but those in `own` first."""
+    """The handlers of a class, or of an object: those in `own` are set on the object and hide those of its class."""
 
     def __init__(self, klass: type[Any], own: Mapping[str, Callable[..., object]]) -> None:
         self.klass = klass
@@ -20,7 +20,7 @@ class Handlers:
 
     @classmethod
     def of(cls, handlers: Any) -> "Handlers":
-        """The handlers of a class; or of an object, with those set on it, as ``self.eom = self.my_eom`` does."""
+        """Return the handlers of a class, or of an object with those set on it, as by ``self.eom = self.my_eom``."""
         if isinstance(handlers, type):
             return cls(handlers, {})
         attributes = vars(handlers)
@@ -45,7 +45,7 @@ class Handlers:
         return partial(bound, *static.args, **static.keywords)
 
     def own_bits(self) -> int:
-        """The options of the protocol (SMFIP_*) that the handlers in `own` decide."""
+        """Return the options of the protocol (SMFIP_*) that the handlers in `own` decide."""
         bits = 0
         for name in self.own:
             step = name.removesuffix("_bytes")

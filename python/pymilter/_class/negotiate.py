@@ -17,7 +17,7 @@ ALWAYS_SENT: Final = ("eom", "abort", "close")
 
 
 class Wishes(NamedTuple):
-    """What one class wants; `steps` are the methods to call, `no_reply` those of them that never give a verdict."""
+    """What a class wants. `steps` are the methods to call; those in `no_reply` never give a verdict."""
 
     steps: tuple[str, ...]
     no_reply: tuple[str, ...]
@@ -29,25 +29,25 @@ class Wishes(NamedTuple):
 
 
 def is_no_reply(handler: Callable[..., object]) -> bool:
-    """Marked with @noreply, or annotated ``-> None``."""
+    """Return whether a handler is marked with @noreply or annotated ``-> None``."""
     if mark_of(handler, marks.NOREPLY_MARK):
         return True
     return returns_none(handler)
 
 
 def gathers_whole(body: Callable[..., object]) -> bool:
-    """Marked with @gather, without `piece`."""
+    """Return whether `body` is marked with @gather, without `piece`."""
     mark = mark_of(body, marks.GATHER_MARK)
     return mark is not None and mark.piece == 0
 
 
 def text_mode(handler: Callable[..., object]) -> str:
-    """As @decode says, else surrogateescape, which loses nothing."""
+    """Return the mode that @decode chose, by default surrogateescape, which loses nothing."""
     return str(mark_of(handler, marks.DECODE_MARK, "surrogateescape"))
 
 
 def wishes_of(klass: Any, base: type[Any]) -> Wishes:
-    """Read the wishes of `klass`, a class or its `Handlers`, off the methods in which it differs from `base`."""
+    """Return the wishes of `klass`, a class or its `Handlers`: they follow from the methods that differ from `base`."""
 
     def is_own(name: str) -> bool:
         return getattr(klass, name) is not getattr(base, name)

@@ -16,7 +16,7 @@ from pymilter._core import Gather, Plan, Whole, make_gather, make_plan, make_who
 
 
 def _no_hook() -> None:
-    """Stands where the inherited hook is named, for a class whose hook is to be called although it is inherited."""
+    """Placeholder that never equals the inherited hook, so that dispatch always calls that."""
 
 
 def _gather_of(handlers: Handlers) -> Gather | None:
@@ -42,9 +42,10 @@ def _whole_of(handlers: Handlers) -> Whole | None:
 
 
 def plan_of(handlers: Any) -> Plan:
-    """What dispatch must know of a class of handlers, or of an object that has handlers set on itself.
+    """Return the plan of a class of handlers, or of an object that has handlers set on itself.
 
-    Raises TypeError if it is not derived from Base, and for a handler that cannot be called.
+    Raises:
+        TypeError: it is not derived from Base, or one of its handlers could not be called.
     """
     found = _handlers_of(handlers)
     check_handlers(found)
@@ -52,7 +53,7 @@ def plan_of(handlers: Any) -> Plan:
 
 
 def classic_plan_of(handlers: Any) -> Plan:
-    """The same for a classic program, whose faults are only warned of: it must go on to start."""
+    """Return the plan for a classic program, whose faults are only logged as warnings, because it must start."""
     found = _handlers_of(handlers)
     warn_of_handlers(found)
     return _plan_of(found)
@@ -71,7 +72,7 @@ def _plan_of(handlers: Handlers) -> Plan:
     hooks: dict[str, Any] = {name: getattr(Base, f"{name}_bytes") for name in BYTES_HOOKS}
     for name in ("envfrom", "envrcpt"):
         if most_arguments(handlers.as_of_object(name)) is not None:
-            hooks[name] = _no_hook  # so that the inherited one is called, which leaves parameters out
+            hooks[name] = _no_hook  # the inherited hook leaves out the ESMTP parameters that the method does not take
     return make_plan(
         actions=handlers._wanted_actions,
         protocol=options_of(handlers),
@@ -92,9 +93,9 @@ def _no_class() -> None:
 
 
 class Plans:
-    """The plans of the classes that one factory makes: each is read once, and goes when its class goes.
+    """The plans of the classes whose objects one factory makes. Each is read once, and is freed with its class.
 
-    A factory may make a class for each connection.
+    A factory may define a class for each connection.
     """
 
     def __init__(self, read: Callable[[Any], Plan] = plan_of) -> None:
@@ -104,7 +105,11 @@ class Plans:
         self._plan_of_latest: Plan | None = None
 
     def __call__(self, handlers: Any) -> Plan:
-        """The plan of a class, or of an object that has handlers set on itself. Raises TypeError as `plan_of` does."""
+        """Return the plan of a class, or of an object that has handlers set on itself.
+
+        Raises:
+            TypeError: see `plan_of`.
+        """
         # Nearly always the same class comes again, and to look it up costs as much as to make its object.
         if self._latest() is handlers and self._plan_of_latest is not None:
             return self._plan_of_latest

@@ -1,4 +1,4 @@
-"""Addresses of the envelope: taken apart for the filter, and written as an MTA takes them."""
+"""Addresses of the envelope: their parts, and how they are written in SMTP."""
 
 import re
 from collections.abc import Iterable
@@ -58,9 +58,9 @@ class Address:
 
     @property
     def ascii_domain(self) -> str:
-        """The domain in lower case, a name with other letters than ASCII in its A-label form (RFC 5890).
+        """The domain in lower case, with labels that are not ASCII as A-labels (RFC 5890).
 
-        A domain that has no such form is given as it is.
+        A domain that cannot be written so is given as it is, in lower case.
         """
         domain = self.domain.lower()
         if domain.isascii():
@@ -117,7 +117,7 @@ class Recipient(Address):
 
     @property
     def is_accepted(self) -> bool:
-        """False if the MTA has refused this recipient; it is shown only to a filter that asks for it."""
+        """False if the MTA has refused this recipient; only `rejected_recipients` shows such recipients."""
         return self._accepted
 
 
@@ -125,7 +125,7 @@ A = TypeVar("A", bound=Address)
 
 
 def received(kind: type[A], address: str, params: Iterable[str], *, is_accepted: bool = True) -> A:
-    """The address that an MTA gave. It is not checked: whatever an MTA let through is shown."""
+    """Make an address of what the MTA gave, without checks: a filter must see whatever the MTA let through."""
     made = kind.__new__(kind)
     made._address = without_brackets(address)
     made._params = tuple(params)

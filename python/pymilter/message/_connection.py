@@ -1,4 +1,4 @@
-"""What is known of the SMTP connection that a message came over."""
+"""The SMTP connection that a message came over: the client, its encryption and login, and macros."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Peer(NamedTuple):
     """The SMTP client."""
 
     ip: str | None = None
-    """Its IP address; None if the MTA told none, as for a message that was submitted on its own machine."""
+    """Its IP address; None if the MTA reported none, as for a message submitted on the MTA's own machine."""
     port: int | None = None
     """Its port."""
     name: str | None = None
@@ -25,7 +25,7 @@ class Peer(NamedTuple):
 
     @property
     def is_verified(self) -> bool:
-        """True if the MTA has looked up the name of the address, and the address of that name."""
+        """True if the MTA has found the name by the address, and the address by that name."""
         return self.name is not None
 
     def __str__(self) -> str:
@@ -143,7 +143,7 @@ class Connection:
 
     @property
     def daemon(self) -> str | None:
-        """The name of the MTA's service that took the message (macro {daemon_name})."""
+        """The name of the service of the MTA that received the message (macro {daemon_name})."""
         return self.macro("daemon_name") or None
 
     @property

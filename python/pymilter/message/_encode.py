@@ -15,9 +15,12 @@ _UTF8.header_encoding = QP
 
 
 def encoded(name: str, text: str) -> str:
-    """The value of a field: lines of at most 76 characters where the text has places to fold it.
+    """Return the value of a field, in lines of at most 76 characters if the text has blanks to fold it at.
 
-    Line ends become blanks; what stands for a byte that is not UTF-8 becomes U+FFFD. Raises ValueError for NUL.
+    Line ends become blanks. A surrogate, which stands for a byte that is not UTF-8, becomes U+FFFD.
+
+    Raises:
+        ValueError: the text contains NUL.
     """
     if "\0" in text:
         raise ValueError(f"the text of {name} holds NUL, which no mail server keeps")

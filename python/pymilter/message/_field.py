@@ -45,7 +45,7 @@ class Field:
     def value(self) -> str:
         """The value, unfolded, without white space at its ends (RFC 5322, 2.2.3).
 
-        Bytes that are not UTF-8 are surrogates, as os.fsdecode makes them, and are written as they were.
+        Surrogates stand for bytes that are not UTF-8, as in os.fsdecode, and are written as the same bytes.
 
         Raises:
             ValueError: on assignment, if the value holds NUL, a lone CR or a line break that no white space follows, a
@@ -63,8 +63,8 @@ class Field:
     def text(self) -> str:
         """The value with its encoded words decoded (RFC 2047).
 
-        What is assigned is encoded as far as it is not ASCII, and folded. In a field of addresses only the names that
-        stand before the addresses are encoded. Raises what `value` raises.
+        An assigned text is folded, and encoded where it is not ASCII; in a field of addresses only the display names
+        are encoded. Raises what `value` raises.
         """
         from pymilter.mime._encoded_words import decode_words
 
@@ -101,7 +101,7 @@ class Field:
 
 
 def raw_value(name: str, value: str) -> str:
-    """What follows the colon for a value; ValueError as `Field.value` says."""
+    """Return what follows the colon for a value. Raises ValueError as `Field.value` does."""
     if not isinstance(value, str):
         raise TypeError(f"the value of {name} is a {type(value).__name__}: it must be a str")
     made = check_header(name.encode("utf-8", "surrogateescape"), value.encode("utf-8", "surrogateescape"))
@@ -118,7 +118,7 @@ def raw_value(name: str, value: str) -> str:
 
 
 def checked_raw(name: str, raw: str) -> str:
-    """What follows the colon as another library wrote it; unfolded if a fold could not be sent."""
+    """Return what follows the colon as another library wrote it, unfolded if one of its folds could not be sent."""
     try:
         checked = check_header(name.encode("utf-8", "surrogateescape"), raw.encode("utf-8", "surrogateescape"))
     except ValueError:
@@ -128,7 +128,7 @@ def checked_raw(name: str, raw: str) -> str:
 
 
 def raw_text(name: str, text: str) -> str:
-    """What follows the colon for a text, encoded (RFC 2047) and folded."""
+    """Return what follows the colon for a text, encoded (RFC 2047) and folded."""
     from pymilter.message._encode import encoded
 
     return raw_value(name, encoded(name, text))

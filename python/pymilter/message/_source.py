@@ -1,4 +1,4 @@
-"""Where the parts of a message come from: what libmilter gave, gathered in C++, or a message in a test."""
+"""The message before any edit: as gathered in C++ from libmilter, or as a test gives it."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ class Source(Protocol):
     """A message as it came, before any edit."""
 
     def sender(self) -> Sequence[str]:
-        """The address as it stood in MAIL, and its ESMTP parameters."""
+        """Return the address as it stood in MAIL, and its ESMTP parameters."""
 
     def recipients(self) -> Sequence[tuple[bool, Sequence[str]]]:
-        """For each recipient whether it was accepted, its address as it stood in RCPT, and its ESMTP parameters."""
+        """Return for each recipient whether it was accepted, its address as it stood in RCPT, and its parameters."""
 
     def header(self) -> bytes:
-        """For each field its name and what follows the colon, folds as LF and white space, each ended by NUL."""
+        """Return the name and what follows the colon of each field, each ended by NUL; a fold is LF and a blank."""
 
     def recipient_count(self) -> int:
-        """How many recipients there are."""
+        """Return the number of recipients."""
 
     def field_count(self) -> int:
-        """How many header fields there are."""
+        """Return the number of header fields."""
 
     def body(self) -> bytes | memoryview:
-        """The body; a view if it is in a file."""
+        """Return the body, as a view if it is in a file."""
 
 
 class Parsed:
-    """A message in bytes, with an envelope: what a test gives."""
+    """A message that a test gives as bytes, with an envelope."""
 
     def __init__(self, data: bytes, sender: str, recipients: Iterable[str]) -> None:
         if not isinstance(data, bytes | bytearray | memoryview):
@@ -75,12 +75,12 @@ class Parsed:
 
 
 def fields_of(source: Source) -> tuple[list[str], list[str]]:
-    """The names of the header fields, and for each what follows its colon; bytes that are not UTF-8 are surrogates."""
+    """Return the names of the header fields, and what follows the colon of each; surrogates stand for invalid UTF-8."""
     parts = source.header().decode("utf-8", "surrogateescape").split("\0")
     return parts[:-1:2], parts[1::2]
 
 
 def with_line_ends(body: bytes) -> bytes:
-    """The body as an MTA passes it on: each line, the last one too, ends in CRLF."""
+    """Return the body as an MTA passes it on: each line ends in CRLF, the last one too."""
     lines = _LINE_END.sub(b"\r\n", body)
     return lines if not lines or lines.endswith(b"\n") else lines + b"\r\n"
