@@ -57,7 +57,7 @@ def test_the_filter_sees_no_message(probe: Probe) -> None:
 
 
 def test_macros_that_the_filter_asks_for_are_shown(probe: Probe) -> None:
-    process = probe("-l", "rcpt=i {rcpt_addr} {auth_authen}")
+    process = probe("-l", "3=i {rcpt_addr} {auth_authen}")
     shown = in_pipe("inspect", process.address).stdout
     assert "RCPT      answered   i {rcpt_addr} {auth_authen}\n" in shown
 
