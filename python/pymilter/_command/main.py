@@ -18,6 +18,8 @@ from .output import Failure, Output
 SUBCOMMANDS: Final = {
     "send": "play messages to a running filter, and show what it does",
     "inspect": "show what a running filter negotiates: steps, actions, macros",
+    "trace": "stand between an MTA and a filter, show what they say and record it",
+    "replay": "play a recording to a filter, and fail where its answers differ",
 }
 """Each is a module of this room, with `parser(program)` and `run(options, output)`, which returns the exit status."""
 

@@ -133,6 +133,11 @@ class Connection:
         """Send one packet, whatever the state. A bytes command is any one byte."""
         self._dialogue.send(command, payload)
 
+    def exchange(self, command: Command, payload: bytes = b"", macros: bytes = b"") -> Response:
+        """Send a packet as it is, with packets of `macros` before it, and wait for the answer if one was agreed on."""
+        self._dialogue.check_quiet(command)
+        return self._dialogue.exchange(command, payload, macros)
+
     def receive(self, what: str = "a packet") -> tuple[bytes, bytes]:
         """Wait for one packet, and return its command byte and its payload, unchecked. Errors call it `what`."""
         return self._channel.receive(what)

@@ -69,6 +69,8 @@ def _width_of(out: TextIO) -> int | None:
 
 def clean(text: str) -> str:
     r"""`text` without anything that a terminal would obey or that UTF-8 cannot say: as \xNN instead."""
+    if text.isascii() and text.isprintable():
+        return text
     known = text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
     return "".join(
         char if char.isprintable() or char == "\t" else char.encode("unicode_escape").decode() for char in known

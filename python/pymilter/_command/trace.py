@@ -1,0 +1,123 @@
+"""`pymilter trace`: stands between an MTA and a filter, shows what they say, and records it."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from types import FrameType
+from typing import IO, Final
+
+from pymilter._serve.access import parse_access
+from pymilter._serve.address import bound_address, parse_address
+from pymilter._serve.sockets import discard_listener, open_listener
+from pymilter.testing._address import Address
+
+from .arguments import filter_socket, new_file, new_parser, octal
+from .dialogue import Dialogues
+from .output import Failure, Output
+from .recording import first_line
+from .relay import Event, Relay
+from .writer import WriterProcess, write_events
+
+_EPILOG: Final = """\
+It ends with Ctrl-C or SIGTERM, and with the exit status 0; 1 if it cannot listen, or if the recording could not be
+written to its end. What each side says is passed on at once and unchanged, and shown a moment later; macros only when
+they change. When it ends, so do the connections that are open, and the MTA does what its configuration says of a filter
+that has gone.
+"""
+_BACKLOG: Final = 4096
+
+
+def parser(program: str) -> argparse.ArgumentParser:
+    """The parser of its arguments."""
+    result = new_parser(
+        program,
+        "Stand between an MTA and a filter, any milter: pass on what they say without changing a byte, show it, and"
+        " record it for `pymilter replay`.",
+        _EPILOG,
+    )
+    result.add_argument(
+        "listen", metavar="LISTEN", help="where the MTA connects to: unix:/path, inet:port@host or inet6:port@host"
+    )
+    result.add_argument("target", metavar="TARGET", type=filter_socket, help="where the filter listens")
+    result.add_argument("--save", metavar="FILE", type=new_file, help="record everything in this file, as JSON lines")
+    result.add_argument("--quiet", action="store_true", help="show nothing (for --save)")
+    result.add_argument("--socket-mode", metavar="MODE", type=octal, help="permissions of a unix socket, such as 660")
+    result.add_argument("--socket-owner", metavar="USER", help="owner of a unix socket")
+    result.add_argument("--socket-group", metavar="GROUP", help="group of a unix socket")
+    return result
+
+
+def run(options: argparse.Namespace, output: Output) -> int:
+    """Trace until a signal ends it, and return the exit status."""
+    if options.quiet and options.save is None:
+        raise Failure("--quiet without --save leaves nothing to do", 2)
+    listener = _listener(options)
+    try:
+        with _saved(options.save, options.target) as recording:
+            dialogues = Dialogues(time.monotonic(), output.screen)
+
+            def write(batches: Iterator[list[Event]]) -> int:
+                listener.close()
+                return write_events(batches, dialogues, output, not options.quiet, recording)
+
+            writer = WriterProcess(write, when_ended=lambda: relay.stop())
+            relay = Relay(listener, Address.parse(options.target), writer.note)
+            with _ended_by_sigterm(), suppress(KeyboardInterrupt):
+                output.complain(f"listening on {bound_address(listener)}, passing on to {options.target}")
+                relay.run()
+            return writer.finish()
+    finally:
+        discard_listener(listener)
+
+
+def _listener(options: argparse.Namespace) -> socket.socket:
+    try:
+        access = parse_access(options.socket_mode, options.socket_owner, options.socket_group)
+        return open_listener(parse_address(options.listen), backlog=_BACKLOG, access=access)
+    except ValueError as error:
+        raise Failure(str(error), 2) from None
+    except OSError as error:
+        raise Failure(error.strerror or str(error)) from None
+
+
+@contextmanager
+def _saved(file: Path | None, target: str) -> Iterator[IO[str] | None]:
+    """The file for the recording, if there is to be one, with its first line written."""
+    if file is None:
+        yield None
+        return
+    try:
+        # What passes here is other people's mail.
+        recording = open(  # noqa: SIM115 - closed below
+            file, "w", encoding="ascii", opener=lambda path, flags: os.open(path, flags, 0o600)
+        )
+        recording.write(f"{first_line(target)}\n")
+        recording.flush()
+    except OSError as error:
+        raise Failure(f"cannot write {file}: {error.strerror}") from None
+    try:
+        yield recording
+    finally:
+        with suppress(OSError):
+            recording.close()
+
+
+@contextmanager
+def _ended_by_sigterm() -> Iterator[None]:
+    """SIGTERM ends what runs within as Ctrl-C does."""
+
+    def end(_number: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
