@@ -99,11 +99,3 @@ def _not_writable(file: Path) -> str | None:
         return f"there is no directory {file.parent}"
     place = file if file.exists() else file.parent
     return None if os.access(place, os.W_OK) else f"no permission to write to {place}"
-
-
-def octal(text: str) -> int:
-    """Permission bits in octal, with or without 0o."""
-    try:
-        return int(text, 8)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is not an octal number such as 660") from None

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import os
 import signal
-import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -13,13 +12,16 @@ from pathlib import Path
 from types import FrameType
 from typing import IO, Final
 
-from pymilter._serve.access import parse_access
-from pymilter._serve.address import bound_address, parse_address
-from pymilter._serve.sockets import discard_listener, open_listener
+from pymilter._serve.address import bound_address
+from pymilter._serve.listener import Listener
+from pymilter._serve.opening import wanted_address
+from pymilter._serve.settings import Settings
+from pymilter._serve.sockets import open_listener
 from pymilter.testing._address import Address
 
-from .arguments import filter_socket, new_file, new_parser, octal
+from .arguments import filter_socket, new_file, new_parser
 from .dialogue import Dialogues
+from .options import add_settings
 from .output import Failure, Output
 from .recording import first_line
 from .relay import Event, Relay
@@ -48,9 +50,7 @@ def parser(program: str) -> argparse.ArgumentParser:
     result.add_argument("target", metavar="TARGET", type=filter_socket, help="where the filter listens")
     result.add_argument("--save", metavar="FILE", type=new_file, help="record everything in this file, as JSON lines")
     result.add_argument("--quiet", action="store_true", help="show nothing (for --save)")
-    result.add_argument("--socket-mode", metavar="MODE", type=octal, help="permissions of a unix socket, such as 660")
-    result.add_argument("--socket-owner", metavar="USER", help="owner of a unix socket")
-    result.add_argument("--socket-group", metavar="GROUP", help="group of a unix socket")
+    add_settings(result, (Settings.socket_mode, Settings.socket_owner, Settings.socket_group), lambda _: "")
     return result
 
 
@@ -74,13 +74,13 @@ def run(options: argparse.Namespace, output: Output) -> int:
                 relay.run()
             return writer.finish()
     finally:
-        discard_listener(listener)
+        listener.discard()
 
 
-def _listener(options: argparse.Namespace) -> socket.socket:
+def _listener(options: argparse.Namespace) -> Listener:
     try:
-        access = parse_access(options.socket_mode, options.socket_owner, options.socket_group)
-        return open_listener(parse_address(options.listen), backlog=_BACKLOG, access=access)
+        settings = Settings.among(vars(options))
+        return open_listener(wanted_address(options.listen, settings), backlog=_BACKLOG, access=settings.access)
     except ValueError as error:
         raise Failure(str(error), 2) from None
     except OSError as error:
