@@ -71,6 +71,89 @@ def test_the_child_ends_where_it_was_forked(script: Script, how: str, within: st
     assert ("ValueError: too bad" in done.stderr) == (status == 1)
 
 
+@pytest.mark.parametrize(
+    "serve",
+    ["when_serving(stop); run(Base, address, on_stop=fork)", "Server(Base, address, on_stop=fork).__enter__().stop()"],
+)
+def test_a_child_of_on_stop_ends_there(script: Script, serve: str) -> None:
+    done = script(f"""
+        import os
+        def fork():
+            if (child := os.fork()) == 0:
+                return
+            note("ended", os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+        def main(address):
+            {serve}
+            note("over")
+    """)
+    assert done.seen == [("ended", 0), ("over",)], done.stderr
+
+
+def test_what_a_child_of_the_program_does_with_the_server(script: Script) -> None:
+    """The program forked it beside the server: its wait takes no event, and its stop ends nothing."""
+    done = script("""
+        import os, sys, threading, time
+        from pymilter.testing import send_message
+        asked = threading.Event()
+        def ask(server):
+            while sys._current_frames()[threading.main_thread().ident].f_code.co_name != "_wait":
+                time.sleep(0.005)  # until it waits
+            asked.set()
+            server.request_stop()
+        def main(address):
+            with Server(Base, address) as server:
+                if (child := os.fork()) == 0:
+                    server.wait()
+                    server.request_stop()
+                    server.stop()
+                    stop()
+                    server.finish()
+                    os._exit(7)
+                note("ended", os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+                note("serves", send_message(address, b"A: b\\r\\n\\r\\nx\\r\\n").delivered)
+                threading.Thread(target=ask, args=(server,), daemon=True).start()
+                server.wait()
+                note("waited", asked.is_set())
+    """)
+    assert done.seen == [("ended", 7), ("serves", True), ("waited", True)], done.stderr
+    assert done.returncode == 0
+
+
+def test_a_child_of_a_signal_handler_leaves_lock_and_metrics(script: Script) -> None:
+    """It is forked while the socket is opened; neither the lock nor the port of the metrics may go with it."""
+    pytest.importorskip("prometheus_client")
+    done = script("""
+        import os, signal, socket, sys, urllib.request
+        import pymilter._serve.sockets as sockets
+        from pymilter._observe import scrapes
+        remove_stale = sockets._remove_stale
+        servers = []
+        class Watched(scrapes.ScrapeServer):
+            def begin(self):
+                servers.append(self.where())
+                super().begin()
+        def fork_and_remove_stale(address):
+            os.kill(os.getpid(), signal.SIGUSR1)
+            note("lock", os.path.exists(address.path + ".lock"))
+            remove_stale(address)
+        def fork(number, frame):
+            if (child := os.fork()) == 0:
+                sys.exit(3)
+            note("ended", os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+        def scrape():
+            note(b"pymilter_messages_total" in urllib.request.urlopen("http://" + servers[0]).read())
+            stop()
+        def main(address):
+            import pymilter.prometheus as prometheus
+            prometheus.ScrapeServer = Watched
+            sockets._remove_stale = fork_and_remove_stale
+            signal.signal(signal.SIGUSR1, fork)
+            when_serving(scrape)
+            run(Base, address, metrics="127.0.0.1:0")
+    """)
+    assert done.seen == [("ended", 3), ("lock", True), (True,)], done.stderr
+
+
 SUPERVISOR = """
     def fork():
         if (child := os.fork()) == 0:
