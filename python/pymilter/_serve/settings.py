@@ -48,8 +48,10 @@ class Settings:
     A new setting is one more attribute here and one more parameter, with its line under Args, in _run.py.
     """
 
-    name = Setting(optional(kinds.text()), None, "The name of the filter, for syslog; by default that of `factory`.")
-    timeout = Setting(
+    name: Setting[str | None] = Setting(
+        optional(kinds.text()), None, "The name of the filter, for syslog; by default that of `factory`."
+    )
+    timeout: Setting[int | None] = Setting(
         optional(kinds.whole(1, kinds.C_INT_MAX)),
         None,
         "How many seconds libmilter waits for the MTA; 7210 by default.",
@@ -57,54 +59,62 @@ class Settings:
     exception_policy: Setting[Status] = Setting(
         kinds.policy(), TEMPFAIL, "The answer if a handler fails: TEMPFAIL, REJECT, ACCEPT or CONTINUE."
     )
-    backlog = Setting(
+    backlog: Setting[int] = Setting(
         kinds.whole(1, kinds.C_INT_MAX),
         kinds.C_INT_MAX,
         "How many connections may wait to be accepted; the system sets a limit of its own.",
     )
-    noreply_over_tcp = Setting(
+    noreply_over_tcp: Setting[bool] = Setting(
         kinds.boolean(),
         True,
         "Whether steps are left unanswered over TCP too, on connections that can be kept from stalling.",
     )
-    grace = Setting(
+    grace: Setting[float] = Setting(
         kinds.seconds(), 5.0, "How many seconds messages that are under way may go on after SIGTERM or SIGHUP."
     )
-    socket_mode = Setting(
+    socket_mode: Setting[int | None] = Setting(
         optional(kinds.permissions()),
         None,
         "The permissions of a unix socket, such as 0o660, set before anybody can connect.",
     )
-    socket_owner = Setting(optional(kinds.user()), None, "The user who owns a unix socket, by name or number.")
-    socket_group = Setting(optional(kinds.group()), None, "The group that owns a unix socket, by name or number.")
-    user = Setting(
+    socket_owner: Setting[str | int | None] = Setting(
+        optional(kinds.user()), None, "The user who owns a unix socket, by name or number."
+    )
+    socket_group: Setting[str | int | None] = Setting(
+        optional(kinds.group()), None, "The group that owns a unix socket, by name or number."
+    )
+    user: Setting[str | int | None] = Setting(
         optional(kinds.account()),
         None,
         "The user to become once the socket is open, with its groups, by name or number.",
     )
-    group = Setting(optional(kinds.group()), None, "The group to become then; without `user`, no other group is left.")
-    workers = Setting(
+    group: Setting[str | int | None] = Setting(
+        optional(kinds.group()), None, "The group to become then; without `user`, no other group is left."
+    )
+    workers: Setting[int] = Setting(
         kinds.whole(0),
         0,
         "How many processes serve the socket, each running the program again; 0 for this process alone.",
         of_run=True,
     )
-    pid_file = Setting(
+    pid_file: Setting[str | None] = Setting(
         optional(kinds.path()), None, "The file that holds the number of this process while it runs.", of_run=True
     )
-    metrics = Setting(
+    metrics: Setting[str | None] = Setting(
         optional(kinds.host_and_port()),
         None,
         "Where Prometheus finds metrics, as HOST:PORT; with workers, the sums of all.",
         of_run=True,
     )
-    max_messages = Setting(
+    max_messages: Setting[int | None] = Setting(
         optional(kinds.whole(1)),
         None,
         "After how many messages a worker is replaced, or up to a tenth fewer, so that not all are replaced at once.",
         of_run=True,
     )
-    max_rss = Setting(optional(kinds.whole(1)), None, "At how many bytes of memory a worker is replaced.", of_run=True)
+    max_rss: Setting[int | None] = Setting(
+        optional(kinds.whole(1)), None, "At how many bytes of memory a worker is replaced.", of_run=True
+    )
     on_start: Setting[Hook | None] = Setting(
         optional(kinds.hook()), None, "Called just before the socket is served, as `user`; an exception ends the start."
     )
