@@ -1,12 +1,12 @@
-// What each file of this folder adds to the module; module.cpp calls them in this order.
+// What each file of this folder adds to the module. module.cpp calls these functions in this order.
 #pragma once
 
 #include "python/interpreter/python.hpp"
 
 namespace pymilter {
 
-// For class_: only C++ makes objects of this class. Else Python code could have one that __new__ made and __init__ did
-// not, whose methods would find no C++ object. What Python is to make, it makes by a function.
+// For class_: only C++ makes objects of this class. Otherwise Python code could make one by __new__ without __init__,
+// whose methods would find no C++ object. Functions of the module make the objects that Python needs.
 inline py::custom_type_setup made_in_cpp_only() {
     return py::custom_type_setup([](PyHeapTypeObject *heap_type) {
         heap_type->ht_type.tp_new = [](PyTypeObject *type, PyObject *, PyObject *) -> PyObject * {

@@ -12,7 +12,7 @@ namespace {
 
 py::object current_context() {
     const Connection *const connection = Attach::connection();
-    return connection != nullptr && connection->handle ? connection->handle : py::none();
+    return connection != nullptr && connection->context_object ? connection->context_object : py::none();
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-// What pymilter._core tells of libmilter as a whole, and of what is under way in this process.
+// What pymilter._core offers of libmilter as a whole, and what is in progress in this process.
 #include <pybind11/stl.h>
 
 #include <chrono>
@@ -23,7 +23,7 @@ std::tuple<unsigned, unsigned, unsigned> library_version() {
     return {major, minor, patch};
 }
 
-// libmilter's own rule: major and minor of header and library must be equal.
+// The rule of libmilter itself: major and minor version of header and library must be equal.
 void check_library_version() {
     const auto [major, minor, patch] = library_version();
     const unsigned built_major = SM_LM_VRS_MAJOR(SMFI_VERSION);

@@ -6,8 +6,8 @@
 
 namespace {
 
-// As pybind11's own, whose C++ exception would end the process: for a class of pybind11's that no C++ class stands
-// behind, such as the base of all of them, which pickle asks for an object.
+// Like the function of pybind11, but without its C++ exception, which would end the process. It is thrown for a class
+// of pybind11 without a C++ class, such as the common base, of which pickle may make an object.
 PyObject *make_instance(PyTypeObject *type, PyObject *, PyObject *) {
     try {
         return pybind11::detail::make_new_instance(type);
@@ -17,7 +17,8 @@ PyObject *make_instance(PyTypeObject *type, PyObject *, PyObject *) {
     }
 }
 
-// Before the classes are made, which inherit it. The base is this module's alone: see PYBIND11_COMPILER_TYPE in CMake.
+// To be called before the classes are made, which inherit it. No other module has this base: see PYBIND11_COMPILER_TYPE
+// in CMakeLists.txt.
 void guard_base_class() {
     auto *const base = reinterpret_cast<PyTypeObject *>(pybind11::detail::get_internals().instance_base);
     base->tp_new = make_instance;

@@ -1,22 +1,14 @@
-// pymilter._core.encode_reply: checks a reply when it is made, and encodes it for the wire once.
+// pymilter._core.encode_reply: checks a reply when it is made, and encodes it once for the wire.
 #include <pybind11/stl.h>
 
 #include "bindings/bindings.hpp"
 #include "core/protocol/checks.hpp"
 #include "core/protocol/libmilter.hpp"
+#include "python/connection/values.hpp"
 
 namespace pymilter {
 
 namespace {
-
-std::string encode_line(const py::str &line) {
-    const auto bytes =
-        py::reinterpret_steal<py::bytes>(PyUnicode_AsEncodedString(line.ptr(), "utf-8", "surrogateescape"));
-    if (!bytes) {
-        throw py::error_already_set();
-    }
-    return escape_percent(bytes);
-}
 
 py::tuple encode_reply(int status, int code, const std::optional<std::string> &xcode,
                        const std::vector<py::str> &text) {
@@ -27,7 +19,7 @@ py::tuple encode_reply(int status, int code, const std::optional<std::string> &x
                                     (expected == '5' ? "Reject allows 500 to 599" : "TempFail allows 400 to 499"));
     }
     for (const auto &line : text) {
-        reply.lines.push_back(encode_line(line));
+        reply.lines.push_back(escape_percent(to_bytes("reply text", line)));
     }
     check_reply(reply);
     py::tuple lines(reply.lines.size());

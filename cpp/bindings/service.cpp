@@ -18,7 +18,7 @@ void bind_service(py::module_ &module) {
             "register",
             [](const py::object &self, std::optional<int> timeout) {
                 py::cast<Service &>(self).register_callbacks(describe_callbacks(), timeout);
-                self.inc_ref();  // libmilter's threads may come back to it at any time, so it is never freed
+                self.inc_ref();  // libmilter's threads may use it at any time, so it is never freed
             },
             py::kw_only(), py::arg("timeout"),
             "Make this the filter of the process; timeout in seconds (smfi_register, smfi_settimeout).")

@@ -258,6 +258,8 @@ NOT_SENT: Final[dict[str, int]]
 NO_REPLY: Final[dict[str, int]]
 DECIDED_BITS: Final[dict[str, int]]
 MACRO_STAGE: Final[dict[str, int]]
+# The steps whose handlers get text.
+WITH_TEXT: Final[tuple[str, ...]]
 
 def encode_reply(
     status: int, code: int, xcode: str | None, text: tuple[str, ...]

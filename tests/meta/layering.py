@@ -22,6 +22,7 @@ CALLBACK_FILES: Final = ("python/boundary/callbacks.hpp", "python/boundary/callb
 LIBMILTER_HEADER: Final = "core/protocol/libmilter.hpp"
 PYTHON_HEADER: Final = "python/interpreter/python.hpp"
 BINDING_HEADERS: Final = ("pybind11/stl.h", "pybind11/native_enum.h")
+MOST_LINES: Final = 250
 
 # The rooms of the package: each imports only from itself and from those before it. Files of the package's own folder
 # stand on the ground or, if they are named nowhere here, on the roof.
@@ -43,6 +44,7 @@ CORE_IMPORTERS: Final = (
     "__init__",
     "_checks",
     "_class.base",
+    "_class.decorators",
     "_class.handlers",
     "_class.negotiate",
     "_class.plan",
@@ -83,6 +85,20 @@ def cpp_faults(cpp: Path) -> list[str]:
     return [fault for path in files for fault in _faults_of_cpp_file(cpp, path)]
 
 
+def cpp_circles(cpp: Path) -> list[str]:
+    """Units that include each other in a circle, each once; a unit is a source with its header."""
+    included: dict[str, dict[str, None]] = {}
+    for path in sorted(path for path in cpp.rglob("*") if path.suffix in (".cpp", ".hpp")):
+        unit = path.relative_to(cpp).with_suffix("").as_posix()
+        includes = [_INCLUDE.match(line) for line in _without_comments(path.read_text("utf-8")).splitlines()]
+        others = (include[2].rpartition(".")[0] for include in includes if include and include[1] == '"')
+        included.setdefault(unit, {}).update(dict.fromkeys(other for other in others if other != unit))
+    return [
+        f"{circle[0]}:1: includes itself in a circle: {' includes '.join(circle)}"
+        for circle in _circles_in({unit: list(others) for unit, others in included.items()})
+    ]
+
+
 def _faults_of_cpp_file(cpp: Path, path: Path) -> Iterator[str]:
     name = path.relative_to(cpp).as_posix()
     text = path.read_text("utf-8")
@@ -94,6 +110,8 @@ def _faults_of_cpp_file(cpp: Path, path: Path) -> Iterator[str]:
     if _folder_of(name) not in (CPP_ROOMS[_layer_of(name)] or ("",)):
         yield f"{name}:1: is in no room; the rooms of {_layer_of(name)} are {', '.join(CPP_ROOMS[_layer_of(name)])}"
         return
+    if (lines := text.count("\n")) > MOST_LINES:
+        yield f"{name}:{MOST_LINES + 1}: has {lines} lines, more than {MOST_LINES}: look for the two things in it"
     for number, line in enumerate(_without_comments(text).splitlines(), 1):
         if include := _INCLUDE.match(line):
             is_own = include[1] == '"'
@@ -207,21 +225,28 @@ def circles(package: Path) -> list[str]:
     """Files of a package that import each other in a circle: each circle once, as "a.py: ... imports b imports a"."""
     files = {_module_of(path.relative_to(package.parent).as_posix()): path for path in sorted(package.rglob("*.py"))}
     imported = {module: _imported_files(module, path, files) for module, path in files.items()}
-    found: list[str] = []
+    return [
+        f"{files[circle[0]].relative_to(package.parent).as_posix()}:1: "
+        f"imports itself in a circle: {' imports '.join(circle)}"
+        for circle in _circles_in(imported)
+    ]
+
+
+def _circles_in(needed: dict[str, list[str]]) -> list[list[str]]:
+    """The circles of a graph, each once, from a node back to that node."""
+    found: list[list[str]] = []
     done: set[str] = set()
 
-    def visit(module: str, way: list[str]) -> None:
-        if module in way:
-            circle = way[way.index(module) :]
-            first = files[circle[0]].relative_to(package.parent).as_posix()
-            found.append(f"{first}:1: imports itself in a circle: {' imports '.join([*circle, module])}")
-        elif module not in done:
-            for other in imported[module]:
-                visit(other, [*way, module])
-            done.add(module)
+    def visit(node: str, way: list[str]) -> None:
+        if node in way:
+            found.append([*way[way.index(node) :], node])
+        elif node not in done:
+            for other in needed.get(node, ()):
+                visit(other, [*way, node])
+            done.add(node)
 
-    for module in files:
-        visit(module, [])
+    for node in needed:
+        visit(node, [])
     return found
 
 

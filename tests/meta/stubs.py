@@ -54,6 +54,8 @@ def _type_of(value: object) -> str:
     if isinstance(value, dict):
         parts = zip(*((_type_of(key), _type_of(item)) for key, item in value.items()), strict=True)
         return f"dict[{', '.join(' | '.join(sorted(set(part))) for part in parts)}]"
+    if isinstance(value, tuple):
+        return f"tuple[{' | '.join(sorted({_type_of(item) for item in value}))}, ...]"
     return type(value).__name__
 
 

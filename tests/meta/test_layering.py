@@ -7,13 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from meta.layering import circles, cpp_faults, python_faults
+from meta.layering import circles, cpp_circles, cpp_faults, python_faults
 
 ROOT = Path(__file__).parents[2]
 
 
 def test_cpp() -> None:
     assert cpp_faults(ROOT / "cpp") == []
+    assert cpp_circles(ROOT / "cpp") == []
 
 
 def test_python() -> None:
@@ -77,6 +78,37 @@ def test_fault_in_cpp_is_seen(cpp: Path, file: str, line: str, told: str) -> Non
     (fault,) = cpp_faults(cpp)
     assert fault.startswith(f"{file}:")
     assert told in fault
+
+
+@pytest.mark.parametrize(
+    ("file", "line", "circle"),
+    [
+        (
+            "python/boundary/reply.cpp",
+            '#include "python/boundary/invoke.hpp"',
+            "python/boundary/reply includes python/boundary/invoke includes python/boundary/reply",
+        ),
+        (
+            "python/connection/calls.hpp",
+            '#include "python/connection/connection.hpp"',
+            "python/connection/connection includes python/connection/calls includes python/connection/connection",
+        ),
+        (
+            "core/process/listener.cpp",
+            '#include "core/process/loop.hpp"',
+            "core/process/listener includes core/process/loop includes core/process/listener",
+        ),
+    ],
+)
+def test_circle_in_cpp_is_seen(cpp: Path, file: str, line: str, circle: str) -> None:
+    with (cpp / file).open("a") as text:
+        text.write(line + "\n")
+    assert any(circle in fault for fault in cpp_circles(cpp))
+
+
+def test_large_file_in_cpp_is_seen(cpp: Path) -> None:
+    (cpp / "core/body/new.hpp").write_text("// Something.\n" * 251)
+    assert cpp_faults(cpp) == ["core/body/new.hpp:251: has 251 lines, more than 250: look for the two things in it"]
 
 
 def test_comments_do_not_count(cpp: Path) -> None:

@@ -308,3 +308,36 @@ def test_a_body_that_cannot_be_stored_is_given_back_at_once(start: Start, kind: 
         eventually(files, lambda found: not found)
         assert client.eom().verdict is Verdict.TEMPFAIL
     assert not filter_.seen("body")
+
+
+@measures_memory
+def test_a_recipient_that_cannot_be_noted_drops_no_other(start: Start) -> None:
+    """There is memory for the packet of the second RCPT, and none for the copy of it that is to be kept."""
+    filter_ = start(
+        """
+        import ctypes, resource
+        from pathlib import Path
+
+        ctypes.CDLL(None).mallopt(-8, 1)  # M_ARENA_MAX: all memory is in one arena, which grows within the limit
+        pymilter.setmaxdatasize(1_000_000)
+
+        class Filter(MessageFilter):
+            def recipient(self, recipient, envelope):
+                used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+                resource.setrlimit(resource.RLIMIT_AS, (used + 1_600_000, resource.RLIM_INFINITY))
+                return CONTINUE
+
+            def message(self, message):
+                resource.setrlimit(resource.RLIMIT_AS, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+                note("recipients", [str(one) for one in message.recipients])
+                return CONTINUE
+        """
+    )
+    with Client(filter_.address) as client:
+        client.connect()
+        client.mail("<a@example.org>")
+        assert client.rcpt("<b@example.org>").verdict is Verdict.CONTINUE
+        assert client.rcpt("<c@example.org>", "X=" + "x" * 900_000).verdict is Verdict.TEMPFAIL
+        client.header("Subject", "one")
+        assert client.eom().verdict is Verdict.CONTINUE
+    assert filter_.seen("recipients") == [("recipients", ["b@example.org"])]

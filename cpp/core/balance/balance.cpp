@@ -1,4 +1,4 @@
-// This process's fair share of the connections to a socket that several serve.
+// A fair distribution of connections among the processes that serve one socket.
 #include "core/balance/balance.hpp"
 
 #include <poll.h>
@@ -15,7 +15,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-// While a connection waits that another process should take, it is looked at so often.
+// How often the watcher looks at a connection that waits for another process.
 constexpr auto look_every = 1ms;
 
 bool is_ready(int descriptor) noexcept {
@@ -27,7 +27,7 @@ bool is_ready(int descriptor) noexcept {
 
 Balance::~Balance() {
     if (m_watcher.joinable()) {
-        m_watcher.detach();  // only when leave() was never reached: the process is going down
+        m_watcher.detach();  // only if leave() was never reached: the process is ending
     }
 }
 
@@ -41,14 +41,14 @@ void Balance::start(Listener &listener, Loop &loop) {
         return;
     }
     m_bell = open_pipe();
-    listener.share();
+    listener.keep_real();
     m_listener = &listener;
     m_loop = &loop;
     m_idle.resize(m_loads->size());
     m_others.resize(m_loads->size());
     const std::lock_guard<std::mutex> lock(m_mutex);
     m_watcher = std::thread([this] { watch(); });
-    m_loads->tell(m_own);
+    m_loads->publish(m_own);
     m_is_on.store(true);
 }
 
@@ -59,22 +59,22 @@ void Balance::leave() noexcept {
         if (!m_is_on.exchange(false)) {
             return;
         }
-        m_loads->leave();
+        m_loads->clear_own();
         watcher = std::move(m_watcher);
         ring();
     }
     watcher.join();
-    m_listener->unshare();
+    m_listener->drop_real();
     for (const int end : m_bell) {
         ::close(end);
     }
 }
 
 void Balance::disown_in_child() noexcept {
-    // The mutex may be held by a thread that is not here.
+    // Without the mutex: it may be held by a thread that does not exist in this process.
     if (m_is_on.exchange(false)) {
         m_listener->put_back();
-        m_listener->unshare();
+        m_listener->drop_real();
         for (const int end : m_bell) {
             ::close(end);
         }
@@ -91,8 +91,8 @@ bool Balance::opened() noexcept {
     }
     ++m_own.open;
     ++m_own.taken;
-    m_loads->tell(m_own);
-    if (!m_is_aside && !is_due()) {
+    m_loads->publish(m_own);
+    if (!m_is_aside && !may_take_next()) {
         set_aside();
     }
     return true;
@@ -107,13 +107,13 @@ void Balance::closed() noexcept {
         return;
     }
     --m_own.open;
-    m_loads->tell(m_own);
-    if (m_is_aside && is_due()) {
+    m_loads->publish(m_own);
+    if (m_is_aside && may_take_next()) {
         put_back();
     }
 }
 
-bool Balance::is_due() const noexcept {
+bool Balance::may_take_next() const noexcept {
     for (std::size_t slot = 0; slot < m_loads->size(); ++slot) {
         const std::optional<Load> other = m_loads->of(slot);
         if (slot != m_loads->own() && other && other->open < m_own.open && m_idle[slot] != other->taken) {
@@ -125,7 +125,7 @@ bool Balance::is_due() const noexcept {
 
 void Balance::set_aside() noexcept {
     m_is_aside = m_listener->set_aside();
-    // A poll that runs still looks at the real socket; what comes of it is that nothing is there to be accepted.
+    // A poll that is running still looks at the real socket. If it returns, accept() finds nothing.
     if (m_is_aside && m_watch == Watch::nothing) {
         ring();
     }
@@ -145,7 +145,7 @@ void Balance::note_others() noexcept {
     }
 }
 
-// Those that have taken nothing while a connection waited are not waited for again, until they take one.
+// A process that took nothing while a connection waited is not waited for again, until it takes one.
 void Balance::give_up_others() noexcept {
     for (std::size_t slot = 0; slot < m_loads->size(); ++slot) {
         const std::optional<Load> other = m_loads->of(slot);
@@ -171,7 +171,7 @@ void Balance::look() noexcept {
         give_up_others();
         note_others();
     }
-    if (is_due()) {
+    if (may_take_next()) {
         put_back();
     }
     m_watch = m_is_aside ? Watch::time : Watch::nothing;

@@ -1,8 +1,8 @@
-// This process's fair share of the connections to a socket that several serve. Any thread, never with the GIL.
+// A fair distribution of connections among the processes that serve one socket. Any thread, never with the GIL.
 //
 // libmilter polls the socket and accepts by itself, so whichever process wakes first gets a connection, however many it
-// has. Here a process that has more of them than another one gives libmilter a silent socket to look at, until a
-// connection is its own to take: it has no more than the others, or nobody else takes the one that waits.
+// already has. Here a process with more connections than another gives libmilter a silent socket to poll, until it may
+// take the next connection: it has no more than the others, or nobody else takes the one that waits.
 #pragma once
 
 #include <array>
@@ -23,7 +23,7 @@ namespace pymilter {
 
 class Balance {
 public:
-    // One open connection, as long as it lives. Empty, at no cost, where this process shares with nobody.
+    // Counts one open connection for as long as it lives. Empty, and free, if this process serves the socket alone.
     class Seat {
     public:
         Seat() = default;
@@ -52,24 +52,25 @@ public:
     Balance(const Balance &) = delete;
     Balance &operator=(const Balance &) = delete;
 
-    // Who shares: the slots of the memory behind `descriptor`, of which `slot` is this process's. A connection waits no
-    // longer than `patience` for a process that has fewer than this one. Throws as Loads does.
+    // Names the processes that serve the socket: each has a slot in the memory behind `descriptor`, this process has
+    // `slot`. A connection waits at most `patience` for a process that has fewer connections than this one. Throws as
+    // Loads does.
     void join(int descriptor, std::size_t slot, std::chrono::milliseconds patience);
-    // Begins to share, if join() was called. Before the loop runs, after the listener has its socket; both must live
-    // until leave(). Throws std::system_error.
+    // Begins to balance, if join() was called. To be called before the loop runs and after the listener has its socket;
+    // both must live until leave(). Throws std::system_error.
     void start(Listener &listener, Loop &loop);
-    // Shares no more, before the socket is refused or libmilter ends; more than once.
+    // Ends it, before the socket is taken from libmilter or libmilter ends. May be called more than once.
     void leave() noexcept;
-    // In a process forked from this one, which has this thread alone: the share is the parent's.
+    // In a forked process, which has only this thread: the slot belongs to the parent.
     void disown_in_child() noexcept;
 
 private:
-    enum class Watch { nothing, socket, time };  // what the watcher waits for, beside the bell
+    enum class Watch { nothing, socket, time };  // what the watcher waits for, besides the bell
 
     bool opened() noexcept;
     void closed() noexcept;
     // All of these with the mutex held.
-    bool is_due() const noexcept;
+    bool may_take_next() const noexcept;
     void set_aside() noexcept;
     void put_back() noexcept;
     void look() noexcept;
@@ -89,11 +90,11 @@ private:
     bool m_is_aside = false;
 
     std::thread m_watcher;
-    std::array<int, 2> m_bell{-1, -1};  // a pipe; a byte in it lets the watcher look
+    std::array<int, 2> m_bell{-1, -1};  // a pipe; a byte in it makes the watcher look
     Watch m_watch = Watch::nothing;
     std::chrono::steady_clock::time_point m_since;     // when the watcher saw that a connection waits
     std::vector<std::optional<Load>> m_others;         // at that time
-    std::vector<std::optional<std::uint32_t>> m_idle;  // by slot: what it had taken when it left a connection waiting
+    std::vector<std::optional<std::uint32_t>> m_idle;  // by slot: Load::taken when it left a connection waiting
 };
 
 }  // namespace pymilter

@@ -1,4 +1,4 @@
-// What each of the processes that serve one socket has to do, in memory that they share.
+// How many connections each of the processes that serve one socket has, in memory that they share.
 #include "core/balance/loads.hpp"
 
 #include <sys/mman.h>
@@ -45,11 +45,11 @@ std::optional<Load> Loads::of(std::size_t slot) const noexcept {
     return Load{static_cast<std::uint32_t>(value), static_cast<std::uint32_t>(value >> 32) & taken_bits};
 }
 
-void Loads::tell(Load load) noexcept {
+void Loads::publish(Load load) noexcept {
     const std::uint64_t taken = load.taken & taken_bits;
     m_slots[m_own].value.store(serves_bit | (taken << 32) | load.open, std::memory_order_relaxed);
 }
 
-void Loads::leave() noexcept { m_slots[m_own].value.store(0, std::memory_order_relaxed); }
+void Loads::clear_own() noexcept { m_slots[m_own].value.store(0, std::memory_order_relaxed); }
 
 }  // namespace pymilter

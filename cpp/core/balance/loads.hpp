@@ -1,5 +1,5 @@
-// What each of the processes that serve one socket has to do, in memory that they share. Any thread, never with the
-// GIL.
+// How many connections each of the processes that serve one socket has, in memory that they share. Any thread, never
+// with the GIL.
 #pragma once
 
 #include <atomic>
@@ -10,18 +10,18 @@
 namespace pymilter {
 
 struct Load {
-    std::uint32_t open = 0;   // connections that are open
-    std::uint32_t taken = 0;  // connections that there have been, modulo 2^31
+    std::uint32_t open = 0;   // open connections
+    std::uint32_t taken = 0;  // connections taken since the start, modulo 2^31
 };
 
 class Loads {
 public:
-    // Of one slot, in bytes: a cache line, so that processes do not slow each other. A slot is one number of 64 bits,
-    // 0 where no process serves; whoever shares the memory out clears the slot of one that has died.
+    // The size of one slot in bytes: a cache line, so that processes do not slow each other down. A slot holds one
+    // number of 64 bits, 0 if no process serves there. The supervisor clears the slot of a process that has died.
     static constexpr std::size_t slot_size = 64;
 
-    // The whole memory behind `descriptor`, which stays the caller's; `own` is this process's slot. Throws
-    // std::system_error, and std::invalid_argument when there is no such slot.
+    // Maps all the memory behind `descriptor`, which the caller still has to close; `own` is the slot of this process.
+    // Throws std::system_error, and std::invalid_argument if there is no such slot.
     Loads(int descriptor, std::size_t own);
     ~Loads();
     Loads(const Loads &) = delete;
@@ -29,11 +29,12 @@ public:
 
     std::size_t size() const noexcept { return m_size; }
     std::size_t own() const noexcept { return m_own; }
-    // Empty where no process serves.
+    // Empty if no process serves in that slot.
     std::optional<Load> of(std::size_t slot) const noexcept;
-    void tell(Load load) noexcept;
-    // This process serves no more; its slot may be another's from now on.
-    void leave() noexcept;
+    // Shows the others the load of this process.
+    void publish(Load load) noexcept;
+    // This process stops serving; from now on another process may have its slot.
+    void clear_own() noexcept;
 
 private:
     struct alignas(slot_size) Slot {

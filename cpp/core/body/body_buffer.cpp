@@ -1,5 +1,5 @@
-// The body of one message, gathered chunk by chunk under a limit, in memory and past a threshold in a file. One owner
-// at a time; never with the GIL.
+// The body of one message, gathered chunk by chunk under a limit: in memory, and beyond a threshold in a file. One
+// owner at a time; never with the GIL.
 #include "core/body/body_buffer.hpp"
 
 #include <fcntl.h>
@@ -49,13 +49,13 @@ void read_all(int file, char *to, std::size_t size) {
     }
 }
 
-// Written before threads of libmilter's begin.
+// Written before libmilter's threads begin.
 std::string &temporary_folder() {
     static std::string folder = "/tmp";
     return folder;
 }
 
-// A file that has no name, so that it goes when it is closed, however the process ends.
+// A file without a name: it disappears when it is closed, however the process ends.
 int open_nameless_file() {
     std::string path = temporary_folder() + "/pymilter-body-XXXXXX";
     const int file = ::mkostemp(path.data(), O_CLOEXEC);

@@ -1,5 +1,5 @@
-// The body of one message, gathered chunk by chunk under a limit, in memory and past a threshold in a file. One owner
-// at a time; never with the GIL.
+// The body of one message, gathered chunk by chunk under a limit: in memory, and beyond a threshold in a file. One
+// owner at a time; never with the GIL.
 #pragma once
 
 #include <cstddef>
@@ -8,15 +8,15 @@
 namespace pymilter {
 
 struct BodyLimits {
-    std::size_t most;       // bytes a message may have
-    std::size_t in_memory;  // bytes kept in memory; what is larger goes to a file that has no name
+    std::size_t most;       // bytes that a message may have
+    std::size_t in_memory;  // bytes kept in memory; a larger body goes to a file without a name
 };
 
-// Reads from the environment (TMPDIR) where files are to be. Another thread must not change the environment meanwhile:
-// to be called before the filter serves, and with the GIL, where Python is.
+// Reads the folder for these files from the environment (TMPDIR). No other thread may change the environment meanwhile,
+// so this is called before the filter serves, and with the GIL if there is one.
 void note_temporary_folder();
 
-// Where a body is while it is in memory.
+// The memory of a body that is not in a file.
 class BodyMemory {
 public:
     BodyMemory() = default;
@@ -24,13 +24,14 @@ public:
     BodyMemory(const BodyMemory &) = delete;
     BodyMemory &operator=(const BodyMemory &) = delete;
 
-    // Room for `size` bytes at least, and where it can be chosen for no more than `most`; what is there stays. Throws
-    // std::bad_alloc.
+    // Makes room for at least `size` bytes, and if there is a choice, for at most `most`. Keeps the bytes that are
+    // there. Throws std::bad_alloc.
     virtual char *reserve(std::size_t size, std::size_t most) = 0;
+    // Frees the memory, or keeps it for the next body.
     virtual void release() noexcept = 0;
 };
 
-// A file in memory, to be read; the file may be closed.
+// A file that is mapped into memory for reading. The descriptor may be closed meanwhile.
 class MappedFile {
 public:
     // Throws std::system_error.
@@ -54,21 +55,21 @@ public:
     BodyBuffer(const BodyBuffer &) = delete;
     BodyBuffer &operator=(const BodyBuffer &) = delete;
 
-    // False when the message would pass the limit, what was taken counted too; what was gathered is given back at once.
-    // Throws std::system_error when a file cannot be written, std::bad_alloc when there is no memory.
+    // Returns false if the message would exceed the limit, counting pieces already handed over; the buffer is then
+    // freed. Throws std::system_error if a file cannot be written, std::bad_alloc if there is no memory.
     bool append(const unsigned char *chunk, std::size_t size, const BodyLimits &limits);
 
     std::size_t size() const { return m_size; }
-    // Else it is in the memory.
+    // Otherwise the body is in memory.
     bool is_in_file() const { return m_file >= 0; }
 
-    // Two ways to get what is in the file: mapped, or copied to size() bytes at `to`. They throw std::system_error.
+    // Two ways to read the file: mapped, or copied to the size() bytes at `to`. Both throw std::system_error.
     std::shared_ptr<const MappedFile> map() const { return std::make_shared<const MappedFile>(m_file, m_size); }
     void copy_file(char *to) const;
 
-    // What was gathered has been handed over; what comes next belongs to the same message.
+    // What was gathered has been handed over. The next chunks belong to the same message.
     void begin_piece() noexcept;
-    // Begins anew, for another message.
+    // Empties the buffer for another message.
     void clear() noexcept;
 
 private:

@@ -1,4 +1,4 @@
-// The head of libmilter's context, which it hands out no function for. Any thread, never with the GIL.
+// The first members of libmilter's context, for which libmilter has no functions. Any thread, never with the GIL.
 #pragma once
 
 #include <pthread.h>
@@ -10,8 +10,8 @@
 
 namespace pymilter {
 
-// The first members of struct smfi_str, as they have been since libmilter 8.12. Nothing here is believed unchecked: the
-// descriptor must be a connection to our listener (PeerSocket), and the state must have proved right (Rehearsal).
+// The first members of struct smfi_str, as they have been since libmilter 8.12. Nothing here is trusted unchecked: the
+// descriptor must be a connection to our listener (PeerSocket), and the state must have been right in Rehearsal.
 struct ContextHead {
     pthread_t thread;
     int descriptor;

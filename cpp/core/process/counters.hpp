@@ -1,4 +1,4 @@
-// What this process has done, counted without the GIL. Any thread.
+// Counts of what this process has done, kept without the GIL. Any thread.
 #pragma once
 
 #include <array>
@@ -22,9 +22,9 @@ struct Counters {
 
     Count connections_opened{0};
     Count connections_closed{0};
-    Count connections_freed{0};  // later than closed while something still refers to the Context
+    Count connections_freed{0};  // after they were closed and nothing refers to the Context any more
     Count body_bytes{0};         // in body callbacks
-    Count failures{0};           // handlers that raised, or returned what is no status
+    Count failures{0};           // handlers that raised, or returned something that is no status
     std::array<Count, step_count> callbacks{};
     std::array<std::array<Count, status_count>, step_count> answers{};
     std::array<Count, transport_count> transports{};  // connections, by Transport
@@ -50,7 +50,7 @@ struct Counters {
     }
 };
 
-// Of this process.
+// The counters of this process.
 inline Counters counters;
 
 }  // namespace pymilter

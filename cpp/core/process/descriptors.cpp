@@ -1,4 +1,4 @@
-// Descriptors: of sockets, their own address, what they are, and which there are; of pipes that wake a thread.
+// Descriptors: sockets and their addresses, pipes that wake a thread, and which descriptors are open.
 #include "core/process/descriptors.hpp"
 
 #include <dirent.h>
@@ -35,7 +35,7 @@ bool SocketName::covers(const SocketName &accepted) const noexcept {
         return theirs.sin6_port == ours.sin6_port &&
                (IN6_IS_ADDR_UNSPECIFIED(&ours.sin6_addr) || IN6_ARE_ADDR_EQUAL(&theirs.sin6_addr, &ours.sin6_addr));
     }
-    // A socket without a name has nothing but its family.
+    // The address of a socket without a name is nothing but its family.
     return family() == AF_UNIX && m_length > sizeof m_address.any.sa_family && accepted.m_length == m_length &&
            std::memcmp(&accepted.m_address, &m_address, m_length) == 0;
 }
@@ -116,7 +116,7 @@ bool duplicate_to(int descriptor, int number) noexcept {
 
 void write_byte(int descriptor, unsigned char byte) noexcept {
     if (::write(descriptor, &byte, 1) < 0) {
-        // The pipe is full.
+        // The pipe is full, so its reader will wake anyway.
     }
 }
 

@@ -1,5 +1,5 @@
-// Descriptors: of sockets, their own address, what they are, and which there are; of pipes that wake a thread. Any
-// thread, never with the GIL.
+// Descriptors: sockets and their addresses, pipes that wake a thread, and which descriptors are open. Any thread, never
+// with the GIL.
 #pragma once
 
 #include <netinet/in.h>
@@ -15,14 +15,14 @@ namespace pymilter {
 class SocketName {
 public:
     SocketName() = default;
-    // Throws std::system_error when the descriptor is no socket.
+    // Throws std::system_error if the descriptor is no socket.
     explicit SocketName(int descriptor);
 
     int family() const { return m_address.any.sa_family; }
-    // Whether a connection whose own name is `accepted` came through the socket with this name.
+    // Whether a connection whose own address is `accepted` came through the socket with this address.
     bool covers(const SocketName &accepted) const noexcept;
-    // A new stream socket that is connected to it, or soon will be; close-on-exec, and it does not block. -1 with
-    // errno.
+    // Returns a new stream socket that is connected to it, or soon will be: close-on-exec and non-blocking. Returns -1
+    // and sets errno on failure.
     int connect() const noexcept;
 
 private:
@@ -38,22 +38,22 @@ private:
 
 bool is_listening(int descriptor) noexcept;
 
-// All of these are close-on-exec from their first moment where the system can do that, so that a program that another
-// thread starts just then does not inherit them.
+// All of these are close-on-exec from their first moment if the system can do that, so a program that another thread
+// starts at that moment does not inherit them.
 //
-// The reading and the writing end of a pipe that does not block. Throws std::system_error.
+// The reading and the writing end of a non-blocking pipe. Throws std::system_error.
 std::array<int, 2> open_pipe();
-// A stream socket of the family that does not block; -1 with errno.
+// A non-blocking stream socket of the family. Returns -1 and sets errno on failure.
 int open_socket(int family) noexcept;
-// Two that are connected, and block. False with errno.
+// Two connected sockets, which block. Returns false and sets errno on failure.
 bool open_socket_pair(std::array<int, 2> &ends) noexcept;
-// Makes `number` another name of `descriptor`. False with errno.
+// Makes `number` another number of what `descriptor` is. Returns false and sets errno on failure.
 bool duplicate_to(int descriptor, int number) noexcept;
 
-// Into such a pipe; where it is full, its reader will wake all the same. May be called in a signal handler.
+// Writes to such a pipe. If the pipe is full, its reader will wake anyway. May be called in a signal handler.
 void write_byte(int descriptor, unsigned char byte) noexcept;
 
-// All that are open in this process; none where the system cannot tell.
+// All open descriptors of this process; none if the system does not list them.
 std::vector<int> open_descriptors();
 
 }  // namespace pymilter

@@ -1,4 +1,4 @@
-// A signal that makes a system call of one thread return early, or puts the thread to rest.
+// A signal that makes a system call of one thread return early, or parks the thread for good.
 #include "core/process/interruption.hpp"
 
 #ifdef __linux__
@@ -15,12 +15,12 @@ namespace pymilter {
 
 namespace {
 
-std::atomic<pid_t> to_rest{0};  // the kernel's number of a thread
-std::atomic<bool> is_at_rest{false};
+std::atomic<pid_t> thread_to_park{0};  // by its kernel thread id
+std::atomic<bool> is_parked{false};
 
 #ifdef __linux__
-// Whether the signal has made a system call of this thread fail with EINTR. A sigwait that has just got another signal
-// succeeds instead, and whoever called it must go on to do something about that signal.
+// Whether the signal has made a system call of this thread fail with EINTR. A sigwait that has just received another
+// signal succeeds instead, and its caller must go on and act on that signal.
 bool has_failed_a_call(const void *context) {
     const auto &machine = static_cast<const ucontext_t *>(context)->uc_mcontext;
 #if defined(__x86_64__)
@@ -36,14 +36,14 @@ bool has_failed_a_call(const void *context) {
 
 void on_interruption(int, siginfo_t *, void *context) {
 #ifdef __linux__
-    if (to_rest.load() == 0 || to_rest.load() != ::syscall(SYS_gettid) || !has_failed_a_call(context)) {
+    if (thread_to_park.load() == 0 || thread_to_park.load() != ::syscall(SYS_gettid) || !has_failed_a_call(context)) {
         return;
     }
-    // What glibc sends its threads, for setuid() as an example, comes through.
+    // This blocks all signals but those that glibc sends to its threads, for example for setuid().
     sigset_t all;
     sigfillset(&all);
     ::pthread_sigmask(SIG_SETMASK, &all, nullptr);
-    is_at_rest.store(true);
+    is_parked.store(true);
     while (true) {
         ::pause();
     }
@@ -53,7 +53,7 @@ void on_interruption(int, siginfo_t *, void *context) {
 }
 
 #ifdef SIGRTMAX
-// Programs that use such signals count from SIGRTMIN.
+// Counted down, because programs that use real-time signals count up from SIGRTMIN.
 int highest() { return SIGRTMAX; }
 int lowest() { return SIGRTMIN; }
 #else
@@ -86,15 +86,15 @@ Interruption::~Interruption() {
     }
 }
 
-void Interruption::put_to_rest(pid_t thread) const noexcept {
+void Interruption::park(pid_t thread) const noexcept {
 #ifdef __linux__
-    to_rest.store(thread);
+    thread_to_park.store(thread);
     ::syscall(SYS_tgkill, ::getpid(), thread, m_number);
 #else
     static_cast<void>(thread);
 #endif
 }
 
-bool Interruption::has_put_to_rest() noexcept { return is_at_rest.load(); }
+bool Interruption::has_parked() noexcept { return is_parked.load(); }
 
 }  // namespace pymilter

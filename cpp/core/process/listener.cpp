@@ -26,12 +26,12 @@ namespace {
 
 // Accepted sockets inherit both options.
 void shorten_stalls(int descriptor) {
-    // Without it an answer after several edits waits for the peer's delayed acknowledgement.
+    // Without this, an answer after several edits waits for the delayed acknowledgement of the MTA.
     const int on = 1;
     ::setsockopt(descriptor, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
 #ifdef __linux__
-    // Sendmail writes macros apart from their command and waits for the acknowledgement of the macros, of which no
-    // callback tells us. Linux 6.15 and later can bound the delay; how low depends on the kernel's clock.
+    // Sendmail writes macros apart from their command and waits for their acknowledgement, and no callback is called
+    // for macros. Linux 6.15 and later can bound the delay; the lowest bound depends on the clock of the kernel.
     constexpr int delack_max_us = 46;  // TCP_DELACK_MAX_US, which older headers lack
     for (const int microseconds : {2000, 5000, 20000}) {
         if (::setsockopt(descriptor, IPPROTO_TCP, delack_max_us, &microseconds, sizeof microseconds) == 0) {
@@ -41,7 +41,7 @@ void shorten_stalls(int descriptor) {
 #endif
 }
 
-// A folder that only we can enter, for a unix socket that lives for a moment.
+// A folder that only this user can enter, for a unix socket that exists for a moment.
 class PrivateFolder {
 public:
     PrivateFolder() {
@@ -62,8 +62,8 @@ private:
     std::array<char, 22> m_path{"/tmp/pymilter-XXXXXX\0"};
 };
 
-// A socket that listens and that nobody can reach: its file is gone when this returns. accept() finds nothing there,
-// which libmilter takes for a connection that another process was faster to take.
+// A listening socket that nobody can reach: its file is gone when this returns. accept() finds nothing there, which
+// libmilter takes for a connection that another process has taken first.
 int open_silent() {
     const int silent = open_socket(AF_UNIX);
     if (silent < 0) {
@@ -89,11 +89,11 @@ bool is_same_socket(int descriptor, int other) noexcept {
            one.st_ino == two.st_ino;
 }
 
-// Puts `descriptor` in the place of `present` at the number `place`, unless libmilter has closed that: then it may be
-// anybody's.
-bool replace(int place, int present, int descriptor) noexcept {
-    while (is_same_socket(place, present)) {
-        if (duplicate_to(descriptor, place)) {
+// Makes `number`, a number of the socket `present`, a number of `descriptor` instead. Not if libmilter has closed it,
+// because the number may then belong to any other file.
+bool replace(int number, int present, int descriptor) noexcept {
+    while (is_same_socket(number, present)) {
+        if (duplicate_to(descriptor, number)) {
             return true;
         }
         if (errno != EINTR && errno != EBUSY) {
@@ -104,12 +104,12 @@ bool replace(int place, int present, int descriptor) noexcept {
 }
 
 struct StandIn {
-    int descriptor;  // libmilter's number for it
-    int connection;  // to it, or -1
+    int descriptor;  // libmilter's number for the socket
+    int connection;  // a connection to it, or -1
 };
 
-// Lets libmilter open a socket of its own, and connects to it. libmilter accepts only peers of the family that
-// it opened itself, so the stand-in must be of the family that is to replace it.
+// Lets libmilter open a socket of its own, and connects to it. libmilter accepts only peers of the family that it
+// opened itself, so the stand-in must have the family of the socket that will replace it.
 StandIn open_stand_in(int family) {
     const PrivateFolder folder;
     std::string connection = "unix:" + folder.socket_path();
@@ -142,7 +142,7 @@ StandIn open_stand_in(int family) {
         errno = EBADF;
         fail("cannot tell which descriptor libmilter listens on: another thread has just opened one as well");
     }
-    // At once: the file of a unix socket goes with its folder.
+    // Connect now: the file of a unix socket is removed with its folder, at the end of this function.
     return {fresh.front(), SocketName(fresh.front()).connect()};
 }
 
@@ -166,8 +166,8 @@ int Listener::prepare(int descriptor) {
         shorten_stalls(descriptor);
     }
 #ifdef __linux__
-    // Where processes share the socket, the connection that one of them was woken for may be taken by another. Only on
-    // Linux do the accepted sockets not inherit this.
+    // If several processes serve the socket, another one may take the connection that woke this one, so accept() must
+    // not block. Only on Linux do accepted sockets not inherit this.
     ::fcntl(descriptor, F_SETFL, ::fcntl(descriptor, F_GETFL) | O_NONBLOCK);
 #endif
     m_descriptor = stand_in;
@@ -198,10 +198,10 @@ void Listener::stop_accepting() {
         errno = saved_errno;
         fail("cannot take the listening socket from libmilter");
     }
-    // The other end stays open for as long as the process lives: if it closed, libmilter would find something to read.
+    // The other end stays open until the process ends: if it were closed, libmilter would find something to read.
 }
 
-void Listener::share() {
+void Listener::keep_real() {
     m_real = ::fcntl(m_offered, F_DUPFD_CLOEXEC, 0);
     if (m_real < 0) {
         fail("cannot keep the listening socket");
@@ -209,7 +209,7 @@ void Listener::share() {
     m_silent = open_silent();
 }
 
-void Listener::unshare() noexcept {
+void Listener::drop_real() noexcept {
     ::close(std::exchange(m_real, -1));
     ::close(std::exchange(m_silent, -1));
 }

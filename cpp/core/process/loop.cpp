@@ -1,4 +1,4 @@
-// libmilter's main loop in a thread of its own, and the pipe that tells the waiting thread what happened.
+// libmilter's main loop in a thread of its own, and the pipe through which the waiting thread hears of events.
 #include "core/process/loop.hpp"
 
 #include <poll.h>
@@ -22,11 +22,11 @@ namespace {
 
 using namespace std::chrono_literals;
 
-// Bytes in the pipe: a signal's number, or one of these, which no signal has.
+// A byte in the pipe is the number of a signal, or one of these, which are no signals.
 constexpr unsigned char byte_stop = 254;
 constexpr unsigned char byte_end = 255;
 
-// smfi_main keeps static state that a second call does not reset: it would return success and do nothing.
+// smfi_main keeps static state that a second call does not reset: the call would return success and do nothing.
 std::atomic<bool> has_run{false};
 
 }  // namespace
@@ -39,7 +39,7 @@ Loop::Loop() {
 
 Loop::~Loop() {
     if (m_thread.joinable()) {
-        m_thread.detach();  // only when finish() was never reached: the process is going down
+        m_thread.detach();  // only if finish() was never reached: the process is ending
         return;
     }
     ::close(m_read);
@@ -59,18 +59,18 @@ void Loop::start() {
     m_thread = std::thread([descriptor = m_write, mask, promise = std::move(promise),
                             is_created = created.get_future()]() mutable {
         ::pthread_sigmask(SIG_SETMASK, &mask, nullptr);
-        // While a thread makes another, its signals are blocked: one that comes would go to libmilter's thread.
+        // While a thread creates another, its signals are blocked, so a signal would go to libmilter's thread: wait.
         is_created.wait();
         const auto begun = std::chrono::steady_clock::now();
         const int result = ::smfi_main();
-        // Its own thread for signals may stop it before it has begun, which it calls a failure. Where a listener fails,
-        // libmilter tries again for longer.
+        // Its signal thread may stop it before it has begun, and it calls that a failure. A failure of the listener
+        // takes longer, because libmilter tries again.
         const bool never_began = std::chrono::steady_clock::now() - begun < 250ms && counters.connections_opened == 0;
         promise.set_value(never_began ? MI_SUCCESS : result);
         write_byte(descriptor, byte_end);
     });
     created.set_value();
-    rest_signal_thread(*m_interruption, m_thread.native_handle(), mask, m_result);
+    park_signal_thread(*m_interruption, m_thread.native_handle(), mask, m_result);
 }
 
 void Loop::request_stop() noexcept { write_byte(m_write, byte_stop); }
@@ -92,7 +92,7 @@ LoopEvent Loop::wait(std::optional<std::chrono::milliseconds> limit) {
     case byte_end:
         return {Kind::ended};
     default:
-        // Python writes the number of every signal that it has a handler for.
+        // Python writes the number of every signal for which it has a handler.
         return is_watched(byte) ? LoopEvent{Kind::signal, byte} : LoopEvent{Kind::nothing};
     }
 }
@@ -101,21 +101,21 @@ void Loop::renew_poll() noexcept { m_interruption->interrupt(m_thread.native_han
 
 void Loop::stop_accepting(Listener &listener) {
     listener.stop_accepting();
-    // A poll that runs already still looks at the old socket.
+    // A poll that is running still looks at the old socket.
     renew_poll();
 }
 
 int Loop::finish() {
     const std::lock_guard<std::mutex> lock(m_finishing);
     if (m_thread.joinable()) {
-        // smfi_stop waits for the lock that the polling listener holds for up to 5 s, so it gets a thread of its own
-        // while the poll is interrupted. An interruption that comes between two polls is lost: hence again.
+        // smfi_stop waits for a lock that the polling listener holds for up to 5 s. So it runs in a thread of its own,
+        // while the poll is interrupted: again and again, because an interruption between two polls is lost.
         const bool was_running = !has_ended();
         std::thread stopper;
         try {
             stopper = std::thread([] { ::smfi_stop(); });
         } catch (const std::system_error &) {
-            ::smfi_stop();  // no thread is left: it takes its time
+            ::smfi_stop();  // no thread can be made, so wait for the lock here
         }
         while (m_result.wait_for(5ms) != std::future_status::ready) {
             m_interruption->interrupt(m_thread.native_handle());
@@ -125,7 +125,7 @@ int Loop::finish() {
         }
         m_thread.join();
         m_interruption.reset();
-        // smfi_main calls it a failure when it is stopped before it has begun.
+        // smfi_main reports a failure if it is stopped before it has begun.
         m_code = was_running ? MI_SUCCESS : m_result.get();
     }
     return m_code;

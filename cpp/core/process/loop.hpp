@@ -1,7 +1,7 @@
-// libmilter's main loop in a thread of its own, and the pipe that tells the waiting thread what happened.
+// libmilter's main loop in a thread of its own, and the pipe through which the waiting thread hears of events.
 //
-// libmilter blocks the signals of the thread that runs smfi_main and of all that it makes. Here that is never a thread
-// of the program, so the main thread keeps Python's signal handling. Never with the GIL.
+// libmilter blocks signals in the thread that runs smfi_main and in all threads that it creates. Here that is never a
+// thread of the program, so the main thread keeps Python's signal handling. Never with the GIL.
 #pragma once
 
 #include <chrono>
@@ -15,11 +15,11 @@
 
 namespace pymilter {
 
-// What a thread learns that waits for the loop.
+// What Loop::wait() returns.
 struct LoopEvent {
     enum class Kind : int {
         nothing,         // the time is up
-        interrupted,     // a signal came to this thread
+        interrupted,     // a signal interrupted the wait
         signal,          // SIGTERM, SIGHUP or SIGINT came to the process
         stop_requested,  // request_stop() was called
         ended,           // smfi_main has returned
@@ -36,30 +36,30 @@ public:
     Loop(const Loop &) = delete;
     Loop &operator=(const Loop &) = delete;
 
-    // Throws std::logic_error when libmilter ran before in this process: it cannot run twice.
-    // When it returns, signals come to the program's own threads alone.
+    // Throws std::logic_error if libmilter has run in this process before: it cannot run twice.
+    // After it has returned, signals reach only threads of the program.
     void start();
 
     // Whether smfi_main has returned, or is about to. After start().
     bool has_ended() const noexcept { return m_result.wait_for(std::chrono::seconds{0}) == std::future_status::ready; }
 
-    // From any thread, from a callback too: only asks. The waiting thread then calls finish().
+    // Makes wait() return; whoever waits then calls finish(). From any thread, also from a callback.
     void request_stop() noexcept;
 
-    // Waits for the next event; without a limit if `limit` is empty.
+    // Waits for the next event, without end if `limit` is empty.
     LoopEvent wait(std::optional<std::chrono::milliseconds> limit);
 
-    // Lets libmilter look again at what is behind the descriptor that it polls. From start() to finish().
+    // Makes libmilter poll again, so that it sees what its descriptor is now. From start() to finish().
     void renew_poll() noexcept;
 
-    // Makes smfi_main accept no connection any more; those that are open go on.
+    // Makes smfi_main accept no more connections; open ones go on.
     void stop_accepting(Listener &listener);
 
-    // Makes smfi_main return, and waits for it; from any thread, more than once. Returns its result, MI_SUCCESS or
-    // MI_FAILURE.
+    // Makes smfi_main return, and waits for that. Returns its result, MI_SUCCESS or MI_FAILURE. From any thread; may be
+    // called more than once.
     int finish();
 
-    // Where signals are to be written to.
+    // The end of the pipe to which signal handlers write.
     int signal_descriptor() const { return m_write; }
 
 private:

@@ -1,4 +1,4 @@
-// The socket of one connection from the MTA, for the options that libmilter does not set. Never with the GIL.
+// The socket of one connection from the MTA, for options that libmilter does not set. Never with the GIL.
 #include "core/process/peer_socket.hpp"
 
 #include <netinet/in.h>

@@ -1,4 +1,4 @@
-// A session that we play with libmilter before it serves: it makes libmilter take commands in any order.
+// A session that we play with libmilter before it serves: it makes libmilter accept commands in any order.
 #include "core/process/rehearsal.hpp"
 
 #include <arpa/inet.h>
@@ -24,9 +24,9 @@ namespace {
 using namespace std::chrono_literals;
 using namespace std::string_view_literals;
 
-// For what takes a millisecond, on a machine that is slow and busy.
+// The session takes a millisecond; the limit is for slow and busy machines.
 constexpr auto deadline = 10s;
-// A signal may end libmilter before it has taken the connection, which then stays open.
+// How often to look whether libmilter has ended: it may be stopped by a signal before it accepts the connection.
 constexpr int look_every = 20;  // milliseconds
 
 struct Seen {
@@ -35,13 +35,13 @@ struct Seen {
 };
 
 struct Cue {
-    std::string_view packet;  // the command and its data
+    std::string_view packet;  // a command and its data
     Step step;
-    bool is_unexpected = false;  // libmilter calls abort for the message before
+    bool is_unexpected = false;  // libmilter first calls abort for the message so far
 };
 
-// A message in order; then what MTAs send out of order: an unknown command between two BDAT chunks, a recipient without
-// MAIL, and DATA once more.
+// A message in order, then what MTAs send out of order: an unknown command between two BDAT chunks, a recipient without
+// MAIL, and a second DATA.
 constexpr std::array script{
     Cue{"Clocalhost\0U"sv, Step::connect},
     Cue{"Hlocalhost\0"sv, Step::helo},
@@ -83,7 +83,7 @@ void add_packet(std::string &bytes, std::string_view packet) {
     bytes += packet;
 }
 
-// All that the session says. libmilter reads one command after the other, so it need not be asked in between.
+// All that the session says, in one string: libmilter reads one command after the other, whenever they were sent.
 std::string dialogue() {
     std::string options = "O";
     add_number(options, SMFI_PROT_VERSION);
@@ -97,7 +97,7 @@ std::string dialogue() {
     return bytes;
 }
 
-// Waits until one of the events has come; false if libmilter has ended, or if it takes too long.
+// Waits for one of the events. Returns false if libmilter has ended, or if that takes too long.
 bool wait_for(int connection, short events, const Loop &loop) {
     const auto end = std::chrono::steady_clock::now() + deadline;
     while (std::chrono::steady_clock::now() < end && !loop.has_ended()) {
@@ -109,7 +109,7 @@ bool wait_for(int connection, short events, const Loop &loop) {
     return false;
 }
 
-// Says everything, and reads until libmilter closes the connection. False if that does not come.
+// Says everything, and reads until libmilter closes the connection. Returns false if it does not.
 bool converse(int connection, const Loop &loop) {
     const std::string bytes = dialogue();
     if (!wait_for(connection, POLLOUT, loop) ||
@@ -182,7 +182,7 @@ sfsistat Rehearsal::note(const SMFICTX *context, Step step) noexcept {
     try {
         seen.push_back({step, head_of(context).state});
     } catch (const std::bad_alloc &) {
-        return SMFIS_TEMPFAIL;  // what is missing in the list tells that nothing can be said of libmilter
+        return SMFIS_TEMPFAIL;  // the list then differs from what is expected, so nothing is concluded from it
     }
     return SMFIS_CONTINUE;
 }

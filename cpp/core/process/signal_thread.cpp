@@ -1,4 +1,4 @@
-// libmilter's own thread for signals, kept from ever taking one.
+// Keeps libmilter's thread for signals from ever taking one.
 #include "core/process/signal_thread.hpp"
 
 #include <dirent.h>
@@ -16,13 +16,13 @@ namespace {
 
 using namespace std::chrono_literals;
 
-// libmilter makes the thread at once; a machine that is busy may take its time.
+// libmilter creates the thread at once, but a busy machine may take long to run it.
 constexpr auto patience = 2s;
 constexpr auto look_every = 200us;
 constexpr int looks_until_nudge = 50;
 
-// As the kernel writes it in /proc, bit 0 for signal 1. Only the signals that are no real-time ones: the C library
-// keeps some of those for itself.
+// A mask as the kernel writes it in /proc, with bit 0 for signal 1. Without the real-time signals, some of which the C
+// library keeps for itself.
 constexpr std::uint64_t standard_signals = 0x7fffffff;
 
 std::uint64_t mask_while_waiting(sigset_t mask) {
@@ -50,8 +50,8 @@ std::uint64_t blocked_in(const std::string &thread) {
     return 0;
 }
 
-// The thread that has just these signals blocked; 0 when there is none. While a thread waits for signals, the kernel
-// does not count them as blocked, so no other one has this mask.
+// The thread that has exactly these signals blocked; 0 if there is none. While a thread waits for signals, the kernel
+// does not count them as blocked, so no other thread has this mask.
 pid_t find_thread(DIR *threads, std::uint64_t mask) {
     ::rewinddir(threads);
     while (const dirent *const entry = ::readdir(threads)) {
@@ -64,9 +64,9 @@ pid_t find_thread(DIR *threads, std::uint64_t mask) {
 
 }  // namespace
 
-void rest_signal_thread(const Interruption &interruption, pthread_t main_loop, const sigset_t &mask,
+void park_signal_thread(const Interruption &interruption, pthread_t main_loop, const sigset_t &mask,
                         const std::shared_future<int> &ended) {
-    DIR *const threads = Interruption::can_put_to_rest ? ::opendir("/proc/self/task") : nullptr;
+    DIR *const threads = Interruption::can_park ? ::opendir("/proc/self/task") : nullptr;
     if (threads == nullptr) {
         return;
     }
@@ -75,15 +75,15 @@ void rest_signal_thread(const Interruption &interruption, pthread_t main_loop, c
     int looks = 0;
     do {
         if (const pid_t found = find_thread(threads, expected)) {
-            interruption.put_to_rest(found);
+            interruption.park(found);
         } else if (++looks % looks_until_nudge == 0) {
-            // It may have taken a signal that was there before it: its loop sees that when its poll ends.
+            // It may have taken a signal that was pending before. libmilter's main loop sees that when its poll ends.
             interruption.interrupt(main_loop);
         }
-    } while (!Interruption::has_put_to_rest() && ended.wait_for(look_every) != std::future_status::ready &&
+    } while (!Interruption::has_parked() && ended.wait_for(look_every) != std::future_status::ready &&
              std::chrono::steady_clock::now() < until);
     ::closedir(threads);
-    // What it did last may have been to wait for the end of the poll, with a signal taken before.
+    // The thread may have taken a signal just before, which the main loop sees only when its poll ends.
     interruption.interrupt(main_loop);
 }
 

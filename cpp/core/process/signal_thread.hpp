@@ -1,7 +1,7 @@
-// libmilter's own thread for signals, kept from ever taking one. Never with the GIL.
+// Keeps libmilter's thread for signals from ever taking one. Never with the GIL.
 //
-// It waits for SIGHUP, SIGINT and SIGTERM (sigwait), and stops the filter without a word of which one it was. The
-// kernel prefers the main thread, unless that has signals blocked or has one on its way just then.
+// That thread waits for SIGHUP, SIGINT and SIGTERM (sigwait), and then stops the filter without saying which signal it
+// was. The kernel prefers the main thread, unless that has signals blocked or is just about to handle one.
 #pragma once
 
 #include <pthread.h>
@@ -13,10 +13,10 @@
 
 namespace pymilter {
 
-// Puts it to rest as soon as it waits for signals. `main_loop` is the thread that runs smfi_main, `mask` what is
-// blocked in it, `ended` its end. Does nothing where the system does not tell enough of threads: libmilter's may then
-// take a signal.
-void rest_signal_thread(const Interruption &interruption, pthread_t main_loop, const sigset_t &mask,
+// Parks it as soon as it waits for signals. `main_loop` is the thread that runs smfi_main, `mask` the signals blocked
+// in it, `ended` is ready when it has ended. Does nothing if the system does not show enough of threads; libmilter's
+// thread may then take a signal.
+void park_signal_thread(const Interruption &interruption, pthread_t main_loop, const sigset_t &mask,
                         const std::shared_future<int> &ended);
 
 }  // namespace pymilter

@@ -13,7 +13,7 @@ namespace pymilter {
 
 namespace {
 
-// What the handler reads: only lock-free atomics, and plain data that does not change while a handler is installed.
+// What the signal handler reads: only lock-free atomics, and plain data that never changes while it is installed.
 struct Watched {
     const int number;
     std::atomic<void (*)(int)> earlier{nullptr};
@@ -35,13 +35,13 @@ void end_process(int number) {
     ::raise(number);
 }
 
-void hand_on(const Watched &watched) {
+void call_earlier_handler(const Watched &watched) {
     if (auto *const handler = watched.earlier.load()) {
         handler(watched.number);
     }
 }
 
-void note(Watched &watched) {
+void note_signal(Watched &watched) {
     const bool reloads = watched.number == SIGHUP && is_reloading_on_hup.load();
     if (!reloads && is_stopping.exchange(true)) {
         end_process(watched.number);  // at once, whatever still hangs
@@ -52,22 +52,22 @@ void note(Watched &watched) {
     }
 }
 
-// A child of a fork shares the pipe, but the signal is for it alone.
-void take_in_child(const Watched &watched) {
+// A forked process shares the pipe, but the signal is for that process alone.
+void take_signal_in_child(const Watched &watched) {
     if (watched.earlier.load() == nullptr) {
         end_process(watched.number);
     }
-    hand_on(watched);
+    call_earlier_handler(watched);
 }
 
-void take(Watched &watched) {
+void take_signal(Watched &watched) {
     if (!watched.is_sent_again.exchange(false)) {
-        note(watched);
+        note_signal(watched);
     }
     watched.is_held.store(true);
-    // Either this thread sees that they are let through, or the one that lets them through sees this one.
+    // Either this thread sees that handlers run again, or let_through() in another thread sees this signal.
     if (!is_holding.load() && watched.is_held.exchange(false)) {
-        hand_on(watched);
+        call_earlier_handler(watched);
     }
 }
 
@@ -75,7 +75,7 @@ void on_signal(int number) {
     const int saved_errno = errno;
     for (Watched &watched : all_watched) {
         if (watched.number == number) {
-            ::getpid() == owner.load() ? take(watched) : take_in_child(watched);
+            ::getpid() == owner.load() ? take_signal(watched) : take_signal_in_child(watched);
         }
     }
     errno = saved_errno;
@@ -84,7 +84,8 @@ void on_signal(int number) {
 bool is_to_install(const Watched &watched) noexcept {
     struct sigaction current{};
     ::sigaction(watched.number, nullptr, &current);
-    // As nohup does: the user's wish. A program that reloads on SIGHUP has a wish of its own.
+    // An ignored signal stays ignored, because the user wants that (nohup); but not SIGHUP if the program reloads on
+    // it.
     const bool reloads = watched.number == SIGHUP && is_reloading_on_hup.load();
     const bool ignored = current.sa_handler == SIG_IGN && !reloads;
     return !ignored && current.sa_handler != on_signal && (current.sa_flags & SA_SIGINFO) == 0;
@@ -94,7 +95,7 @@ void install(Watched &watched) noexcept {
     struct sigaction ours{};
     ours.sa_handler = on_signal;
     sigfillset(&ours.sa_mask);
-    // What is replaced counts, not what was seen before: another thread may install its handler just now.
+    // The handler that is replaced counts, not the one seen before: another thread may have just installed its own.
     struct sigaction replaced{};
     ::sigaction(watched.number, &ours, &replaced);
     if (replaced.sa_handler == on_signal) {
@@ -163,7 +164,7 @@ void SignalChain::let_through() noexcept {
     is_holding.store(false);
     for (Watched &watched : all_watched) {
         if (watched.is_held.exchange(false) && watched.earlier.load() != nullptr) {
-            // To the process: the thread that runs Python's handlers must wake.
+            // Sent to the process, so that the thread that runs Python's handlers wakes.
             watched.is_sent_again.store(true);
             ::kill(::getpid(), watched.number);
         }

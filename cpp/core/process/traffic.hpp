@@ -1,4 +1,4 @@
-// What is under way in this process: whoever stops a filter waits for it. Any thread, without the GIL.
+// The messages in progress in this process, for which a filter waits before it stops. Any thread, without the GIL.
 #pragma once
 
 #include <atomic>
@@ -6,16 +6,17 @@
 
 namespace pymilter {
 
-// Messages between their first step that the filter sees and their end, until the day is over.
+// Counts messages in progress, until close() forbids new ones. A message is in progress from the first step that the
+// filter receives; a filter with only `eom` sees it at its end.
 class Traffic {
 public:
     std::int64_t under_way() const noexcept { return m_word.load(std::memory_order_relaxed) / one; }
-    // Messages that began too late, and whose MTA has not been told so yet: their first steps are not answered.
+    // Messages that began after close(), and whose MTA does not know yet: their first steps are no-reply.
     std::int64_t late() const noexcept { return m_late.load(std::memory_order_relaxed); }
 
-    // Lets no message begin any more.
+    // Forbids new messages.
     void close() noexcept { m_word.fetch_or(closed_bit, std::memory_order_acq_rel); }
-    // The same, but only when none is under way. False when one is, and then they may go on beginning.
+    // The same, but only if no message is in progress. Otherwise returns false, and messages may go on to begin.
     bool close_when_empty() noexcept {
         std::int64_t expected = 0;
         return m_word.compare_exchange_strong(expected, closed_bit) || expected == closed_bit;
@@ -33,8 +34,8 @@ private:
     }
     void end() noexcept { m_word.fetch_sub(one, std::memory_order_acq_rel); }
 
-    // The lowest bit says that no message may begin; the rest counts them, in steps of two. One word, so that none can
-    // slip in between the look and the end.
+    // The lowest bit is set by close(); the rest is the count, in steps of two. One word, so that no message can begin
+    // between the test and the change.
     static constexpr std::int64_t closed_bit = 1;
     static constexpr std::int64_t one = 2;
     std::atomic<std::int64_t> m_word{0};
@@ -43,7 +44,7 @@ private:
 
 inline Traffic traffic;
 
-// One connection's share in it.
+// The message of one connection, as Traffic counts it.
 class MessageMark {
 public:
     MessageMark() = default;
@@ -52,7 +53,7 @@ public:
     MessageMark &operator=(const MessageMark &) = delete;
 
     bool is_set() const noexcept { return state() == State::under_way; }
-    // False when it is too late for a message to begin.
+    // Counts a new message. Returns false after close().
     bool set() noexcept {
         if (state() == State::none) {
             if (traffic.begin()) {
@@ -82,7 +83,7 @@ private:
 
     State state() const noexcept { return m_state.load(std::memory_order_relaxed); }
 
-    std::atomic<State> m_state{State::none};  // has one owner, but any thread may look
+    std::atomic<State> m_state{State::none};  // written by its one owner, read by any thread
 };
 
 }  // namespace pymilter

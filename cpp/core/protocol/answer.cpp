@@ -25,7 +25,7 @@ int send_reply(SMFICTX *context, const ReplyText &reply) {
     if (lines.size() <= 1) {
         return ::smfi_setreply(context, code.data(), enhanced, line[0]);
     }
-    // The first null pointer ends the list, so all the places can be passed.
+    // The first null pointer ends the list, so it does no harm to pass all of them.
     return ::smfi_setmlreply(context, code.data(), enhanced, line[0], line[1], line[2], line[3], line[4], line[5],
                              line[6], line[7], line[8], line[9], line[10], line[11], line[12], line[13], line[14],
                              line[15], line[16], line[17], line[18], line[19], line[20], line[21], line[22], line[23],

@@ -8,13 +8,14 @@ namespace pymilter {
 
 struct Answer {
     int status = SMFIS_CONTINUE;
-    ReplyText text{};  // without a code: libmilter's own text
+    ReplyText text{};  // if its code is empty, libmilter uses a text of its own
 };
 
-// Anything but CONTINUE and NOREPLY.
+// Every status but CONTINUE and NOREPLY.
 constexpr bool is_verdict(int status) { return status != SMFIS_CONTINUE && status != SMFIS_NOREPLY; }
 
-// Calls smfi_setreply, or smfi_setmlreply for more than one line. The answer that follows must fit the code.
+// Calls smfi_setreply, or smfi_setmlreply for more than one line. The status that is returned afterwards must fit the
+// code.
 int send_reply(SMFICTX *context, const ReplyText &reply);
 
 }  // namespace pymilter

@@ -45,7 +45,7 @@ bool is_control(char character) {
     return byte < 0x20 || byte == 0x7f;
 }
 
-// `value` has a line break at `at`, and does not end with one.
+// `value` has a line break at `at`, and does not end there.
 void check_fold(std::string_view value, std::size_t at, bool is_crlf) {
     const std::size_t next = at + (is_crlf ? 2 : 1);
     const std::size_t text = value.find_first_not_of(" \t", next);
@@ -59,7 +59,7 @@ void check_fold(std::string_view value, std::size_t at, bool is_crlf) {
     }
 }
 
-// Length of the source route that `mailbox` begins with, such as "@one.example,@two.example:"; 0 without one.
+// The length of the source route at the start of `mailbox`, such as "@one.example,@two.example:"; 0 if there is none.
 std::size_t route_length(std::string_view mailbox) {
     std::size_t at = 0;
     while (at < mailbox.size() && mailbox[at] == '@') {
@@ -75,9 +75,9 @@ std::size_t route_length(std::string_view mailbox) {
     return 0;
 }
 
-// Sendmail splits a list at commas, and without angle brackets at blanks; Postfix takes the first of several, also
-// where semicolons part them. What the MTAs read in other ways than we do (a comment, a backslash before a quote) could
-// hide a comma from us.
+// Sendmail splits a list at commas, and without angle brackets also at blanks. Postfix takes the first address of a
+// list, which may be separated by semicolons too. Comments and a backslash before a quote are refused because the MTAs
+// read them differently from us, so that they could hide a comma.
 void check_mailbox(std::string_view what, std::string_view address, bool is_bracketed) {
     const std::size_t start = is_bracketed ? 1 : 0;
     const std::size_t end = address.size() - start;
@@ -101,7 +101,7 @@ void check_mailbox(std::string_view what, std::string_view address, bool is_brac
     }
 }
 
-// x.y.z of RFC 3463: one digit of class, then one to three digits twice.
+// The x.y.z of RFC 3463: a class of one digit, then twice one to three digits.
 bool is_enhanced_code(std::string_view xcode) {
     if (xcode.size() < 5 || !is_digit(xcode[0]) || xcode[1] != '.') {
         return false;

@@ -1,4 +1,4 @@
-// What a filter wants and an MTA offers, and what both agree on. Pure; any thread.
+// What a filter wants, what an MTA offers, and what both agree on. Pure; any thread.
 #include "core/protocol/negotiation.hpp"
 
 namespace pymilter {
@@ -7,7 +7,7 @@ namespace {
 
 bool is_sent(std::uint32_t protocol, Step step) { return (protocol & traits(step).not_sent) == 0; }
 
-// Has a step sent that nobody handles, unanswered if the MTA offers that.
+// Asks for a step that nobody handles, as no-reply if the MTA offers that.
 void send_all_the_same(std::uint32_t &protocol, std::uint32_t offered, Step step) {
     if (!is_sent(protocol, step)) {
         protocol = (protocol & ~traits(step).not_sent) | (traits(step).no_reply & offered);
@@ -18,12 +18,12 @@ void send_all_the_same(std::uint32_t &protocol, std::uint32_t offered, Step step
 
 Options agree(Options wanted, Options offered, Transport transport) noexcept {
     std::uint32_t protocol = wanted.protocol & offered.protocol;
-    // Postfix writes the macros of DATA by themselves when it is not to send DATA, and no callback tells us of macros.
-    // After an unknown command libmilter takes no header before DATA.
+    // If Postfix does not send DATA, it writes the macros of DATA alone, and no callback is called for macros.
+    // After an unknown command libmilter accepts no header before DATA.
     if (transport != Transport::local || is_sent(protocol, Step::unknown)) {
         send_all_the_same(protocol, offered.protocol, Step::data);
     }
-    // After DATA libmilter takes a body only once the headers have come or ended, and a message may have none.
+    // After DATA libmilter accepts a body only after a header or EOH, and a message may have no headers.
     if (is_sent(protocol, Step::data) && is_sent(protocol, Step::header)) {
         send_all_the_same(protocol, offered.protocol, Step::eoh);
     }

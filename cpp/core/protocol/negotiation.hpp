@@ -1,4 +1,4 @@
-// What a filter wants and an MTA offers, and what both agree on. Pure; any thread.
+// What a filter wants, what an MTA offers, and what both agree on. Pure; any thread.
 #pragma once
 
 #include <cstdint>
@@ -16,12 +16,12 @@ struct Options {
     bool can_skip() const { return (protocol & SMFIP_SKIP) != 0; }
 };
 
-// What unanswered steps do on a connection. Over TCP the MTA's second small write waits for the acknowledgement of the
-// first (Nagle), which the kernel delays by 40 ms unless the connection's socket is told otherwise in each callback.
+// What no-reply steps do on a connection. Over TCP the second small write of the MTA waits for the acknowledgement of
+// the first (Nagle), which the kernel delays by 40 ms unless each callback tells the socket otherwise.
 enum class Transport {
-    local,             // a unix socket: no such thing
-    acknowledged_tcp,  // we tell the socket
-    plain_tcp,         // we cannot: each step is answered
+    local,             // a unix socket, without such delays
+    acknowledged_tcp,  // each callback tells the socket
+    plain_tcp,         // we cannot tell it, so each step is answered
 };
 
 // The options of the protocol that a handler for `step` decides: its own, and for `unknown` those of DATA as well,

@@ -1,4 +1,4 @@
-// The SMTP client in one short text, for a log: from what connect tells, or from the MTA's macros. Any thread.
+// The SMTP client in one short text, for a log: from the arguments of connect, or from macros. Any thread.
 #include "core/protocol/peer_text.hpp"
 
 #include <arpa/inet.h>
@@ -12,7 +12,7 @@ namespace pymilter {
 
 namespace {
 
-constexpr std::size_t longest_name = 255;  // of a name in the DNS (RFC 1035); a path is shorter
+constexpr std::size_t longest_name = 255;  // the limit for names in the DNS (RFC 1035); paths are shorter
 
 bool is_ip(const std::string &text) {
     std::array<unsigned char, sizeof(in6_addr)> address{};
@@ -31,7 +31,7 @@ std::string join(std::string_view name, const std::string &ip) {
     return ip.empty() ? text : text + '[' + ip + ']';
 }
 
-// As macros have it: with a tag before IPv6 (RFC 5321, 4.1.3), or a word in place of an address.
+// The same for an address as macros write it: with a tag before IPv6 (RFC 5321, 4.1.3), or a word instead.
 std::string join_written(std::string_view name, std::string_view address) {
     constexpr std::string_view tag = "IPv6:";
     if (address.substr(0, tag.size()) == tag) {
@@ -44,8 +44,8 @@ std::string join_written(std::string_view name, std::string_view address) {
     return join(name, is_ip(text) ? text : std::string{});
 }
 
-// "name [ip]", "ident@name [ip]", "[ip]", each perhaps with " (may be forged)", or "user@name". The ident is the
-// client's own word.
+// The macro _ is "name [ip]", "ident@name [ip]", "[ip]", each perhaps with " (may be forged)", or "user@name". The
+// ident is left out, because the client can claim anything in it.
 std::string from_underscore(std::string_view text) {
     const std::size_t open = text.rfind('[');
     std::string_view address;

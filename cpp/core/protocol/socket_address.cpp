@@ -1,4 +1,5 @@
-// The peer's address as a plain value, copied from the sockaddr that libmilter lends for one callback. Any thread.
+// The address of the SMTP client as a plain value, copied from the sockaddr that libmilter lends for one callback. Any
+// thread.
 #include "core/protocol/socket_address.hpp"
 
 #include <arpa/inet.h>
@@ -18,7 +19,7 @@ std::string ip_text(int family, const void *address) {
     return ::inet_ntop(family, address, text.data(), text.size()) == nullptr ? std::string{} : std::string{text.data()};
 }
 
-// sockaddr is a common prefix; copying out of it keeps clear of alignment and aliasing rules.
+// sockaddr is only the common start of these; copying avoids trouble with alignment and aliasing.
 template <typename T>
 T copy_of(const sockaddr *address) {
     T copy{};

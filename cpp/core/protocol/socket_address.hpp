@@ -1,4 +1,5 @@
-// The peer's address as a plain value, copied from the sockaddr that libmilter lends for one callback. Any thread.
+// The address of the SMTP client as a plain value, copied from the sockaddr that libmilter lends for one callback. Any
+// thread.
 #pragma once
 
 #include <cstdint>
@@ -9,7 +10,7 @@ struct sockaddr;
 namespace pymilter {
 
 struct SocketAddress {
-    int family = 0;    // AF_INET, AF_INET6, AF_UNIX, or AF_UNSPEC when the MTA did not tell
+    int family = 0;    // AF_INET, AF_INET6, AF_UNIX, or AF_UNSPEC if the MTA sent no address
     std::string text;  // the IP address, or the path of a unix socket
     std::uint16_t port = 0;
     std::uint32_t flowinfo = 0;

@@ -1,4 +1,4 @@
-// The arguments of one vectorcall: the receiver first, then objects owned for the length of the call. Needs the GIL.
+// The arguments of one vectorcall: the receiver, then objects that are owned for the length of the call. Needs the GIL.
 #pragma once
 
 #include <array>
@@ -12,7 +12,7 @@ namespace pymilter {
 class Arguments {
 public:
     explicit Arguments(const py::object &receiver) {
-        m_fixed[0] = nullptr;  // the place that PY_VECTORCALL_ARGUMENTS_OFFSET promises
+        m_fixed[0] = nullptr;  // the free slot that PY_VECTORCALL_ARGUMENTS_OFFSET promises
         m_fixed[1] = receiver.ptr();
     }
     ~Arguments() {
@@ -23,7 +23,7 @@ public:
     Arguments(const Arguments &) = delete;
     Arguments &operator=(const Arguments &) = delete;
 
-    // Takes over a new reference; throws the exception that is set when there is none.
+    // Takes over a new reference. If it is null, throws the exception that is set.
     void add(PyObject *owned) {
         if (owned == nullptr) {
             throw py::error_already_set();
@@ -45,7 +45,7 @@ public:
     PyObject *call(PyObject *callable) {
         return PyObject_Vectorcall(callable, begin() + 1, flags(m_size - 1), nullptr);
     }
-    // Without the receiver, for what is bound to it already.
+    // Without the receiver, for a bound method.
     PyObject *call_bound(PyObject *callable) {
         return PyObject_Vectorcall(callable, begin() + 2, flags(m_size - 2), nullptr);
     }

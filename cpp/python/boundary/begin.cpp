@@ -1,4 +1,4 @@
-// The beginning of a connection: its receiver, and what is agreed with the MTA. Called without the GIL.
+// The beginning of a connection: its receiver, and what is negotiated with the MTA. Called without the GIL.
 #include "python/boundary/begin.hpp"
 
 #include <memory>
@@ -13,12 +13,12 @@ namespace pymilter {
 
 namespace {
 
-// Makes the receiver of a connection. False when the user's factory failed; the failure is kept.
+// Makes the receiver of a connection. Returns false if the user's factory failed; the failure is then kept.
 bool furnish(Service &service, Connection &connection) {
     connection.is_classic = service.handlers().is_classic();
     const bool done = guarded(service.report(), Step::negotiate, [&] {
-        connection.handle = py::cast(Context(connection.handle_to_self()));
-        Receiver receiver = service.handlers().make_receiver(connection.handle);
+        connection.context_object = py::cast(Context(connection.handle()));
+        Receiver receiver = service.handlers().make_receiver(connection.context_object);
         connection.receiver = std::move(receiver.object);
         connection.plan = std::move(receiver.plan);
         if (connection.plan->has_methods) {
@@ -32,13 +32,13 @@ bool furnish(Service &service, Connection &connection) {
         return true;
     }
     connection.plan = std::make_shared<Plan>();
-    fail(connection, Step::negotiate, service.handlers().exception_policy());
+    answer_failure(connection, Step::negotiate, service.handlers().exception_policy());
     return false;
 }
 
 constexpr std::uint32_t can_skip_bit = SMFIP_SKIP;
 
-// A negotiate handler of the user's gets a list of four numbers to change, as libmilter's own callback does.
+// The negotiate handler of a program gets a list of four numbers to change, like libmilter's own callback.
 sfsistat ask_handler(const Service &service, Connection &connection, Options offered, Options &wanted) {
     py::list options(4);
     options[0] = offered.actions;
@@ -58,7 +58,7 @@ sfsistat ask_handler(const Service &service, Connection &connection, Options off
     return answer.status;
 }
 
-// Finds out what steps without a reply do on this connection, and keeps its socket where it must be told.
+// Finds out what no-reply steps do on this connection, and keeps its socket if each callback must tell it something.
 Transport transport_of(const Service &service, SMFICTX *context, Connection &connection) {
     if (service.listener().is_local()) {
         return Transport::local;
@@ -99,7 +99,7 @@ sfsistat negotiate_with(const Service &service, SMFICTX *context, Connection &co
 }  // namespace
 
 sfsistat begin_connection(Service &service, SMFICTX *context, Options offered, Options &agreed) {
-    Balance::Seat seat(service.balance());  // before the GIL is waited for, so that another process takes the next one
+    Balance::Seat seat(service.balance());  // before waiting for the GIL, so that another process takes the next one
     const Attach attach;
     if (attach && service.is_stopped()) {
         service.report().log_text(LogLevel::warning, Step::negotiate,
@@ -113,7 +113,7 @@ sfsistat begin_connection(Service &service, SMFICTX *context, Options offered, O
     connection.seat = std::move(seat);
     connection.is_negotiated = true;
     if (!furnish(service, connection)) {
-        return SMFIS_CONTINUE;  // nothing is agreed, so every step is sent, and the first one can tell the failure
+        return SMFIS_CONTINUE;  // nothing is negotiated off, so every step is sent and the first can report the failure
     }
     sfsistat status = SMFIS_CONTINUE;
     connection.enter(Step::negotiate);
@@ -122,7 +122,7 @@ sfsistat begin_connection(Service &service, SMFICTX *context, Options offered, O
     connection.leave();
     if (!done) {
         connection.options = {};
-        fail(connection, Step::negotiate, service.handlers().exception_policy());
+        answer_failure(connection, Step::negotiate, service.handlers().exception_policy());
         return SMFIS_CONTINUE;
     }
     agreed = connection.options;

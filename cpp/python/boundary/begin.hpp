@@ -1,4 +1,4 @@
-// The beginning of a connection: its receiver, and what is agreed with the MTA. Called without the GIL.
+// The beginning of a connection: its receiver, and what is negotiated with the MTA. Called without the GIL.
 #pragma once
 
 #include "core/protocol/libmilter.hpp"
@@ -8,11 +8,12 @@
 
 namespace pymilter {
 
-// xxfi_negotiate. A failure of the user's code is kept, and all steps are asked for, so that the first can tell it.
+// For xxfi_negotiate. If the user's code fails, the failure is kept and every step is asked for, so that the first one
+// can report it.
 sfsistat begin_connection(Service &service, SMFICTX *context, Options offered, Options &agreed);
 
-// A connection that libmilter goes on with after QUIT_NC: a new one, with no negotiation of its own. Null where the
-// interpreter is ending.
+// For a connection with which libmilter goes on after QUIT_NC: a new one, which is not negotiated again. Returns null
+// if the interpreter is ending.
 Connection *begin_connection_anew(Service &service, SMFICTX *context);
 
 }  // namespace pymilter

@@ -1,4 +1,4 @@
-// The extern "C" functions that libmilter calls, each on a thread of libmilter's and without the GIL.
+// The extern "C" functions that libmilter calls, each in a thread of libmilter and without the GIL.
 #include "python/boundary/callbacks.hpp"
 
 #include "core/process/counters.hpp"
@@ -9,7 +9,7 @@ namespace pymilter {
 
 namespace {
 
-// `work()` gives the answer.
+// Counts a callback and the answer that `work()` returns.
 template <typename Work>
 sfsistat answered(SMFICTX *context, Step step, Work &&work) {
     if (Rehearsal::is_on()) {
@@ -44,23 +44,23 @@ sfsistat xxfi_connect(SMFICTX *context, char *hostname, sockaddr *address) {
 }
 
 sfsistat xxfi_helo(SMFICTX *context, char *hostname) {
-    return answered(context, Step::helo, [&] { return dispatch::text(context, Step::helo, hostname); });
+    return answered(context, Step::helo, [&] { return dispatch::helo(context, hostname); });
 }
 
 sfsistat xxfi_envfrom(SMFICTX *context, char **arguments) {
-    return answered(context, Step::envfrom, [&] { return dispatch::envelope(context, Step::envfrom, arguments); });
+    return answered(context, Step::envfrom, [&] { return dispatch::envfrom(context, arguments); });
 }
 
 sfsistat xxfi_envrcpt(SMFICTX *context, char **arguments) {
-    return answered(context, Step::envrcpt, [&] { return dispatch::envelope(context, Step::envrcpt, arguments); });
+    return answered(context, Step::envrcpt, [&] { return dispatch::envrcpt(context, arguments); });
 }
 
 sfsistat xxfi_data(SMFICTX *context) {
-    return answered(context, Step::data, [&] { return dispatch::plain(context, Step::data); });
+    return answered(context, Step::data, [&] { return dispatch::data(context); });
 }
 
 sfsistat xxfi_unknown(SMFICTX *context, const char *command) {
-    return answered(context, Step::unknown, [&] { return dispatch::text(context, Step::unknown, command); });
+    return answered(context, Step::unknown, [&] { return dispatch::unknown(context, command); });
 }
 
 sfsistat xxfi_header(SMFICTX *context, char *name, char *value) {
@@ -68,7 +68,7 @@ sfsistat xxfi_header(SMFICTX *context, char *name, char *value) {
 }
 
 sfsistat xxfi_eoh(SMFICTX *context) {
-    return answered(context, Step::eoh, [&] { return dispatch::plain(context, Step::eoh); });
+    return answered(context, Step::eoh, [&] { return dispatch::eoh(context); });
 }
 
 sfsistat xxfi_body(SMFICTX *context, unsigned char *chunk, size_t size) {

@@ -5,7 +5,7 @@
 
 namespace pymilter {
 
-// The description for smfi_register. All callbacks are there; what is wanted of them is negotiated per connection.
+// The description for smfi_register. It has every callback; each connection negotiates which of them it wants.
 smfiDesc describe_callbacks() noexcept;
 
 }  // namespace pymilter

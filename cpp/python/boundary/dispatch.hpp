@@ -1,4 +1,4 @@
-// THE boundary: the one place where a callback of libmilter's becomes a call of Python's, and its result a status.
+// THE boundary: the one place where a callback of libmilter becomes a call of Python, and its result a status.
 //
 // The contract:
 // 1. A callback finds its Connection, passes the gate (is the interpreter still there?), attaches its OS thread, calls
@@ -18,16 +18,18 @@
 
 #include "core/protocol/libmilter.hpp"
 #include "core/protocol/negotiation.hpp"
-#include "core/protocol/step.hpp"
 
 namespace pymilter::dispatch {
 
 sfsistat negotiate(SMFICTX *context, Options offered, Options &agreed);
 sfsistat connect(SMFICTX *context, const char *hostname, const sockaddr *address);
-sfsistat text(SMFICTX *context, Step step, const char *argument);  // helo, unknown
-sfsistat envelope(SMFICTX *context, Step step, char **list);       // envfrom, envrcpt
-sfsistat plain(SMFICTX *context, Step step);                       // data, eoh
+sfsistat helo(SMFICTX *context, const char *name);
+sfsistat envfrom(SMFICTX *context, char **list);
+sfsistat envrcpt(SMFICTX *context, char **list);
+sfsistat data(SMFICTX *context);
+sfsistat unknown(SMFICTX *context, const char *command);
 sfsistat header(SMFICTX *context, const char *name, const char *value);
+sfsistat eoh(SMFICTX *context);
 sfsistat body(SMFICTX *context, const unsigned char *chunk, std::size_t size);
 sfsistat eom(SMFICTX *context);
 sfsistat abort(SMFICTX *context);

@@ -8,19 +8,13 @@
 #include <utility>
 
 #include "core/protocol/socket_address.hpp"
+#include "python/boundary/fill.hpp"
 #include "python/boundary/invoke.hpp"
 #include "python/connection/received.hpp"
 
 namespace pymilter {
 
 namespace {
-
-// Adds what was gathered to the arguments of the handler.
-auto gathered(Connection &connection) {
-    return [&](Arguments &arguments, TextMode) {
-        arguments.add(connection.gathered.body.take(connection.plan->gather->as_view));
-    };
-}
 
 std::string in_words(const ReplyText &reply) {
     return "the answer is " + reply.code + (reply.xcode.empty() ? "" : ' ' + reply.xcode);
@@ -35,7 +29,7 @@ sfsistat fail_to_gather(const Service &service, Connection &connection, Step ste
         connection.leave();
     }
     connection.gathered.body.buffer.clear();
-    return fail(connection, step, service.handlers().exception_policy());
+    return answer_failure(connection, step, service.handlers().exception_policy());
 }
 
 template <typename Work>
@@ -96,7 +90,7 @@ sfsistat note_field(const Service &service, Connection &connection, const char *
     warn(service, connection, Step::header,
          "the header has more than " + std::to_string(wanted.header_limit) + " bytes, " +
              in_words(wanted.header_exceeded.text));
-    return give_or_keep(connection, Step::header, wanted.header_exceeded);
+    return give_or_keep_answer(connection, Step::header, wanted.header_exceeded);
 }
 
 sfsistat gather_chunk(const Service &service, Connection &connection, const unsigned char *chunk, std::size_t size) {
@@ -106,7 +100,7 @@ sfsistat gather_chunk(const Service &service, Connection &connection, const unsi
             warn(service, connection, Step::body,
                  "the body has more than " + std::to_string(wanted.limits.most) + " bytes, " +
                      in_words(wanted.exceeded.text));
-            return give_or_keep(connection, Step::body, wanted.exceeded);
+            return give_or_keep_answer(connection, Step::body, wanted.exceeded);
         }
     } catch (const std::exception &error) {
         return fail_to_gather(service, connection, Step::body, error);
@@ -114,7 +108,7 @@ sfsistat gather_chunk(const Service &service, Connection &connection, const unsi
     if (wanted.piece == 0 || connection.gathered.body.buffer.size() < wanted.piece) {
         return nothing_to_say(connection, Step::body);
     }
-    return invoke_and_answer(service, connection, Step::body, gathered(connection));
+    return invoke_and_answer(service, connection, Step::body, FillGathered{&connection});
 }
 
 sfsistat hand_over_rest(const Service &service, Connection &connection) {
@@ -124,9 +118,10 @@ sfsistat hand_over_rest(const Service &service, Connection &connection) {
     if (!has_rest) {
         return SMFIS_CONTINUE;
     }
-    const auto status = invoke(service, connection, Step::body, plan.is_no_reply(Step::body), gathered(connection));
+    const auto status =
+        invoke(service, connection, Step::body, plan.is_no_reply(Step::body), FillGathered{&connection});
     if (!status) {
-        return fail(connection, Step::eom, service.handlers().exception_policy());
+        return answer_failure(connection, Step::eom, service.handlers().exception_policy());
     }
     return is_verdict(*status) && *status != SMFIS_SKIP ? *status : SMFIS_CONTINUE;
 }

@@ -32,7 +32,7 @@ py::object own_hook(Connection &connection, Step step) {
     if (!is_inherited) {
         return hook;
     }
-    connection.message.plain_steps |= bit(step);  // looked up once a message: it is a tenth of the cost of a callback
+    connection.message.plain_steps |= bit(step);  // looked up once per message: this is a tenth of a callback's cost
     return {};
 }
 

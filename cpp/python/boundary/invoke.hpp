@@ -1,4 +1,4 @@
-// Calling a handler: nothing that Python throws leaves these functions. Attach to Python as each says.
+// Calling a handler: nothing that Python throws leaves these functions. Each says whether it needs the GIL.
 #pragma once
 
 #include <exception>
@@ -22,8 +22,8 @@
 
 namespace pymilter {
 
-// Runs `work`, for which the caller must have attached to Python. Nothing leaves: returns false if it threw, which is
-// then logged for `handler`. A process that `work` has forked ends here.
+// Runs `work`. Needs the GIL. Returns false if `work` threw; the exception is then logged for `handler`. A process that
+// `work` has forked ends here.
 template <typename Work>
 bool guarded(const Report &report, const char *handler, Work &&work) {
     try {
@@ -58,20 +58,20 @@ bool guarded(const Report &report, Step step, Work &&work) {
     return guarded(report, traits(step).name, std::forward<Work>(work));
 }
 
-// Logs a warning from where no handler runs. Without the GIL; nothing is logged when the gate is shut.
+// Logs a warning between two handlers. Called without the GIL. Logs nothing if the gate is shut.
 void warn(const Service &service, Connection &connection, Step step, const std::string &text);
 
-// A classic bytes hook that is not the inherited one, or null. Needs the GIL; throws what Python raises.
+// A classic bytes hook that replaces the inherited one, or null. Needs the GIL; throws what Python raises.
 py::object own_hook(Connection &connection, Step step);
 
-// Before a step that is always sent and has no handler: finds the one that another handler has set on the object
-// meanwhile, as `self.eom = self.my_eom` does. False if it cannot be called, which is then reported. Without the GIL.
+// Before a step that is always sent and has no handler: looks for one that another handler has set on the object since,
+// as `self.eom = self.my_eom` does. Returns false if that failed, which is then logged. Called without the GIL.
 bool look_for_new_handler(const Service &service, Connection &connection, Step step);
 
-// Calls begin_message, where the plan has it. False when it failed, which is then reported.
+// Calls begin_message, if the plan has it. Returns false if that failed, which is then logged. Called without the GIL.
 bool begin_message(const Service &service, Connection &connection, Step step);
 
-// Throws the exception that a handler has raised; where the method was hidden by something else, one that says so.
+// Throws the exception that a handler has raised, or if an attribute hides the method, an exception that says so.
 [[noreturn]] void throw_failure(Connection &connection, Step step);
 
 // `fill(arguments, mode)` adds the arguments after the receiver. Needs the GIL; throws what Python raises.
@@ -100,7 +100,8 @@ py::object call_handler(const Handlers &handlers, Connection &connection, Step s
     return py::reinterpret_steal<py::object>(result);
 }
 
-// Runs the handler of a step. Empty when it failed, which is reported then.
+// Runs the handler of a step, and gives libmilter the text of its reply. Returns the status, or nothing if the handler
+// failed, which is then logged. Called without the GIL.
 template <typename Fill>
 std::optional<int> invoke(const Service &service, Connection &connection, Step step, bool is_no_reply, Fill &&fill) {
     const Attach attach(&connection);
@@ -124,11 +125,12 @@ inline bool is_no_reply(const Connection &connection, Step step) {
     return connection.options.is_no_reply(step) || connection.plan->is_no_reply(step);
 }
 
+// Runs the handler of a step. Returns the answer to the step. Called without the GIL.
 template <typename Fill>
 sfsistat invoke_and_answer(const Service &service, Connection &connection, Step step, Fill &&fill) {
     const auto status = invoke(service, connection, step, is_no_reply(connection, step), fill);
     if (!status) {
-        return fail(connection, step, service.handlers().exception_policy());
+        return answer_failure(connection, step, service.handlers().exception_policy());
     }
     if (*status == SMFIS_SKIP) {
         connection.message.skips_body = true;

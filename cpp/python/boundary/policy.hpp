@@ -1,4 +1,4 @@
-// What is said to libmilter where no handler decides: nothing, or what a failure is answered with. Without the GIL.
+// What libmilter is told if no handler decides: nothing, or the answer to a failure. Called without the GIL.
 #pragma once
 
 #include "core/protocol/libmilter.hpp"
@@ -7,19 +7,16 @@
 
 namespace pymilter {
 
-// No verdict: CONTINUE, or no answer at all where the step is not to be answered.
+// No verdict: CONTINUE, or no answer at all if the step was negotiated as no-reply.
 sfsistat nothing_to_say(const Connection &connection, Step step);
 
-// Gives `answer`, its text set, where the step may be answered.
-sfsistat give(Connection &connection, Step step, const Answer &answer);
+// Gives `answer` with its text, if the step can be answered.
+sfsistat give_answer(Connection &connection, Step step, const Answer &answer);
 
-// The same, and where it may not be answered keeps it for the next step that may (contract of dispatch, 3).
-sfsistat give_or_keep(Connection &connection, Step step, const Answer &answer);
+// The same; if the step cannot be answered, keeps the answer for the next step that can (contract of dispatch, 3).
+sfsistat give_or_keep_answer(Connection &connection, Step step, const Answer &answer);
 
-// A handler failed: `policy` is the status that the filter gives then.
-sfsistat fail(Connection &connection, Step step, int policy);
-
-// After a final answer libmilter sends no more of the message, so that what belonged to it is over.
-void end_message_after(SMFICTX *context, Step step, sfsistat status);
+// The answer to a failed handler: `policy` is the status that the filter has chosen for that.
+sfsistat answer_failure(Connection &connection, Step step, int policy);
 
 }  // namespace pymilter

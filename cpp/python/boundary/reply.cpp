@@ -35,8 +35,8 @@ constexpr const char *quarantine_of_a_whole_message =
 PyObject *status_type = nullptr;
 PyObject *action_type = nullptr;
 
-// A plain int or a Status. Other kinds of int carry numbers of their own: True is 1, which would be REJECT, and
-// socket.AF_INET is 2, which would be DISCARD.
+// Whether this is a plain int or a Status. Other subclasses of int have numbers with another meaning: True is 1, which
+// would be REJECT, and socket.AF_INET is 2, which would be DISCARD.
 bool is_status(PyObject *result) {
     return PyLong_CheckExact(result) || reinterpret_cast<PyObject *>(Py_TYPE(result)) == status_type;
 }
@@ -50,7 +50,7 @@ bool is_action(PyObject *result, long action) {
     throw py::error_already_set();
 }
 
-// `_wire` of a Reply; another object may have anything there.
+// Whether this is the `_wire` of a Reply. Other objects may have any attribute of that name.
 bool is_wire_form(PyObject *wire) {
     return PyTuple_CheckExact(wire) && PyTuple_GET_SIZE(wire) == 4 && PyTuple_CheckExact(PyTuple_GET_ITEM(wire, 3));
 }

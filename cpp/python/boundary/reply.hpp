@@ -8,7 +8,7 @@
 
 namespace pymilter {
 
-// The enums that results are checked against: of the kinds of int only `statuses` and int itself are statuses.
+// Sets the enums against which results are checked: of all kinds of int only `statuses` and int itself are statuses.
 void use_enums(const py::object &statuses, const py::object &actions);
 
 // Reads `_wire` of a Reply: (status, code, enhanced code, lines), checked and encoded when the Reply was made.

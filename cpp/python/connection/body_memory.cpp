@@ -14,7 +14,7 @@ namespace pymilter {
 namespace {
 
 constexpr std::size_t small_most = std::size_t{256} * 1024;
-// Each growth is a moment with the GIL, so they are few. What is not written to costs address space only.
+// Growing needs the GIL, so it is done rarely. Memory that is never written to costs only address space.
 constexpr std::size_t factor = 4;
 
 }  // namespace
@@ -70,7 +70,7 @@ void BytesMemory::release() noexcept {
     std::free(std::exchange(m_small, nullptr));
     m_capacity = 0;
     if (m_bytes != nullptr) {
-        // A dead interpreter needs it back no more.
+        // If the interpreter has ended, nobody needs the object back.
         if (const Attach attach; attach) {
             Py_DECREF(m_bytes);
         }
@@ -87,7 +87,7 @@ py::object BytesMemory::take(std::size_t size) {
         }
         return copy;
     }
-    // Shorter in place: to give the rest back would have malloc move the body next time, or take fresh pages for it.
+    // Shortened in place: if the rest were given back, malloc would move the next body, or take fresh pages for it.
     Py_SET_SIZE(reinterpret_cast<PyVarObject *>(m_bytes), static_cast<Py_ssize_t>(size));
     PyBytes_AS_STRING(m_bytes)[size] = '\0';
     m_capacity = 0;

@@ -8,19 +8,19 @@
 
 namespace pymilter {
 
-// Small bodies, which most are, lie in memory of our own, so that Python is entered only to hand them over. For a
-// larger one a bytes object is made that nobody else knows yet, and the chunks are written into it without the GIL.
-// Destroyed with the GIL.
+// Most bodies are small, and are gathered in memory of our own, so that Python is entered only to hand them over. A
+// larger one is gathered in a bytes object that nobody else knows yet; the chunks are written into it without the GIL.
+// To be destroyed with the GIL.
 class BytesMemory : public BodyMemory {
 public:
     BytesMemory() = default;
     ~BytesMemory() override;
 
-    // Both without the GIL.
+    // Both are called without the GIL.
     char *reserve(std::size_t size, std::size_t most) override;
     void release() noexcept override;
 
-    // The first `size` bytes. Needs the GIL; throws what Python raises.
+    // Hands over the first `size` bytes. Needs the GIL; throws what Python raises.
     py::object take(std::size_t size);
 
 private:

@@ -14,7 +14,7 @@ py::object bytes_of_file(const BodyBuffer &body) {
         throw py::error_already_set();
     }
     {
-        // Nobody else has the new object yet.
+        // Nobody else knows the new object yet, so it may be written without the GIL.
         const Release release;
         body.copy_file(PyBytes_AS_STRING(bytes.ptr()));
     }

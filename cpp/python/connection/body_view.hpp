@@ -10,7 +10,7 @@
 
 namespace pymilter {
 
-// Owner of the file behind a memoryview.
+// Owns the file behind a memoryview.
 class BodyView {
 public:
     explicit BodyView(std::shared_ptr<const MappedFile> file) : m_file(std::move(file)) {}
@@ -26,7 +26,7 @@ class GatheredBody {
 public:
     BodyBuffer buffer{m_memory};
 
-    // Takes what was gathered, as a new reference. Throws what Python raises, and std::system_error.
+    // Hands over what was gathered, as a new reference. Throws what Python raises, and std::system_error.
     PyObject *take(bool as_view);
 };
 

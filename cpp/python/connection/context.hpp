@@ -13,7 +13,7 @@ namespace pymilter {
 
 class Context {
 public:
-    // With `message`, the handle of this message only.
+    // The handle of one message, if `message` is given.
     explicit Context(std::shared_ptr<Connection> connection, MessageNumber message = any_message)
         : m_connection(std::move(connection)), m_message(message) {}
 
@@ -23,13 +23,14 @@ public:
     std::optional<py::str> peer() const;
     std::optional<py::str> queue_id() const;
 
-    // From the handle of a connection, that of the message which the calling thread works for, if there is one.
+    // The handle of the message that the calling thread works for, from the handle of its connection; without such a
+    // message, `handle` itself.
     static py::object of_message(const py::object &handle);
 
-    // What connect and HELO told, as (hostname, hostaddr, helo): each None where it is not known. For filters that get
-    // messages whole, as is the next.
+    // What connect and HELO told, as (hostname, hostaddr, helo); each is None if it is not known. This and the next are
+    // for filters that get messages whole.
     py::tuple origin() const;
-    // The message so far; at eom with its body, for the first that asks.
+    // The message so far. At eom with its body, which the first call takes.
     Received received() const;
 
     py::object getpriv() const;

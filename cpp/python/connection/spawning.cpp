@@ -1,9 +1,10 @@
-// What handlers start: programs get the signal mask of the program, not that of libmilter's threads, and threads belong
-// to the message in which they are started.
+// What handlers start. Programs get the signal mask of the main program instead of the one of libmilter's threads, and
+// threads belong to the message during which they are started.
 #include "python/connection/spawning.hpp"
 
 #include "python/connection/connection.hpp"
 #include "python/interpreter/gil.hpp"
+#include "python/interpreter/threads.hpp"
 
 #include <csignal>
 
@@ -19,11 +20,11 @@ namespace {
 // Written before libmilter's threads begin.
 sigset_t programs_mask;
 
-// Raised in the thread that starts a program, just before. Other ways to start one fork in Python, where
-// os.register_at_fork() sees them.
-constexpr std::array<std::string_view, 3> starts{"subprocess.Popen", "os.posix_spawn", "os.system"};
+// Audit events that CPython raises just before a program is started, in the thread that starts it. All other ways to
+// start a program fork in Python, where os.register_at_fork() sees them.
+constexpr std::array<std::string_view, 3> program_starts{"subprocess.Popen", "os.posix_spawn", "os.system"};
 
-// Likewise, just before a thread is started. The first argument is what it will run.
+// Audit events just before a thread is started. Their first argument is the function that the thread will run.
 constexpr std::array<std::string_view, 2> thread_starts{"_thread.start_new_thread", "_thread.start_joinable_thread"};
 
 template <std::size_t Count>
@@ -31,46 +32,42 @@ bool is_one_of(const char *event, const std::array<std::string_view, Count> &eve
     return std::find(events.begin(), events.end(), event) != events.end();
 }
 
-// The thread has no number yet, so that its object is marked.
-void note_thread(PyObject *arguments) {
+// The new thread has no number yet, so the function that it will run carries the note.
+void note_start(PyObject *arguments) {
     const Connection *const connection = Attach::connection();
     if (connection == nullptr || connection->message_number() == any_message) {
         return;
     }
     try {
-        const py::object note = py::module_::import("pymilter._process.threads").attr("note");
-        note(py::handle(PyTuple_GetItem(arguments, 0)), connection->id(), connection->message_number());
+        note_thread(PyTuple_GetItem(arguments, 0), connection->id(), connection->message_number());
     } catch (py::error_already_set &error) {
         error.discard_as_unraisable("pymilter: noting a thread");
     }
 }
 
 int on_audit(const char *event, PyObject *arguments, void *) {
-    // Each event of the interpreter comes here; most are done with at once.
+    // Every audit event of the interpreter comes here, and most of them end here at once.
     if (!Attach::is_here()) {
         return 0;
     }
-    if (is_one_of(event, starts)) {
+    if (is_one_of(event, program_starts)) {
         Attach::lend(programs_mask);
     } else if (is_one_of(event, thread_starts)) {
-        note_thread(arguments);
+        note_start(arguments);
     }
     return 0;
 }
 
 }  // namespace
 
-std::uint64_t message_of_thread(std::uint64_t connection) {
-    return py::cast<MessageNumber>(py::module_::import("pymilter._process.threads").attr("message_of")(connection));
-}
-
 void watch_spawning() {
     ::pthread_sigmask(SIG_BLOCK, nullptr, &programs_mask);
-    static bool is_watched = false;  // a second run fails only later
+    static bool is_watched = false;  // a second run gets here too, and is refused later
     if (!std::exchange(is_watched, true)) {
-        py::module_::import("pymilter._process.threads").attr("watch")();
+        watch_threads();
         if (PySys_AddAuditHook(on_audit, nullptr) != 0) {
-            PyErr_Clear();  // another hook forbids hooks: programs that are started inherit the mask then
+            PyErr_Clear();  // another audit hook forbids new ones: programs then inherit the mask of libmilter's
+                            // threads
         }
     }
 }

@@ -1,5 +1,5 @@
-// Who handles the callbacks: functions with the context first, or the methods of one object per connection; and what is
-// answered when a handler fails. Needs the GIL.
+// Who handles the callbacks: functions that get the context, or methods of one object per connection; and the answer if
+// a handler fails. Needs the GIL.
 #include "python/handlers/handlers.hpp"
 
 #include <stdexcept>
@@ -12,7 +12,7 @@ namespace pymilter {
 
 namespace {
 
-// What functions get at this level: the classic module hands headers and envelopes over as they are.
+// What functions get: the classic module passes headers and envelopes on as bytes.
 std::array<TextMode, step_count> function_text_modes() {
     std::array<TextMode, step_count> modes{};
     for (const Step step : {Step::envfrom, Step::envrcpt, Step::header}) {
@@ -21,7 +21,7 @@ std::array<TextMode, step_count> function_text_modes() {
     return modes;
 }
 
-// An object that serves two connections would mix up their messages.
+// An object that serves two connections would mix their messages up.
 void check_is_new(const py::object &receiver, py::handle type) {
     if (py::cast<bool>(receiver.attr(Names::get().had_connection))) {
         throw py::type_error("the factory gave the same " + std::string(py::str(type.attr("__qualname__"))) +
@@ -29,8 +29,8 @@ void check_is_new(const py::object &receiver, py::handle type) {
     }
 }
 
-// Whether an attribute of the object is the method of that name of its class. Asking so, and not the object's __dict__,
-// spares CPython from making one, with which every later access to an attribute would be slower.
+// Whether an attribute of the object is the method of that name of its class. The object's __dict__ is not asked,
+// because CPython would then make one, and every later access to an attribute would be slower.
 bool is_method_of_class(const py::object &receiver, py::handle type, PyObject *name) {
     const auto found = py::reinterpret_steal<py::object>(PyObject_GetAttr(receiver.ptr(), name));
     if (!found) {
@@ -43,7 +43,7 @@ bool is_method_of_class(const py::object &receiver, py::handle type, PyObject *n
            PyMethod_GET_FUNCTION(found.ptr()) == own;
 }
 
-// Whether the object itself has an attribute of that name which can be called. Any other is the program's own.
+// Whether the object itself has a callable attribute of that name. Any other attribute is the program's business.
 bool sets_handler(const py::object &receiver, PyObject *name) {
     const auto attributes = py::reinterpret_steal<py::dict>(PyObject_GenericGetDict(receiver.ptr(), nullptr));
     if (!attributes) {
@@ -57,8 +57,8 @@ bool is_set(const py::object &receiver, py::handle type, PyObject *name) {
     return name != nullptr && !is_method_of_class(receiver, type, name) && sets_handler(receiver, name);
 }
 
-// Whether an object has handlers that are set on itself, as `self.eom = self.my_eom` does, that its class does not
-// have, or has without a verdict. Any other is found when it is called.
+// Whether an object has handlers set on itself, as by `self.eom = self.my_eom`, for steps that its class does not
+// handle or handles without a verdict. For any other step, the handler is found when it is called.
 bool sets_handlers(const py::object &receiver, py::handle type, const Plan &plan) {
     const Names &names = Names::get();
     for (std::size_t index = 1; index < step_count; ++index) {

@@ -1,5 +1,5 @@
-// Who handles the callbacks: functions with the context first, or the methods of one object per connection; and what is
-// answered when a handler fails.
+// Who handles the callbacks: functions that get the context, or methods of one object per connection; and the answer if
+// a handler fails.
 #pragma once
 
 #include <array>
@@ -14,7 +14,7 @@ namespace pymilter {
 
 // Who handles the callbacks of one connection.
 struct Receiver {
-    py::object object;  // the first argument of each handler: the user's object, or the connection's handle
+    py::object object;  // the first argument of each handler: the user's object, or the Context
     std::shared_ptr<const Plan> plan;
 };
 
@@ -29,11 +29,11 @@ public:
     py::object set_function(Step step, py::object callback);
     void set_wanted(Options wanted);
 
-    // The status that is answered when a handler fails. Throws std::invalid_argument.
+    // The status that is the answer if a handler fails. Throws std::invalid_argument.
     void set_exception_policy(int status);
     int exception_policy() const { return m_exception_policy.load(std::memory_order_relaxed); }
 
-    // Whether these are the handlers of a classic program, which must run as it did.
+    // Whether these are the handlers of a classic program, which must run as with pymilter 1.0.
     bool is_classic() const { return m_is_classic; }
 
     // The receiver of a new connection, whose Context is `handle`. Throws what the user's code raises. Needs the GIL.

@@ -1,6 +1,6 @@
-// The plan of a class of handlers (or of a set of functions): all that dispatch must know about it, worked out once.
+// The plan of a class of handlers, or of a set of functions: all that dispatch must know about it, worked out once.
 //
-// Made with the GIL. Callbacks read it without the GIL, so it never changes afterwards.
+// A plan is made with the GIL. Callbacks read it without the GIL, so it never changes afterwards.
 #pragma once
 
 #include <array>
@@ -22,14 +22,14 @@ namespace pymilter {
 struct Gather {
     BodyLimits limits;
     std::size_t piece;  // bytes handed over at once, or 0 for the whole body
-    bool as_view;       // memoryview in place of bytes
-    Answer exceeded;    // what a message gets that passes the limit
+    bool as_view;       // as a memoryview instead of bytes
+    Answer exceeded;    // the answer to a message that exceeds the limit
 };
 
-// How a message is gathered for a filter that gets it whole; its body as Gather says.
+// How a message is gathered for a filter that gets it whole. Its body is gathered as Gather says.
 struct Whole {
     std::size_t header_limit;  // bytes
-    Answer header_exceeded;    // what a message gets that passes it
+    Answer header_exceeded;    // the answer to a message that exceeds it
 };
 
 struct Plan {
@@ -38,15 +38,15 @@ struct Plan {
     std::uint32_t no_reply = 0;  // steps whose handler never gives a verdict
     bool negotiates = false;     // has a negotiate handler of its own
     bool has_begin = false;      // has a begin_message of its own
-    bool has_methods = true;     // false: functions with the context first
+    bool has_methods = true;     // false: functions that get the context first
     std::array<TextMode, step_count> text{};
     std::vector<std::pair<int, std::string>> macros;  // stage (SMFIM_*), names separated by spaces
     // The inherited envfrom_bytes, envrcpt_bytes and header_bytes. A classic program may replace one in its class or on
     // an instance; then it is called in place of the method.
     std::array<py::object, step_count> inherited_hook;
 
-    std::optional<Gather> gather;  // for body
-    std::optional<Whole> whole;    // the steps of a message are gathered, and eom gets them
+    std::optional<Gather> gather;  // if chunks of the body are gathered
+    std::optional<Whole> whole;    // if whole messages are gathered
 
     bool gathers_whole() const { return gather && gather->piece == 0 && has(Step::body); }
     bool has(Step step) const { return (steps & bit(step)) != 0; }

@@ -21,7 +21,7 @@ void Report::log(LogLevel level, const char *where, const py::object &what) cons
     } catch (py::error_already_set &error) {
         error.discard_as_unraisable("pymilter: logging a failure");
     } catch (...) {
-        // It cannot be reported anywhere; the failure itself is answered all the same.
+        // There is no way left to report it. The failure itself is answered anyway.
     }
 }
 

@@ -13,11 +13,11 @@ namespace {
 
 constexpr std::array<const char *, 5> mode_names{"surrogateescape", "strict", "ignore", "replace", "bytes"};
 
-// Nearly all text is ASCII, and CPython's decoder takes a third longer to find that out and to copy it.
+// Nearly all text is ASCII, and CPython's decoder takes a third longer to find that out and copy it.
 bool is_ascii(const char *data, std::size_t size) {
     std::uint64_t seen = 0;
     std::uint64_t word = 0;
-    // No early end: so the compiler may look at many bytes at once.
+    // The loop never ends early, so the compiler can test many bytes at once.
     for (; size >= sizeof word; data += sizeof word, size -= sizeof word) {
         std::memcpy(&word, data, sizeof word);
         seen |= word;

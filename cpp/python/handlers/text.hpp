@@ -12,14 +12,14 @@ namespace pymilter {
 
 enum class TextMode : std::uint8_t { surrogateescape, strict, ignore, replace, bytes };
 
-// Throws std::invalid_argument for a name that is none of the above.
+// Throws std::invalid_argument for any other name.
 TextMode to_text_mode(const std::string &name);
 
-// A new str or bytes. Null with an exception set when `mode` is strict and the bytes are not UTF-8.
+// Returns a new str or bytes; null with an exception set if `mode` is strict and the bytes are not UTF-8.
 PyObject *to_text(const char *data, std::size_t size, TextMode mode);
 
-// A new reference to None, (ip, port), (ip, port, flowinfo, scope_id) or a path, as the socket module has them. Null
-// with an exception set when there is no memory.
+// Returns a new reference to None, (ip, port), (ip, port, flowinfo, scope_id) or a path, as in the socket module; null
+// with an exception set if there is no memory.
 PyObject *to_hostaddr(const SocketAddress &address);
 
 }  // namespace pymilter

@@ -13,10 +13,10 @@ namespace pymilter {
 // For an SMFIF_* action that was not granted in negotiation.
 [[noreturn]] void raise_disabled_action(std::uint32_t action, const char *what);
 
-// For arguments that are refused.
+// Sets a BadValue, for arguments that are refused.
 void set_bad_value(const char *message);
 
-// Takes the exception that is set, as an object with its traceback.
+// Takes the exception that is set, with its traceback.
 py::object take_exception();
 
 }  // namespace pymilter

@@ -1,4 +1,4 @@
-// The end of a process that was forked within a handler.
+// The end of a process that a handler has forked.
 #include "python/interpreter/forked.hpp"
 
 #include <unistd.h>
@@ -18,7 +18,7 @@ void end_forked_process() noexcept {
         }
         py::module_::import("pymilter._process.forked").attr("end_child")(error);
     } catch (...) {
-        // Even that has failed, and there is nobody to tell it to.
+        // Even that has failed, and there is nobody to report it to.
     }
     ::_exit(EXIT_FAILURE);
 }

@@ -1,9 +1,10 @@
-// The end of a process that was forked within a handler. Needs the GIL.
+// The end of a process that a handler has forked. Needs the GIL.
 #pragma once
 
 namespace pymilter {
 
-// Ends the process as a program would, with the exception that is set just now, if there is one. See _forked.py.
+// Ends the process like the end of a program, with the exception that is set, if there is one. See
+// pymilter/_process/forked.py.
 [[noreturn]] void end_forked_process() noexcept;
 
 }  // namespace pymilter

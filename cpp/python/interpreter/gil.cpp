@@ -1,4 +1,4 @@
-// Thread states: how a thread of libmilter's enters Python, how it leaves for a while, and when it may no longer.
+// Thread states: how a thread of libmilter enters Python, how it leaves for a while, and when it may enter no more.
 #include "python/interpreter/gil.hpp"
 
 #include <array>
@@ -13,16 +13,16 @@ namespace pymilter {
 
 namespace {
 
-// The lowest bit says that the gate is shut; the rest counts the callbacks inside, in steps of two. One word, so that
-// nobody can slip in between the look and the count.
+// The lowest bit is set if the gate is shut; the rest counts the callbacks inside, in steps of two. One word, so that
+// nobody can get in between the test and the count.
 std::atomic<std::uint64_t> gate{0};
 constexpr std::uint64_t shut_bit = 1;
 constexpr std::uint64_t one_inside = 2;
 
 std::atomic<bool> is_forked_within_callback{false};
 
-// Does what Python does at the beginning of each of its threads: whoever follows all of them (a debugger, coverage, a
-// profiler) follows this one too. Needs the GIL.
+// Does what Python does at the beginning of each of its threads, so that whoever follows all of them (a debugger,
+// coverage, a profiler) follows this one too. Needs the GIL.
 void begin_as_python_thread() noexcept {
     constexpr std::array<std::array<const char *, 2>, 2> hooks{
         {{"gettrace", "settrace"}, {"getprofile", "setprofile"}}};
@@ -38,57 +38,57 @@ void begin_as_python_thread() noexcept {
     }
 }
 
-// This OS thread's state, from its first callback to its end.
-class KeptThreadState {
-public:
-    ~KeptThreadState() {
-        // At thread exit. When the interpreter is ending, the state dies with it.
-        if (m_state != nullptr && Gate::enter()) {
-            PyEval_RestoreThread(m_state);
-            PyGILState_Release(m_first);
-            Gate::leave();
-        }
-    }
-
-    void attach() {
-        if (m_state != nullptr) {
-            PyEval_RestoreThread(m_state);
-            return;
-        }
-        m_first = PyGILState_Ensure();
-        m_state = PyThreadState_Get();
-        begin_as_python_thread();
-    }
-
-    void detach() {
-        // CPython up to 3.13 ends threads that ask for the GIL of an interpreter that is gone: such a thread unwinds
-        // through here without being attached.
-        if (current() == m_state) {
-            PyEval_SaveThread();
-        }
-    }
-
-private:
-    static PyThreadState *current() {
-#if PY_VERSION_HEX >= 0x030D0000
-        return PyThreadState_GetUnchecked();
-#else
-        return _PyThreadState_UncheckedGet();
-#endif
-    }
-
-    PyThreadState *m_state = nullptr;
-    PyGILState_STATE m_first = PyGILState_UNLOCKED;
-};
-
 }  // namespace
 
-// One lookup of thread-local memory finds all of it: each is a call.
+// In one struct, because each lookup of thread-local memory is a call.
 struct Attach::Thread {
+    // The thread state of this OS thread, from its first callback to its end.
+    class KeptThreadState {
+    public:
+        ~KeptThreadState() {
+            // The thread exits. If the interpreter is ending, the state ends with it.
+            if (m_state != nullptr && Gate::enter()) {
+                PyEval_RestoreThread(m_state);
+                PyGILState_Release(m_first);
+                Gate::leave();
+            }
+        }
+
+        void attach() {
+            if (m_state != nullptr) {
+                PyEval_RestoreThread(m_state);
+                return;
+            }
+            m_first = PyGILState_Ensure();
+            m_state = PyThreadState_Get();
+            begin_as_python_thread();
+        }
+
+        void detach() {
+            // CPython up to 3.13 ends threads that ask for the GIL of an interpreter that is gone. Such a thread
+            // unwinds through here without being attached.
+            if (current() == m_state) {
+                PyEval_SaveThread();
+            }
+        }
+
+    private:
+        static PyThreadState *current() {
+#if PY_VERSION_HEX >= 0x030D0000
+            return PyThreadState_GetUnchecked();
+#else
+            return _PyThreadState_UncheckedGet();
+#endif
+        }
+
+        PyThreadState *m_state = nullptr;
+        PyGILState_STATE m_first = PyGILState_UNLOCKED;
+    };
+
     KeptThreadState state;
     bool is_inside = false;
     Connection *connection = nullptr;
-    // The mask to go back to at the end of the callback, where another has been lent.
+    // The signal mask to restore at the end of the callback, if another one has been lent.
     bool is_lent = false;
     sigset_t own_mask{};
 };

@@ -1,5 +1,5 @@
-// Python's own note of a signal, for a filter that runs beside the main thread: the byte that Python's handler writes
-// where signal.set_wakeup_fd() said. Needs the GIL.
+// Python's wakeup descriptor, for a filter that runs beside the main thread: Python's signal handler writes a byte to
+// the descriptor that signal.set_wakeup_fd() names. Needs the GIL.
 #pragma once
 
 #include <cstdint>
@@ -8,16 +8,16 @@
 
 namespace pymilter {
 
-// A program may call signal.signal() in its main thread at any time, which takes the handler of SignalChain away until
-// that is renewed. In between, Python's handler still writes the signal to the wakeup descriptor.
+// A program may call signal.signal() in its main thread at any time, which replaces the handler of SignalChain until
+// that is renewed. Meanwhile Python's handler still writes the signal to the wakeup descriptor.
 class Wakeup {
 public:
-    // The main thread alone may set it, so it is asked to, and does before it runs any more of the program.
-    // `descriptor` must not block and must stay open. Where somebody else has set one (asyncio), that stays.
+    // Only the main thread may set it, so it is asked to, and does so before it runs any more of the program.
+    // `descriptor` must be non-blocking and stay open. If somebody else (asyncio) has set one, that stays.
     static void claim(int descriptor) {
         Py_AddPendingCall(&set, reinterpret_cast<void *>(static_cast<std::intptr_t>(descriptor)));
     }
-    // The opposite, once the main thread gets to it.
+    // The opposite, as soon as the main thread gets to it.
     static void release(int descriptor) {
         Py_AddPendingCall(&unset, reinterpret_cast<void *>(static_cast<std::intptr_t>(descriptor)));
     }

@@ -5,6 +5,7 @@ from functools import partialmethod
 from typing import Any, Final, Literal, TypeVar, get_args, overload
 
 from pymilter._class.marks import mark
+from pymilter._core import MACRO_STAGE, NOT_SENT, WITH_TEXT
 
 # As a union, which is what mypy makes of one Literal with five values: stubtest compares.
 TextMode = Literal["surrogateescape"] | Literal["strict"] | Literal["ignore"] | Literal["replace"] | Literal["bytes"]
@@ -24,9 +25,9 @@ WHOLE_MARK: Final = "_gathering"  # how the messages of a MessageFilter are gath
 HOOKS_MARK: Final = "_milter_hooks"  # methods of a MessageFilter that are called, with their arguments
 MACROS_MARK: Final = "_milter_macros"  # macros of a whole class: pairs of a stage and names
 
-OPTIONAL_METHODS: Final = ("connect", "hello", "envfrom", "envrcpt", "data", "unknown", "header", "eoh", "body")
-MACRO_METHODS: Final = ("connect", "hello", "envfrom", "envrcpt", "data", "eom", "eoh")
-TEXT_METHODS: Final = ("connect", "hello", "envfrom", "envrcpt", "header", "unknown")
+OPTIONAL_METHODS: Final = tuple(NOT_SENT)
+MACRO_METHODS: Final = tuple(MACRO_STAGE)
+TEXT_METHODS: Final = WITH_TEXT
 MOST_MACROS: Final = 50
 RCPT_REJ: Final = 0x800
 HDR_LEADSPC: Final = 0x100000
