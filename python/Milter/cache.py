@@ -22,11 +22,12 @@ _LINE = re.compile(r'((?:"(?:[^"\\]|\\.)*")?[^\s"]*|\S+)(?:\s+(\S.*\S))?\s*')
 
 
 class AddrCache:
-    """A cache of mail addresses and domains, for results that are dear to get (call-back verification, say).
+    """A cache of mail addresses and domains, for results that are expensive to get, such as call-back verification.
 
-    An address is looked up as it is, and then by its domain; case does not matter. An entry lasts for `renew` days,
-    one made by addperm() for ever. Entries with a false result (None, "") are added to the file `fname` as they are
-    made, one a line, "address time" or, for ever, "address"; a true result lives in memory only. Any thread may use it.
+    An address is looked up as it is, and then by its domain; case does not matter. An entry lasts for `renew` days, or
+    for ever if addperm() made it. Entries with a false result (None, "") are appended to the file `fname` when they are
+    made, one per line: "address time", or "address" for ever. A true result is only kept in memory. Any thread may use
+    it.
     """
 
     time_format = "%Y%b%d %H:%M:%S %Z"
@@ -42,11 +43,11 @@ class AddrCache:
         self._lock = RLock()
 
     def load(self, fname: str, age: float = 0) -> None:
-        """Take the entries of a file, instead of those in memory; from now on new ones are added to it.
+        """Replace the entries in memory by those of a file, to which new ones are appended from now on.
 
-        Entries older than `age` days (`renew` when 0), and lines that are no entry, leave the file; it is kept as
-        `fname`.old then. Any process may load the file and add to it meanwhile: nothing is lost. A file that does not
-        exist is empty. If a program of another kind holds `fname`.lock, the lines stay, which is logged.
+        Entries older than `age` days (`renew` if 0) and malformed lines are removed from the file, which is then kept
+        as `fname`.old. Other processes may load the file and append to it meanwhile: nothing is lost. A missing file
+        counts as empty. If another program holds `fname`.lock, the lines stay in the file, and this is logged.
         """
         with self._lock:
             self.fname = fname
@@ -58,7 +59,7 @@ class AddrCache:
                 return
 
     def has_precise_key(self, sender: str | None) -> bool:
-        """Whether the address itself has an entry that is still good, its domain aside; a stale one is forgotten."""
+        """Whether the address itself, regardless of its domain, has a valid entry; an expired one is deleted."""
         if not sender:
             return False
         key = sender.lower()
@@ -73,17 +74,17 @@ class AddrCache:
             return False
 
     def has_key(self, sender: str | None) -> bool:
-        """Whether the address, or its domain, has an entry that is still good."""
+        """Whether the address or its domain has a valid entry."""
         return self._find(sender) is not None
 
     def __contains__(self, sender: object) -> bool:
         return isinstance(sender, str) and self.has_key(sender)
 
     def __getitem__(self, sender: str) -> Any:
-        """The result kept for the address, or for its domain.
+        """Return the result for the address, or for its domain.
 
         Raises:
-            KeyError: neither is kept.
+            KeyError: neither has a valid entry.
         """
         with self._lock:
             key = self._find(sender)
@@ -101,7 +102,7 @@ class AddrCache:
         return None
 
     def __setitem__(self, sender: str, res: Any) -> None:
-        """Keep a result under the present time. OSError when the file cannot be written (the result is kept)."""
+        """Keep a result with the current time. Raises OSError if the file cannot be written, but keeps the result."""
         now = time.time()
         with self._lock:
             self.cache[sender.lower()] = (now, res)
@@ -109,7 +110,7 @@ class AddrCache:
                 self._append(sender, " " + time.strftime(self.time_format, time.localtime(now)))
 
     def addperm(self, sender: str, res: Any = None) -> None:
-        """Keep a result for ever, unless there is one for ever already. OSError when the file cannot be written."""
+        """Keep a result for ever, unless there is one already. Raises OSError if the file cannot be written."""
         with self._lock:
             key = sender.lower()
             if self.cache.get(key, (0.0, None))[0] is None:
@@ -122,10 +123,10 @@ class AddrCache:
         line = sender + stamp
         entry = _entry(line, float("-inf"))
         if self.fname is None or entry is None or entry[0] != sender.lower() or len(line.splitlines()) != 1:
-            return  # what cannot be read back is not written
+            return  # an address that could not be read back is not written
         with _locked(self.fname, os.O_RDWR | os.O_APPEND | os.O_CREAT) as file:
             end = os.fstat(file).st_size
-            begin = b"\n" if end and os.pread(file, 1, end - 1) != b"\n" else b""  # the last line may lack its end
+            begin = b"\n" if end and os.pread(file, 1, end - 1) != b"\n" else b""  # the last line may lack its newline
             os.write(file, begin + f"{line}\n".encode("utf-8", "surrogateescape"))
 
     def __len__(self) -> int:
@@ -134,7 +135,7 @@ class AddrCache:
 
 @contextmanager
 def _locked(fname: str, flags: int) -> Iterator[int]:
-    """The descriptor of a file, which this process alone has locked until the end of the `with` (flock(2)).
+    """Yield the descriptor of a file, locked for this process alone until the end of the `with` (flock(2)).
 
     Raises:
         OSError: the file cannot be opened.
@@ -148,7 +149,7 @@ def _locked(fname: str, flags: int) -> Iterator[int]:
             file = os.open(fname, os.O_RDONLY | os.O_CLOEXEC)
         try:
             fcntl.flock(file, fcntl.LOCK_EX)
-            if is_at(file, fname):  # else somebody has put a new file in its place meanwhile
+            if is_at(file, fname):  # otherwise somebody has replaced the file meanwhile
                 yield file
                 return
         finally:
@@ -156,7 +157,7 @@ def _locked(fname: str, flags: int) -> Iterator[int]:
 
 
 def _load(fname: str, file: int, oldest: float) -> dict[str, tuple[float | None, Any]]:
-    """The entries of a file that is locked, from which those older than `oldest` and lines that are none are taken."""
+    """Return the entries of a locked file, from which malformed lines and those older than `oldest` are removed."""
     with open(file, encoding="utf-8", errors="surrogateescape", newline="", closefd=False) as reader:
         lines = reader.read().splitlines(keepends=True)
     found: dict[str, tuple[float | None, Any]] = {}

@@ -9,9 +9,9 @@ __all__ = ["MilterConfigParser"]
 
 
 class MilterConfigParser(ConfigParser):
-    """Options of the sections win over `defaults`, which any section has; an option that neither has is None.
+    """A parser whose `defaults` count in each section that does not set them; a missing option is None.
 
-    `defaults` is kept as it is (no interpolation, values of any type) in the attribute of that name, which hides
+    `defaults` is kept unchanged (no interpolation, values of any type) in the attribute of that name, which hides
     ConfigParser.defaults().
     """
 
@@ -24,7 +24,7 @@ class MilterConfigParser(ConfigParser):
     def get(  # type: ignore[override]
         self, sect: str, opt: str, fallback: Any = None, **kwds: Any
     ) -> Any:
-        """The option's text; else `fallback` unless that is None; else the value in `defaults`; else None."""
+        """Return the first of these that is there: the option, a `fallback` that is not None, its default; or None."""
         if self._has(sect, opt):
             return super().get(sect, opt, **kwds)
         return fallback if fallback is not None else self.defaults.get(opt)
@@ -32,18 +32,18 @@ class MilterConfigParser(ConfigParser):
     def _has(self, sect: str, opt: str) -> bool:
         return bool(sect) and self.has_option(sect, opt)
 
-    # The three below convert what get() gives; get() gives None where ConfigParser's own raises.
+    # The three below convert the result of get(), which is None in cases where ConfigParser.get() raises.
 
     def getint(self, sect: str, opt: str, **kwds: Any) -> Any:  # type: ignore[override]
-        """The option as a number; without it `fallback=`, or configparser.NoOptionError."""
+        """Return the option as an int; if it is missing, `fallback`, or raise configparser.NoOptionError."""
         return self._converted(super().getint, sect, opt, **kwds)
 
     def getfloat(self, sect: str, opt: str, **kwds: Any) -> Any:  # type: ignore[override]
-        """The option as a float; without it `fallback=`, or configparser.NoOptionError."""
+        """Return the option as a float; if it is missing, `fallback`, or raise configparser.NoOptionError."""
         return self._converted(super().getfloat, sect, opt, **kwds)
 
     def getboolean(self, sect: str, opt: str, **kwds: Any) -> Any:  # type: ignore[override]
-        """The option as a truth value; without it `fallback=`, or configparser.NoOptionError."""
+        """Return the option as a bool; if it is missing, `fallback`, or raise configparser.NoOptionError."""
         return self._converted(super().getboolean, sect, opt, **kwds)
 
     def _converted(self, convert: Callable[..., Any], sect: str, opt: str, **kwds: Any) -> Any:
@@ -56,7 +56,7 @@ class MilterConfigParser(ConfigParser):
         return convert(sect, opt, **kwds)
 
     def getlist(self, sect: str, opt: str) -> list[str]:
-        """The option split at its commas, white space around each entry removed; [] without the option.
+        """Return the option split at its commas, without white space around the entries; [] if it is missing.
 
         Entries may be empty: "a,,b" has three.
         """
@@ -65,10 +65,10 @@ class MilterConfigParser(ConfigParser):
         return [entry.strip() for entry in super().get(sect, opt).split(",")]
 
     def getaddrset(self, sect: str, opt: str, dir: str = "") -> dict[str, list[str]]:
-        """{domain in lower case: [user, ...]} of a list of user@domain; {} without the option.
+        """Return {domain in lower case: [user, ...]} for a list of user@domain; {} if the option is missing.
 
-        "file:NAME" stands for the domain NAME, with the words of the file NAME in the folder `dir` as users. Empty
-        entries are passed over.
+        "file:NAME" stands for the domain NAME, whose users are the words in the file NAME in the folder `dir`. Empty
+        entries are ignored.
 
         Raises:
             ValueError: an entry has another form.
@@ -90,10 +90,10 @@ class MilterConfigParser(ConfigParser):
         return found
 
     def getaddrdict(self, sect: str, opt: str, dir: str = "") -> dict[str, str]:
-        """{address: name} for a list of names, each itself an option of the section: a list of addresses.
+        """Return {address: name} for a list of names, each of which is an option of the section: a list of addresses.
 
-        An entry "file:NAME" of such a list stands for the words of the file NAME in the folder `dir`. A name without
-        an option is passed over; of two names with the same address the last wins. OSError when a file cannot be read.
+        An entry "file:NAME" of such a list stands for the words in the file NAME in the folder `dir`. A name without an
+        option is ignored; if two names have the same address, the last wins. Raises OSError if a file cannot be read.
         """
         found: dict[str, str] = {}
         for name in self.getlist(sect, opt):
@@ -105,11 +105,11 @@ class MilterConfigParser(ConfigParser):
         return found
 
     def getdefault(self, sect: str, opt: str, default: Any = None) -> Any:
-        """The option's text, or `default`; the parser's own `defaults` are not looked at."""
+        """Return the option, or `default` if it is missing; the parser's `defaults` do not count."""
         return super().get(sect, opt) if self._has(sect, opt) else default
 
     def getintdefault(self, sect: str, opt: str, default: Any = None) -> Any:
-        """The option as a number, or `default` without the option. ValueError when it is no number."""
+        """Return the option as an int, or `default` if it is missing. Raises ValueError if it is no number."""
         return self.getint(sect, opt) if self._has(sect, opt) else default
 
 

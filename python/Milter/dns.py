@@ -1,6 +1,6 @@
-"""Owns DNS look-ups for filters: one query, and a Session that follows CNAMEs and keeps what it has seen.
+"""Owns DNS look-ups for filters: one query, and a Session that follows CNAMEs and caches answers.
 
-It needs dnspython (pip install dnspython), but only once a query is made.
+It needs dnspython (pip install dnspython), but not before the first query.
 """
 
 import time
@@ -21,18 +21,18 @@ Record = tuple[tuple[str, str], Any]
 
 
 class DNSError(Exception):
-    """There was no answer: time out, a server's failure, a CNAME loop. "No such name" is an answer, and empty."""
+    """There was no answer: a timeout, a server failure, a CNAME loop. "No such name" is an answer, an empty one."""
 
 
 def DNSLookup(name: str, qtype: str, timeout: float | None = None) -> list[Record]:  # noqa: N802 - classic name
-    """The answer section for a name, as [((name, type), value), ...], CNAMEs included; [] when there is no such name.
+    """Return the answer section for a name as [((name, type), value), ...], with CNAMEs; [] if there is no such name.
 
-    Values: A str, AAAA 16 bytes, MX (preference, name), SRV (priority, weight, port, name), TXT and SPF lists of bytes,
-    CNAME, NS and PTR str without a final dot, others as in a zone file. The servers, and how long to wait for them,
-    are those of dns.resolver.get_default_resolver(); `timeout`, in seconds, makes that shorter.
+    The values are: for A a str, for AAAA 16 bytes, for MX (preference, name), for SRV (priority, weight, port, name),
+    for TXT and SPF a list of bytes, for CNAME, NS and PTR a str without a final dot, for others the text as in a zone
+    file. Servers and timeouts are those of dns.resolver.get_default_resolver(); `timeout`, in seconds, shortens them.
 
     Raises:
-        DNSError: there is no answer, the name is none, or the type is unknown.
+        DNSError: there is no answer, the name is malformed, or the type is unknown.
         ImportError: dnspython is not installed.
     """
     resolver = _resolver()
@@ -63,10 +63,10 @@ def _resolver() -> "Resolver":
 
 
 def _ask(resolver: "Resolver", query: "QueryMessage", what: str, lifetime: float) -> "Message":
-    """Try the servers in turn until one answers; those that were silent again, until `lifetime` seconds are over.
+    """Try the servers in turn until one answers, and silent ones again, until `lifetime` seconds are over.
 
     Raises:
-        DNSError: none has answered; the text has the reason of the last.
+        DNSError: no server has answered; the text has the last reason.
     """
     import dns.exception
     import dns.rcode
@@ -149,9 +149,9 @@ def _value(qtype: str, rdata: "Rdata") -> Any:
 
 
 class Session:
-    """What was looked up for one message or connection, so that it is asked once. Not shared between threads."""
+    """A cache of the look-ups for one message or connection. Not to be shared between threads."""
 
-    # Which records may be believed, and kept, when they come along with the answer to a query of a type.
+    # The additional records that may be trusted, and cached, in the answer to a query of a type.
     SAFE2CACHE: Final = frozenset(
         {
             *((kind, kind) for kind in ("A", "AAAA", "CNAME", "MX", "NS", "PTR", "SPF", "TXT")),
@@ -162,15 +162,15 @@ class Session:
     cache: dict[tuple[str, str], list[Any]]
 
     def __init__(self, timeout: float | None = None) -> None:
-        """All that this session asks takes `timeout` seconds at most; each look-up has its own time otherwise."""
+        """All look-ups together may take `timeout` seconds; if it is None, each has the resolver's own time."""
         self.cache = {}
         self._end = None if timeout is None else time.monotonic() + timeout
 
     def dns(self, name: str, qtype: str, cnames: Iterable[str] | None = None) -> list[Any]:
-        """The values of a name's records (DNSLookup tells their types), CNAMEs followed; [] if there are none.
+        """Return the values of the records of a name, following CNAMEs; [] if there are none. DNSLookup has the types.
 
-        A name that cannot be one (an empty label, or one longer than 63) has none. `cnames`: the names passed on the
-        way here, which must not come again.
+        A malformed name (with an empty label, or one longer than 63) has no records. `cnames` are names that were
+        followed on the way here, and must not come again.
 
         Raises:
             DNSError: there is no answer, or the CNAMEs go in a circle or are more than MAX_CNAME.
@@ -195,7 +195,7 @@ class Session:
                 raise DNSError(f"Length of CNAME chain exceeds {MAX_CNAME}: {name} {qtype}")
 
     def _one(self, name: str, qtype: str) -> list[Any]:
-        """What is known of exactly this name, asked for only when neither it nor a CNAME of it is kept."""
+        """Return the records of exactly this name; ask the servers only if neither they nor a CNAME are cached."""
         if (name, qtype) not in self.cache and (name, "CNAME") not in self.cache:
             fresh: dict[tuple[str, str], list[Any]] = {}
             timeout = () if self._end is None else (self._end - time.monotonic(),)
@@ -208,9 +208,9 @@ class Session:
         return self.cache.get((name, qtype), [])
 
     def dns_txt(self, domainname: str, enc: str = "ascii") -> list[str]:
-        """The TXT records of a domain, each with its strings joined; [] without a domain.
+        """Return the TXT records of a domain, each with its strings joined; [] if `domainname` is empty.
 
-        UnicodeDecodeError when one is not in the encoding `enc`; otherwise as dns().
+        Raises UnicodeDecodeError if one is not in the encoding `enc`, and what dns() raises.
         """
         if not domainname:
             return []

@@ -1,4 +1,4 @@
-"""Owns delivery status messages: making one from a template, and sending it, or asking only, at the recipient's MX."""
+"""Owns delivery status messages: made from a template, and sent to the recipient's MX, which may be only asked."""
 
 import contextlib
 import re
@@ -20,12 +20,12 @@ class _Lookup(Protocol):
 
 
 class Vars:
-    """The values for a template: set each as an attribute."""
+    """The values for a template, each an attribute."""
 
 
 _PORT = smtplib.SMTP_PORT
-_CONNECT_SECONDS = 30  # for one connection to be made, as Postfix has it
-_QUIT_SECONDS = 5  # for the answer to QUIT, when all is said
+_CONNECT_SECONDS = 30  # seconds to connect, as in Postfix
+_QUIT_SECONDS = 5  # seconds for the answer to QUIT, when everything is done
 
 Reply = tuple[int, str]
 
@@ -40,16 +40,17 @@ def send_dsn(
     *,
     allow_private: bool = False,
 ) -> Reply | None:
-    """Send `msg` to the address `mailfrom` at its own MX, or with no message only ask there whether it would be taken.
+    """Send `msg` to the address `mailfrom` at its MX; without a message, only ask whether the address is accepted.
 
     `receiver` is our name for HELO, `ourfrom` our envelope sender (empty: the null sender "<>"). Servers are tried in
-    the order of preference until one answers; the domain itself is asked if it has no MX. `timeout`, in seconds, is for
-    all of it: look-ups, connections, and whatever the servers send. `session` has a method dns(name, type), as
-    Milter.dns.Session; how long it may take is its own affair. Who chooses `mailfrom` chooses where we connect to, so
-    only public addresses are connected to (no loopback, private, link-local, multicast or reserved ones), unless
-    `allow_private` is true.
+    the order of preference until one answers; a domain without MX is tried itself. `timeout`, in seconds, limits the
+    whole call: look-ups, connections, and whatever the servers send. `session` has a method dns(name, type), like
+    Milter.dns.Session, and limits its own time. Whoever chooses `mailfrom` chooses where we connect, so we connect to
+    public addresses only (no loopback, private, link-local, multicast or reserved ones), unless `allow_private` is
+    true.
 
-    None: the address was accepted. Else the (code, text) to give: the server's own, or 450 when none could be asked.
+    Returns None if the address was accepted, otherwise (code, text) for a reply: the server's, or 450 if no server
+    could be asked.
 
     Raises:
         ValueError: `mailfrom` has no domain, or a line end in it.
@@ -83,7 +84,7 @@ def send_dsn(
 
 
 class _RefusedUsError(Exception):
-    """This server will not talk to us; another may."""
+    """This server will not talk to us; another one may."""
 
 
 def _servers(domain: str, session: _Lookup) -> list[str] | None:
@@ -97,10 +98,10 @@ def _servers(domain: str, session: _Lookup) -> list[str] | None:
 
 
 def _converse(connection: Connection, our_name: str, sender: str, rcpt: str, data: bytes | None) -> Reply | None:
-    """None when accepted, else the server's refusal.
+    """Return None if the recipient is accepted, otherwise the refusal of the server.
 
     Raises:
-        _RefusedUsError: the server refuses us, and not the recipient.
+        _RefusedUsError: the server refuses us rather than the recipient.
     """
     smtp = smtplib.SMTP(local_hostname=our_name)
     smtp.sock = connection
@@ -122,7 +123,7 @@ def _converse(connection: Connection, our_name: str, sender: str, rcpt: str, dat
                 code, text = error.smtp_code, _bytes(error.smtp_error)
         return None if code // 100 == 2 else (code, text.decode("utf-8", "replace"))
     finally:
-        connection.hurry(_QUIT_SECONDS)  # what was delivered is delivered
+        connection.hurry(_QUIT_SECONDS)  # the message is delivered, whatever comes now
         with contextlib.suppress(OSError):
             smtp.quit()
         smtp.close()
@@ -144,13 +145,13 @@ def create_msg(
 ) -> Message | None:
     """A message from a template: header lines, an empty line and a body, with %(name)s for the attributes of `v`.
 
-    `v` also gets, as attributes for the template: `rcpt` from `rcptlist`, one a line, and from `origmsg` `subject`
-    and `spf_result` (its first Received-SPF header), either None if it has none. To (`v.sender`), From (postmaster at
-    `v.receiver`), MIME-Version, Content-Type, X-Mailer and Auto-Submitted (RFC 3834) are added where the template has
-    none. A line end in a value never begins a header. None without a template.
+    `v` also gets attributes for the template: `rcpt` from `rcptlist`, one per line, and from `origmsg` its `subject`
+    and `spf_result` (the first Received-SPF header), each None if there is no such header. To (`v.sender`), From
+    (postmaster at `v.receiver`), MIME-Version, Content-Type, X-Mailer and Auto-Submitted (RFC 3834) are added if the
+    template has none. A line end in a value never begins a new header. Returns None if there is no template.
 
     Raises:
-        KeyError: the template has a name that `v` has not.
+        KeyError: the template has a name that `v` does not have.
         ValueError: a header line has no colon.
     """
     if not template:
@@ -182,12 +183,12 @@ def create_msg(
 
 
 def _fill(text: str, values: Mapping[str, Any]) -> str:
-    """`text` with its %(name)s filled in, and "%%" made "%"; any other "%" is only a percent sign."""
+    """Return `text` with each %(name)s filled in, and "%%" turned into "%"; any other "%" stays."""
     return re.sub(r"%(?:%|\([^()]*+\)[-#0 +]*\d*(?:\.\d+)?[a-zA-Z])", lambda found: found[0] % values, text)
 
 
 def _one_header(value: str) -> str:
-    """`value` with its line ends made foldings: each continues the header."""
+    """Return `value` with a fold at each line end, so that it continues the header."""
     return re.sub(r"[\r\n]+[ \t]*", "\n\t", value.strip())
 
 

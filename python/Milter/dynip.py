@@ -21,12 +21,12 @@ _ANY_ADDRESS: Final = re.compile("|".join(_LINE_NUMBER + _LINE_KIND))
 
 
 def is_dynip(host: str, addr: str) -> bool:
-    """Whether `host`, the name of the IPv4 address `addr`, looks generated: a home line rather than a mail server.
+    """Whether the name `host` of the IPv4 address `addr` looks generated, as for a home line and not a mail server.
 
-    So do names that have the address in them, forwards or backwards, wholly or its end, in decimal or hexadecimal
-    ("1-2-3-4.isp.net"); its last number in the places where providers put it ("user4.isp.net"); names of access lines
-    ("x.adsl.isp.net"); and a bracketed address, which libmilter gives where there is no name. Case does not matter.
-    Names of IPv6 addresses never do. It is a guess: meant for a score or a greylist, not for a refusal on its own.
+    These names do: names with the address or its end in them, forwards or backwards, in decimal or hexadecimal
+    ("1-2-3-4.isp.net"); with its last number where providers put it ("user4.isp.net"); names of access lines
+    ("x.adsl.isp.net"); and a bracketed address, which libmilter passes if there is no name. Case does not matter.
+    Names of IPv6 addresses never do. This is a guess: use it for a score or a greylist, not for a refusal by itself.
     """
     if host.startswith("[") and host.endswith("]"):
         return True
@@ -61,7 +61,7 @@ def _has_run(numbers: list[int], run: list[int]) -> bool:
 
 
 def _named_by_last(host: str, last: int) -> bool:
-    """Whether a label ends in the number, in one of the places where providers put it."""
+    """Whether a label ends in the number, at one of the places where providers put it."""
     first, *others = host.split(".")
     labels = [first, *others]
     for place, (label, following) in enumerate(zip(labels, others, strict=False)):

@@ -9,12 +9,12 @@ __all__ = ["Greylist", "Record", "log", "quoteAddress"]
 
 
 class Record:
-    """One triple's history, in seconds since 1970: programs that made their own store of them still can."""
+    """The history of one triple, in seconds since 1970, for programs with a store of their own."""
 
     __slots__ = ("cnt", "firstseen", "lastseen", "umis")
 
     def __init__(self, timeinc: float = 0) -> None:
-        """A triple first and last seen now plus `timeinc` seconds, and never accepted."""
+        """Make a triple first and last seen `timeinc` seconds from now, and never accepted."""
         self.firstseen: float = time.time() + timeinc
         self.lastseen: float = self.firstseen
         self.cnt: int = 0
@@ -25,6 +25,6 @@ class Record:
 
 
 def quoteAddress(s: str) -> str:  # noqa: N802 - classic name
-    """An address as one word that may be a file name: URL quoted, but for "@", "+", "!", "~" and "%"."""
+    """Return an address as one word that can be a file name: URL quoted, except for "@", "+", "!", "~" and "%"."""
     quoted = quote(s, safe="@+!~%", errors="surrogateescape")
     return "%2e" + quoted[1:] if quoted.startswith(".") else quoted

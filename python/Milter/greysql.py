@@ -16,7 +16,7 @@ __all__ = ["Greylist"]
 
 log: logging.Logger = logging.getLogger("milter.greylist")
 
-_MARGIN = 5  # seconds beyond grey_time until a retry is accepted, as 1.0.5 has it
+_MARGIN = 5  # seconds beyond grey_time until a retry is accepted, as in 1.0.5
 
 _SCHEMA = """
 create table if not exists greylist(
@@ -34,8 +34,8 @@ class Greylist:
     """A greylist for any number of threads and processes.
 
     A triple is refused until `grey_time` minutes have passed since it was first seen; if it does not come back within
-    `grey_expire` hours of that, it begins anew. Once accepted it stays so while it is seen at least every
-    `grey_retain` days. With the attribute `ignoreLastByte` set, the IPv4 clients of one /24 count as one.
+    `grey_expire` hours after that, it starts over. Once accepted, it stays accepted while it is seen at least every
+    `grey_retain` days. If the attribute `ignoreLastByte` is set, the IPv4 clients of one /24 count as one.
     """
 
     def __init__(self, dbname: str, grey_time: float = 10, grey_expire: float = 4, grey_retain: float = 36) -> None:
@@ -71,10 +71,10 @@ class Greylist:
             self.conn.execute("commit")
 
     def check(self, ip: str, sender: str, recipient: str, timeinc: float = 0) -> int:
-        """How often the triple has been accepted, this time included; 0 means: refuse for now.
+        """Return how often the triple has been accepted, including this time; 0 means: refuse for now.
 
-        `timeinc` seconds are added to the present time. TypeError unless all three are str, sqlite3.Error when the
-        file fails.
+        `timeinc` seconds are added to the current time. Raises TypeError unless all three are str, and sqlite3.Error if
+        the file fails.
         """
         now = time.time() + timeinc
         triple = (self._client(ip), _storable(sender), _storable(recipient))
@@ -103,7 +103,7 @@ class Greylist:
         return ip
 
     def clean(self, timeinc: float = 0) -> int:
-        """Forget the triples not seen for `grey_retain` days, as of now plus `timeinc` seconds; how many there were."""
+        """Delete triples not seen for `grey_retain` days, `timeinc` seconds from now; return how many there were."""
         with self._transaction() as conn:
             return conn.execute("delete from greylist where lastseen < ?", (self._oldest(timeinc),)).rowcount
 
@@ -113,7 +113,7 @@ class Greylist:
     def export_csv(self, fp: _Writer, timeinc: float = 0) -> None:
         """Write the triples that clean() would keep: ip, sender, recipient (URL quoted), first and last seen, count.
 
-        Times are seconds since 1970. The seventh column was for an id, and is empty.
+        Times are seconds since 1970. The seventh column was an id, and is empty.
         """
         query = "select ip, sender, recipient, firstseen, lastseen, cnt, umis from greylist where lastseen >= ?"
         with self._lock:
@@ -123,9 +123,9 @@ class Greylist:
             writer.writerow([ip, quote(sender, safe="@+!=~"), quote(recipient, safe="@+!=~"), *rest])
 
     def import_csv(self, fp: Iterable[str]) -> None:
-        """Take what export_csv() wrote; of a triple that is known already, the later seen one stays.
+        """Import what export_csv() wrote; if a triple is known already, the one seen later stays.
 
-        ValueError that names the line if one is wrong; nothing is taken then.
+        Raises ValueError that names the line if one is wrong; nothing is imported then.
         """
         with self._transaction() as conn:
             for number, row in enumerate(csv.reader(fp), 1):
@@ -144,10 +144,10 @@ class Greylist:
 
 
 def _storable(text: str) -> str:
-    """`text` as SQLite can keep it: without lone surrogates (bytes that were no UTF-8), which are written out.
+    """Return `text` as SQLite can store it: lone surrogates (bytes that were not UTF-8) are escaped.
 
     Raises:
-        TypeError: it is no str.
+        TypeError: `text` is not a str.
     """
     if not isinstance(text, str):
         raise TypeError(f"ip, sender and recipient must be str, not {type(text).__name__}")

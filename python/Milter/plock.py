@@ -12,12 +12,12 @@ __all__ = ["PLock"]
 
 
 class PLock:
-    """One replacement of the file `basename`: lock(), write to the file it gives, then commit() or unlock().
+    """One replacement of the file `basename`: lock(), write to the file that it returns, then commit() or unlock().
 
     The lock is the new file itself, `basename`.lock, made only if it is not there: it holds between processes and
-    threads, those with pymilter 1.0.5 included. A process that is killed, at whatever place, leaves `basename` whole,
-    and its lock to the next that asks: while the lock is held there is `basename`.lock.own, which names the lock file,
-    and on which its owner holds flock(2). A lock file that is not named there is somebody else's, and never taken away.
+    threads, those with pymilter 1.0.5 included. A process that is killed, at any point, leaves `basename` whole
+    and its lock to the next process that asks: while the lock is held, there is a file `basename`.lock.own, which names
+    the lock file, and on which the owner holds flock(2). A lock file not named there is another program's, and stays.
     """
 
     basename: str
@@ -28,10 +28,10 @@ class PLock:
         self.fp = None
 
     def lock(self, lockname: str | None = None, mode: int = 0o660, strict_perms: bool = False) -> TextIOWrapper:
-        """Make the lock file and give it, open for writing; what this object held before is given up.
+        """Make the lock file and return it, open for writing; a lock that this object held before is given up.
 
-        The lock file gets the permissions of the file that it will replace, with `mode` added and others never able
-        to write, and its group; a group that cannot be given is an error only with `strict_perms`.
+        The lock file gets the group and the permissions of the file that it will replace, plus `mode`, but is never
+        writable for others; if the group cannot be set, this is an error only with `strict_perms`.
 
         Raises:
             FileExistsError: somebody else has the lock.
@@ -56,7 +56,7 @@ class PLock:
                     except OSError:
                         if strict_perms:
                             raise
-                with contextlib.suppress(PermissionError):  # the ".own" file that another user has left
+                with contextlib.suppress(PermissionError):  # the ".own" file left by another user
                     os.fchmod(file, mode & 0o775)
         except BaseException:
             self.unlock()
@@ -64,7 +64,7 @@ class PLock:
         return self.fp
 
     def wlock(self, lockname: str | None = None) -> TextIOWrapper:
-        """As lock(), but wait for as long as somebody else has the lock, looking twice a second."""
+        """Do what lock() does, but wait while somebody else has the lock, looking twice a second."""
         while True:
             try:
                 return self.lock(lockname)
@@ -72,9 +72,9 @@ class PLock:
                 sleep(0.5)
 
     def commit(self, backname: str | None = None) -> None:
-        """Put the new file in place of `basename`, whose old content is kept as `backname` if that is given.
+        """Put the new file in place of `basename`, whose old content is kept as `backname` if given.
 
-        The name `basename` is never missing meanwhile.
+        At no moment is there no file `basename`.
 
         Raises:
             OSError: there is no lock.
@@ -96,12 +96,12 @@ class PLock:
         try:
             os.link(self.basename, spare)
         except FileNotFoundError:
-            return  # a new file has nothing to keep
+            return  # there is no old content
         spare.replace(backname)
         spare.unlink(missing_ok=True)  # rename(2) leaves it if `backname` is the same file already
 
     def unlock(self) -> None:
-        """Throw the new file away, and with it the lock; nothing happens without one."""
+        """Delete the new file, and with it the lock, if there is one."""
         if self.fp is not None:
             if is_at(self.fp.fileno(), self.lockname):
                 Path(self.lockname).unlink()
@@ -112,7 +112,7 @@ class PLock:
         name = _own_name(self.lockname)
         if is_at(self._own.fileno(), name):
             Path(name).unlink()
-        self._own.close()  # not before: others may take what nobody holds
+        self._own.close()  # last, because others may take a lock that nobody holds
         if file is not None:
             file.close()
 
@@ -122,7 +122,7 @@ def _own_name(lockname: str) -> str:
 
 
 def is_at(descriptor: int, name: str) -> bool:
-    """Whether a file that is open is the one of that name."""
+    """Whether an open file is the one that has this name now."""
     try:
         found = Path(name).stat()
     except FileNotFoundError:
@@ -131,14 +131,14 @@ def is_at(descriptor: int, name: str) -> bool:
 
 
 def _acquire(lockname: str) -> tuple[int, int]:
-    """The descriptors of the ".own" file, locked, and of a new lock file. FileExistsError if somebody has the lock."""
+    """Return descriptors of the locked ".own" file and a new lock file. FileExistsError if somebody has the lock."""
     own = _open_own(lockname)
     new = Path(f"{lockname}.new")
     try:
         new.unlink(missing_ok=True)
         descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         try:
-            # Named first, made after: at no moment there is a lock file of ours that nobody can tell from another's.
+            # Named before it is made, so that our lock file can be told from another's at any moment.
             os.pwrite(own, _identity(os.fstat(descriptor)), 0)
             os.link(new, lockname)
             new.unlink()
@@ -175,7 +175,7 @@ def _open_own(lockname: str) -> int:
             if isinstance(error, BlockingIOError):
                 raise _locked(lockname) from None
             raise
-        if is_at(own, str(name)):  # else its owner has removed it meanwhile
+        if is_at(own, str(name)):  # otherwise its owner has removed it meanwhile
             break
         os.close(own)
     with contextlib.suppress(FileNotFoundError):

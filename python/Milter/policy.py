@@ -12,20 +12,20 @@ log: logging.Logger = logging.getLogger("milter.policy")
 
 
 class DB:
-    """An access map, open for reading: bytes for bytes, KeyError for what is not in it."""
+    """An access map, open for reading: maps bytes to bytes, and raises KeyError for a missing key."""
 
     f: Map
 
     def open(self, fname: str, mode: str) -> None:
         """Open a map; the only `mode` is "r".
 
-        The kind is told by what the file is: Berkeley DB hash or btree, cdb, LMDB (name ending in .lmdb), or text as
-        makemap and postmap take it.
+        The content decides the kind: Berkeley DB hash or btree, cdb, LMDB (name ending in .lmdb), or text as makemap
+        and postmap read it.
 
         Raises:
             OSError: it cannot be read; FileNotFoundError if it is not there.
             ValueError: another mode.
-            ImportError: nothing here can read its kind; the text names what to install.
+            ImportError: nothing installed can read its kind; the text says what to install.
         """
         if mode != "r":
             raise ValueError(f"mode {mode!r}: access maps are opened with 'r', for reading")
@@ -43,7 +43,7 @@ class DB:
 
 
 def dbmopen(fname: str, mode: str) -> DB:
-    """An access map, opened. Errors as DB.open()."""
+    """Open an access map. Raises what DB.open() raises."""
     found = DB()
     found.open(fname, mode)
     return found
@@ -52,16 +52,16 @@ def dbmopen(fname: str, mode: str) -> DB:
 class MTAPolicy:
     """The policies of an access map for one sender.
 
-    The map has entries "PREFIX!user@domain", "PREFIX!domain", "PREFIX!" and "PREFIX" (a prefix of the program's own,
-    say "spf-fail"); the first of them that is there counts. Use it as a context manager.
+    The map has entries "PREFIX!user@domain", "PREFIX!domain", "PREFIX!" and "PREFIX" (a prefix that the
+    program chooses, such as "spf-fail"); the first of them that exists counts. Use it as a context manager.
     """
 
     acf: DB | None
 
     def __init__(self, sender: str, conf: Any, access_file: str | None = None) -> None:
-        """The map is `access_file`, or else `conf.access_file`; with neither there are no policies.
+        """Use the map `access_file`, or `conf.access_file` if that is None; with neither there are no policies.
 
-        `conf.access_file_nulls`: keys and values end in a NUL, as those of sendmail may.
+        `conf.access_file_nulls`: keys and values end in a NUL, as Sendmail's may.
         """
         self.use_nulls: bool = bool(getattr(conf, "access_file_nulls", False))
         self.sender = sender
@@ -92,10 +92,10 @@ class MTAPolicy:
         return self.acf
 
     def getPolicy(self, pfx: str) -> str | None:  # noqa: N802 - classic name
-        """The value of the most exact entry for the sender under the prefix `pfx`; None without one.
+        """Return the value of the most specific entry for the sender under the prefix `pfx`; None if there is none.
 
         Each key is looked up as it is, then in lower case (as makemap and postmap store it), with and without a final
-        NUL. Errors as DB.open().
+        NUL. Raises what DB.open() raises.
         """
         found = self._open()
         if found is None:

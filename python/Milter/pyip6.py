@@ -12,12 +12,12 @@ __all__ = ["PAT_IP4", "RE_IP4", "inet_ntop", "inet_pton"]
 
 
 def inet_ntop(s: bytes) -> str:
-    """The text of a 16 byte IPv6 address (RFC 5952). ValueError for another length."""
+    """Return an IPv6 address of 16 bytes as text (RFC 5952). Raises ValueError for another length."""
     return socket.inet_ntop(socket.AF_INET6, s)
 
 
 def inet_pton(p: str) -> bytes:
-    """The 16 bytes of an IPv6 address, or of an IPv4 address as ::ffff:a.b.c.d.
+    """Return the 16 bytes of an IPv6 address, or of an IPv4 address as ::ffff:a.b.c.d.
 
     Raises:
         ValueError: `p` is neither.

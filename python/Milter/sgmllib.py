@@ -15,16 +15,16 @@ __all__ = ["SGMLParseError", "SGMLParser", "TestSGMLParser", "test"]
 
 
 class TestSGMLParser(SGMLParser):
-    """Prints what it finds, text that is not interrupted in one piece."""
+    """Prints the events that it finds, with adjacent text in one piece."""
 
-    __test__ = False  # not a test case, whatever pytest thinks of the name
+    __test__ = False  # not a test case for pytest, in spite of its name
 
     def __init__(self, verbose: int = 0) -> None:
         self.testdata: str = ""
         super().__init__(verbose)
 
     def flush(self) -> None:
-        """Print the text that was kept."""
+        """Print the text collected so far."""
         data, self.testdata = self.testdata, ""
         if data:
             print("data:", repr(data))
@@ -72,8 +72,8 @@ class TestSGMLParser(SGMLParser):
 def test(args: Sequence[str] | None = None) -> None:  # noqa: PT028 - no test case
     """Parse a file and print what is in it: [FILE], or ["-s", FILE] for a parser that prints nothing.
 
-    Without `args` the command line's; without a file test.html; "-" is the standard input. SystemExit with 1 when the
-    file cannot be read.
+    Without `args`, those of the command line; without a file, test.html; "-" is standard input. Raises SystemExit with
+    status 1 if the file cannot be read.
     """
     rest = list(sys.argv[1:] if args is None else args)
     silent = rest[:1] == ["-s"]

@@ -60,7 +60,7 @@ class TestBase:
 
     @cached_property
     def _testctx(self) -> _OwnCtx:
-        # Not made in __init__: the class under test may come first, and set one of the results.
+        # Not made in __init__, because the class under test may come first and set one of the results.
         return _OwnCtx(self)
 
     def log(self, *msg: object) -> None:
@@ -144,7 +144,7 @@ class TestBase:
         self._testctx.quarantine(reason)
 
     def progress(self) -> None:
-        """Tell that eom takes longer."""
+        """Report that eom takes longer."""
         self._testctx.progress()
 
     # ------------------------------------------------------------------------------ the MTA's part
@@ -170,6 +170,6 @@ class TestBase:
         return status
 
     def feedMsg(self, fname: str, sender: str = "spam@adv.com", *rcpts: str) -> int:  # noqa: N802
-        """As feedFile, from the file `fname` in the folder "test"."""
+        """Do what feedFile does, with the file `fname` in the folder "test"."""
         with Path("test", fname).open("rb") as fp:
             return self.feedFile(fp, sender, *rcpts)

@@ -31,15 +31,16 @@ MESSAGE_STEPS: Final = ("envfrom", "envrcpt", "data", "header", "eoh", "body", "
 CHUNK: Final = 65535
 CLIENT_PORT: Final = 1234
 
-# A handler that is not answered gives CONTINUE in a test. The tests of classic programs compare it with either.
+# In a test, a handler without a reply returns CONTINUE. The tests of classic programs compare it with either.
 vars(Milter)["NOREPLY"] = CONTINUE
 
 
 class TestCtx(TestRequests):
-    """Make one, `_connect()`, feed it messages, and look at what the filter did to them.
+    """Make a context, call `_connect()`, feed it messages, and look at what the filter did to them.
 
     The object under test is made by `Milter.factory`, negotiates as with an MTA, and is called for the steps that it
-    negotiated. What a handler raises comes out of the method that called it. Results are kept for the last message:
+    negotiated. An exception from a handler propagates from the method that called it. Results are kept for the last
+    message:
 
     `_body`: the message with its body as replaced, a BytesIO; `_bodyreplaced`: whether it was;
     `_msg`: the message with its headers as changed, a MimeMessage; `_headerschanged`: whether they were;
@@ -61,7 +62,7 @@ class TestCtx(TestRequests):
         self._verdict: int = CONTINUE
 
     def _call(self, step: str, method: str, *args: Any) -> int:
-        """Call a handler where its step was negotiated, and read its result as the filter's status.
+        """Call a handler if its step was negotiated, and return the filter's status.
 
         Raises:
             MilterError: there is no connection.
@@ -125,7 +126,7 @@ class TestCtx(TestRequests):
         """Begin a connection: negotiate, connect and HELO. `ip` is an address, a path with a slash first, or None.
 
         Returns the first status that is not CONTINUE; after it the connection is closed, as an MTA would.
-        Raises ValueError for an `ip` that is none.
+        Raises ValueError for an invalid `ip`.
         """
         family, hostaddr = _client(ip)
         status = self._negotiate()
@@ -143,7 +144,7 @@ class TestCtx(TestRequests):
         return self._call("hello", "hello", self._text("hello", helo))
 
     def _envfrom(self, *s: str) -> int:
-        """MAIL FROM: the address as it is to arrive, and ESMTP parameters. Forgets the message before."""
+        """Send MAIL FROM with the address exactly as given, and ESMTP parameters. This forgets the previous message."""
         self._begin_message()
         self._reply = None
         self._sender = s[0]
@@ -176,19 +177,19 @@ class TestCtx(TestRequests):
         return CONTINUE if status == SKIP else status
 
     def _eom(self) -> int:
-        """The end of the message; from here on `_body` is there."""
+        """End the message; from now on there is a `_body`."""
         self._write_body()
         status = self._call("eom", "eom")
         self._has_begun = False
         return status
 
     def _abort(self) -> None:
-        """Give the message up, and end the connection."""
+        """Abort the message, and end the connection."""
         self._call("abort", "abort")
         self._close()
 
     def _close(self) -> None:
-        """End the connection. Where there is none, nothing happens."""
+        """End the connection, if there is one."""
         if self._is_open:
             self._is_open = False
             self._enter("close", Milter.close_callback, self)
@@ -220,7 +221,7 @@ class TestCtx(TestRequests):
         return self._eom()
 
     def _feedMsg(self, fname: str, sender: str = "spam@adv.com", *rcpts: str) -> int:  # noqa: N802
-        """As _feedFile, from the file `fname` in the folder "test"."""
+        """Do what _feedFile does, with the file `fname` in the folder "test"."""
         with Path("test", fname).open("rb") as fp:
             return self._feedFile(fp, sender, *rcpts)
 
@@ -238,7 +239,7 @@ def _client(ip: str | None) -> tuple[int, Any]:
 
 
 def _peer_text(host: str, hostaddr: Any) -> str | None:
-    """The client in one short text, as `Context.peer` has it. A host that is "unknown" or in brackets has no name."""
+    """Return the client in the form of `Context.peer`. A host that is "unknown" or in brackets has no name."""
     if isinstance(hostaddr, str):
         return f"unix:{hostaddr}"
     name = "" if host == "unknown" or host.startswith("[") else host

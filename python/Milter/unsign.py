@@ -1,8 +1,8 @@
-"""Owns unsign(), the place where a program that signs its senders takes the signature off again."""
+"""Owns unsign(), the hook in which a program that signs its senders removes the signature."""
 
 __all__ = ["unsign"]
 
 
 def unsign(s: str) -> str:
-    """`s` as it is: pymilter signs no addresses. A program that does puts a function of its own here."""
+    """Return `s` unchanged: pymilter signs no addresses. A program that does replaces this function."""
     return s

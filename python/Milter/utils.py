@@ -57,26 +57,26 @@ _MAPPED = 0xFFFF << 32
 
 
 def inet_ntop(s: bytes) -> str:
-    """The text of a 16 byte IPv6 address (RFC 5952). ValueError for another length."""
+    """Return an IPv6 address of 16 bytes as text (RFC 5952). Raises ValueError for another length."""
     return socket.inet_ntop(socket.AF_INET6, s)
 
 
 def inet_pton(s: str) -> bytes:
-    """The 16 bytes of an IPv6 address in text. OSError when it is none."""
+    """Return the 16 bytes of an IPv6 address in text. Raises OSError if it is none."""
     return socket.inet_pton(socket.AF_INET6, s)
 
 
 def bin2long6(s: bytes) -> int:
-    """An IPv6 address of 16 bytes as a number. struct.error for another length."""
+    """Return an IPv6 address of 16 bytes as a number. Raises struct.error for another length."""
     high, low = struct.unpack("!QQ", s)
     return int(high << 64 | low)
 
 
 def addr2bin(s: str) -> int:
-    """An IPv4 or IPv6 address in text as a number.
+    """Return an IPv4 or IPv6 address in text as a number.
 
     Raises:
-        OSError: it is neither.
+        OSError: `s` is neither.
     """
     if ":" in s:
         return bin2long6(inet_pton(s))
@@ -87,7 +87,7 @@ def addr2bin(s: str) -> int:
 
 
 def cidr(i: int, n: int, mask: int = MASK) -> int:
-    """`i` with all but its first `n` bits cleared; `mask` is MASK for IPv4 and MASK6 for IPv6 addresses."""
+    """Return `i` with all but its first `n` bits cleared; `mask` is MASK for IPv4 and MASK6 for IPv6 addresses."""
     return ~(mask >> n) & mask & i
 
 
@@ -96,7 +96,7 @@ def _is_ip(text: str) -> bool:
 
 
 def _as_128(text: str) -> tuple[int, int]:
-    """The address in IPv6 space (IPv4 as ::ffff:a.b.c.d, RFC 4291 2.5.5.2), and how many leading bits that adds."""
+    """Return an address in IPv6 space (IPv4 as ::ffff:a.b.c.d, RFC 4291 2.5.5.2), and how many bits that adds."""
     number = addr2bin(text.rstrip("\n"))
     return (number, 0) if ":" in text else (_MAPPED | number, 96)
 
@@ -121,7 +121,7 @@ def _resolve(host: str, family: socket.AddressFamily) -> list[str]:
 def iniplist(ipaddr: str, iplist: Iterable[str]) -> bool:
     """Whether an address is in a list of addresses, networks ("10.0.0.0/8"), shell patterns ("10.1.*") and host names.
 
-    A host name (with a prefix length, if wanted) is looked up in the address family of `ipaddr`, with getaddrinfo.
+    A host name, which may have a prefix length, is looked up in the address family of `ipaddr` with getaddrinfo.
     An IPv4 address and its IPv6-mapped form (::ffff:10.0.0.1) are the same address.
 
     Raises:
@@ -156,7 +156,7 @@ def iniplist(ipaddr: str, iplist: Iterable[str]) -> bool:
 
 
 def parse_addr(t: str) -> list[str]:
-    """[user, domain], or [user] without "@", of an envelope address: angle brackets, source route and quotes go.
+    """Return [user, domain], or [user] without "@", of an envelope address without brackets, source route and quotes.
 
     RFC 5321 4.1.2. '<@a,@b:"joe doe"@example.com>' gives ['joe doe', 'example.com'].
     """
@@ -173,27 +173,27 @@ def parse_addr(t: str) -> list[str]:
 
 
 def parseaddr(t: str) -> tuple[str, str]:
-    """(name, address) of a From, To or Sender header, undecoded; ('', '') when there is no address.
+    """Return (name, address) of a From, To or Sender header, undecoded; ('', '') if there is no address.
 
-    Of several mailboxes it is the first. A name that holds unquoted specials ("Smith, Joe <joe@example.com>") is kept
-    whole, and what is inside the angle brackets is the address. What is quoted or in a comment never is, even if the
-    quote or the comment is not closed behind an address: "alice@example.org(<bob@example.org>" is from
-    alice@example.org (CVE-2023-27043).
+    If there are several mailboxes, the first counts. A name with unquoted specials ("Smith, Joe <joe@example.com>") is
+    kept whole, and the address is the text in the angle brackets. Quoted text or a comment is never the address, even
+    if the quote or the comment is not closed: "alice@example.org(<bob@example.org>" is from alice@example.org
+    (CVE-2023-27043).
     """
     return parse_mailbox(t)
 
 
 def parse_header(val: str) -> str:
-    """A header value with its RFC 2047 encoded words decoded.
+    """Return a header value with its encoded words (RFC 2047) decoded.
 
-    Bytes that are wrong in their character set become U+FFFD; a word that cannot be decoded (unknown character set,
+    Bytes that are invalid in their character set become U+FFFD; a word that cannot be decoded (unknown character set,
     broken base64) stays as it is.
     """
     return decode_words(val)
 
 
 def decode(s: str | bytes, convert_eols: str | bytes | None = None) -> bytes:
-    """The bytes of base64 text; CRLF in them becomes `convert_eols` when that is given. binascii.Error if broken."""
+    """Decode base64 text; CRLF becomes `convert_eols` if that is given. Raises binascii.Error for broken text."""
     if not s:
         return b""
     data = a2b_base64(s)
