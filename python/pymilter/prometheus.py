@@ -1,7 +1,7 @@
-"""What a filter has done, for Prometheus: metrics of `pymilter.stats()`, and a server of them. Needs prometheus_client.
+"""Metrics for Prometheus, made from `pymilter.stats()`, and a server for them. Needs prometheus_client.
 
 `run(..., metrics="127.0.0.1:9464")` is all that most filters need. A program that has a registry and an HTTP server of
-its own registers a `Collector` there. With workers, the supervisor is the one to ask: its numbers are the sums of all.
+its own registers a `Collector` there. With workers, ask the supervisor: its numbers are the sums over all.
 """
 
 import logging
@@ -35,17 +35,17 @@ class Collector(_Collector):
     """A collector for a `CollectorRegistry` of prometheus_client: it reads `pymilter.stats()` for each scrape."""
 
     def collect(self) -> Iterator[Metric]:
-        """The metrics as they stand now."""
+        """Yield the metrics with their current values."""
         return _metrics(stats())
 
     def describe(self) -> Iterator[Metric]:
-        """Their names, which the registry asks for at once."""
+        """Yield the metrics without values; the registry wants their names."""
         return _metrics(total(()))
 
 
 def _metrics(now: Stats) -> Iterator[Metric]:
     yield CounterMetricFamily("pymilter_connections", "Connections that MTAs have made.", now.connections_opened)
-    # The two numbers are read one after the other.
+    # The two numbers are not read at the same moment.
     still_open = max(0, now.connections_opened - now.connections_closed)
     yield GaugeMetricFamily("pymilter_open_connections", "Connections that are open now.", still_open)
     transports = CounterMetricFamily(
@@ -79,11 +79,15 @@ def _metrics(now: Stats) -> Iterator[Metric]:
 
 
 class MetricsServer:
-    """Serves the metrics over HTTP, from threads of its own, until it is closed; a context manager that closes it.
+    """Serves the metrics over HTTP, in threads of its own, until it is closed; a context manager that closes it.
 
-    `address` is HOST:PORT, with port 0 for any free one. There is neither encryption nor authentication: let it be the
-    loopback address or one that only Prometheus reaches. Raises ValueError for an address that is none, OSError with
-    errno and the address when it cannot be opened, and MilterError in a worker, whose supervisor serves the sums.
+    `address` is HOST:PORT, with port 0 for any free one. There is neither encryption nor authentication: use the
+    loopback address, or one that only Prometheus can reach.
+
+    Raises:
+        ValueError: the address is malformed.
+        OSError: it cannot be opened; with errno and the address.
+        MilterError: this is a worker, whose supervisor serves the sums.
     """
 
     def __init__(self, address: str) -> None:
@@ -111,11 +115,11 @@ class MetricsServer:
 
     @property
     def url(self) -> str:
-        """Where the metrics are; with the port that the system chose, where 0 was asked for."""
+        """The URL of the metrics, with the port that the system chose if 0 was given."""
         return f"http://{self._server.where()}/metrics"
 
     def close(self) -> None:
-        """Stop serving; the second time nothing happens."""
+        """Stop serving. A second call does nothing."""
         self._server.close()
 
     def __enter__(self) -> Self:

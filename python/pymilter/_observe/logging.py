@@ -1,4 +1,4 @@
-"""LogFilter: which connection, message and client a record is about, put on each record of Python's logging."""
+"""LogFilter: adds to each record of Python's logging which connection, message and client it is about."""
 
 import logging
 from typing import Final
@@ -22,17 +22,17 @@ def _peer(context: Context) -> str:
 class LogFilter(logging.Filter):
     """Puts `connection`, `queue_id`, `peer` and `worker` on each record, for a format to use: %(queue_id)s.
 
-    Add it to a logging handler. What is logged within a callback, through any logger, gets the number of its connection
-    (`Context.id`, an int), the message's queue id (macro i), and the SMTP client, such as "mail.example.org[192.0.2.1]"
-    (`Context.peer`). What is logged elsewhere gets "-", and so does what is not known: the format never fails. An
-    attribute that a record has already, from `extra` or from another LogFilter, stays. `worker` is the number of one of
-    run()'s workers, and that of its process: "2[4711]"; it is "-" in a process that is none.
+    Add it to a logging handler. A record that is logged within a callback, through any logger, gets the number of its
+    connection (`Context.id`, an int), the queue id of its message (macro i), and the SMTP client, such as
+    "mail.example.org[192.0.2.1]" (`Context.peer`). Unknown values are "-", as are all three in records that are logged
+    elsewhere, so the format never fails. An attribute that a record already has, from `extra` or another LogFilter, is
+    kept. `worker` is the number of one of run()'s workers with its process number, "2[4711]"; "-" in other processes.
 
-    `name` is that of `logging.Filter`: with one, only records of that logger and those below it pass.
+    `name` is the argument of `logging.Filter`: if given, only records of that logger and its children pass.
     """
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Put the attributes on `record`. False where it does not pass."""
+        """Put the attributes on `record`. Returns False if the record does not pass."""
         context = current_context()
         found = record.__dict__
         found.setdefault("worker", PROCESS.worker_name)
@@ -48,7 +48,7 @@ class LogFilter(logging.Filter):
 
 
 def whereabouts() -> str:
-    """What is known of the connection whose callback the calling thread is in, as a part of a sentence."""
+    """Describe, as part of a sentence, the connection whose callback runs in the calling thread."""
     context = current_context()
     if context is None:
         return "before the connection was set up"

@@ -1,4 +1,4 @@
-"""What a filter has done: counters that the C++ half keeps without the GIL, in a readable form, and their sums."""
+"""What a filter has done: the counters of C++ in a readable form, and their sums."""
 
 import json
 from collections import Counter
@@ -15,14 +15,14 @@ _Key = TypeVar("_Key")
 
 @dataclass(frozen=True, slots=True)
 class Transports:
-    """Connections by what is done there with steps that need no answer."""
+    """Connections, by what happens to steps that need no answer."""
 
     local: int
-    """Over a unix socket: they are left unanswered."""
+    """Connections over a unix socket: such steps are left unanswered."""
     acknowledged_tcp: int
-    """Over TCP: they are left unanswered, and our kernel is told to acknowledge them at once (TCP_QUICKACK)."""
+    """Connections over TCP: they are left unanswered, and the kernel acknowledges them at once (TCP_QUICKACK)."""
     plain_tcp: int
-    """Over TCP where that cannot be told, or is switched off: each is answered."""
+    """Connections over TCP without TCP_QUICKACK, or with that switched off: each step is answered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,22 +35,21 @@ class Stats:
     """Messages that reached eom."""
     body_bytes: int
     failures: int
-    """Handlers that raised, or returned what is no status."""
+    """Handlers that raised, or returned something that is not a status."""
     in_flight: int
-    """Handlers that run just now."""
+    """Handlers that are running now."""
     callbacks: Mapping[str, int]
     answers: Mapping[str, Mapping[Status, int]]
     transports: Transports
     edits: Mapping[str, int]
-    """Edits that were asked of MTAs, by the call of libmilter (smfi_addheader is "addheader")."""
+    """Edits requested from MTAs, by the call of libmilter (smfi_addheader is "addheader")."""
 
 
 def stats() -> Stats:
-    """What the filter has done until now; each number is exact, but they are read one after another.
+    """Return what the filter has done so far; each number is exact, but they are read one after another.
 
-    They are those of this process, so in a worker its own. In the supervisor of workers they are the sums of all that
-    there have been, which are asked for them; of one that does not answer within a second, or was killed, what it told
-    last counts.
+    The numbers are those of this process, also in a worker. The supervisor asks its workers, and returns the sums over
+    all workers so far; for a worker that does not answer within a second, or was killed, its last report counts.
     """
     if PROCESS.ask_workers is None:
         return own_stats()
@@ -59,12 +58,12 @@ def stats() -> Stats:
 
 
 def own_stats() -> Stats:
-    """Those of this process; each is exact, but they are read one after another."""
+    """Return the numbers of this process; each is exact, but they are read one after another."""
     return _readable(counters())
 
 
 def stats_of_text(text: str) -> Stats:
-    """What `counts.own_text()` has told. Raises ValueError, KeyError or TypeError for what is not of this version."""
+    """Read the text of `counts.own_text()`. Raises ValueError, KeyError or TypeError for another version's."""
     return _readable(json.loads(text))
 
 
@@ -87,12 +86,12 @@ def _readable(now: Mapping[str, Any]) -> Stats:
 
 
 def at_the_end(last: Stats) -> Stats:
-    """Of a process that has ended: it runs no handler, and the kernel has closed its connections."""
+    """Return the numbers of a process after its end: no handler is running, and all connections are closed."""
     return replace(last, in_flight=0, connections_closed=last.connections_opened)
 
 
 def total(parts: Iterable[Stats]) -> Stats:
-    """The sums of all."""
+    """Return the sums."""
     parts = list(parts)
     return Stats(
         connections_opened=sum(part.connections_opened for part in parts),

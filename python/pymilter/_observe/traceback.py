@@ -15,17 +15,17 @@ CONTEXT: Final = "\nDuring handling of the above exception, another exception oc
 
 
 def plain(text: str) -> str:
-    """One line of printable ASCII: the rest as escapes, since it may come from the peer, and no stream refuses it."""
+    """Return one line of printable ASCII, with escapes for the rest: peers choose `text`, and any stream takes it."""
     return text if text.isascii() and text.isprintable() else ascii(text)[1:-1]
 
 
 def text_of(error: BaseException) -> str:
-    """The traceback of `error` and of those that led to it, as Python prints it."""
+    """Return the traceback of `error` and of the exceptions that led to it, as Python prints it."""
     return "\n".join(_chain(error, set()))
 
 
 def shortened(trace: TracebackType | None) -> TracebackType | None:
-    """A traceback of at most twice MOST_FRAMES: its two ends."""
+    """Return a traceback of at most 2 * MOST_FRAMES frames: both ends of `trace`."""
     entries = list(_entries(trace))
     if len(entries) <= 2 * MOST_FRAMES:
         return trace

@@ -19,12 +19,12 @@ from pymilter._workers.shares import Slot
 from pymilter._workers.worker import ASK, RETIRE, RETIRE_GRACE, STOP
 from pymilter.errors import MilterError
 
-# A worker that has not come to serve so many seconds after its start is killed. Long enough for slow imports, and less
-# than TimeoutStartSec= in examples/pymilter-gate.service, so that the log has the reason before systemd ends the start.
+# A worker that does not serve this many seconds after its start is killed. This is long enough for slow imports, and
+# less than TimeoutStartSec= in examples/pymilter-gate.service, so that the log has the reason before systemd gives up.
 START_WITHIN: Final = 120.0
-# Beyond its grace, a worker gets this long to end before it is killed, in seconds.
+# A worker that has not ended this many seconds after its grace is killed.
 KILL_AFTER: Final = 8.0
-# One that has retired says so when it takes no more connections. If it has not after so long, it is not waited for.
+# A retiring worker reports when it takes no more connections. The supervisor waits for that report this many seconds.
 REFUSAL_TIME: Final = 5.0
 
 
@@ -38,10 +38,13 @@ def check_program() -> None:
 
 
 class Child:
-    """A worker process, in the supervisor's main thread; what it tells goes, in a thread of its own, to `hear`.
+    """A worker process, as the main thread of the supervisor sees it.
 
-    `number` tells it from the other living workers. It gives up its `share` when it takes no more connections. Raises
-    OSError if it cannot be started.
+    A thread of its own passes each line that the worker sends to `hear`. `number` is unique among the living workers.
+    The worker gives up its `share` when it takes no more connections.
+
+    Raises:
+        OSError: the process cannot be started.
     """
 
     def __init__(
@@ -88,11 +91,11 @@ class Child:
 
     @property
     def pid(self) -> int:
-        """Its process number."""
+        """The process number of the worker."""
         return self.process.pid
 
     def reason(self) -> str:
-        """After its end: how it ended, and what it said last, if it never served."""
+        """Return how the worker ended, and, if it never served, its last words. Call this after its end."""
         how = f"with status {self.process.returncode}"
         if self.is_ready:
             return how
@@ -103,59 +106,59 @@ class Child:
         return f"{how}: {said}" if said else f"{how} before it came to run(), and nothing on stderr says why"
 
     def ask(self) -> None:
-        """Let it tell its numbers; from any thread."""
+        """Ask the worker for its numbers. Any thread may call this."""
         self._say(ASK)
 
     def retire(self) -> None:
-        """Let it take no more connections, and end with the last of those it has."""
+        """Let the worker take no more connections, and end with the last connection that it has."""
         self.is_wanted = False
         self._retired = time.monotonic()
         self._deadline = self._retired + RETIRE_GRACE + KILL_AFTER
         self._say(RETIRE)
 
     def stop(self, grace: float) -> None:
-        """Let it stop as SIGTERM would, with `grace` in seconds."""
+        """Let the worker stop as after SIGTERM, with `grace` in seconds."""
         self.is_wanted = False
         self._deadline = time.monotonic() + grace + KILL_AFTER
         self._say(STOP)
         if not self.is_ready:
-            self.process.terminate()  # it may hear nothing for long
+            self.process.terminate()  # it may not read the line for a long time
 
     def give_up(self) -> None:
-        """End it before it serves: it has nothing to lose."""
+        """End a worker that does not serve yet, and so has nothing to lose."""
         self.is_wanted = False
         self._deadline = time.monotonic() + KILL_AFTER
         self.process.terminate()
 
     def may_still_accept(self) -> bool:
-        """Whether it has been replaced just now and has not yet said that it takes no more connections."""
+        """Whether the worker was just told to retire and has not yet reported that it takes no more connections."""
         return not self.is_refusing and time.monotonic() < self._retired + REFUSAL_TIME
 
     def give_up_share(self) -> None:
-        """When it takes no more connections, by its word or by its end; more than once."""
+        """Free the share of a worker that takes no more connections. A second call does nothing."""
         if self._share is not None:
             self._share.give_back()
             self._share = None
 
     def remaining(self) -> float:
-        """Seconds until it must have ended, or have come to serve; infinite while it may live on."""
+        """Return the seconds until the worker must serve, or must have ended; infinite if it has no deadline."""
         is_starting = self.is_wanted and not self.is_ready
         deadline = self._started + START_WITHIN if is_starting else self._deadline
         return max(0.0, deadline - time.monotonic())
 
     def lived(self) -> float:
-        """Seconds since its start."""
+        """Return the seconds since the worker was started."""
         return time.monotonic() - self._started
 
     def kill(self) -> None:
-        """End it at once; if it has not come to serve although it was wanted, it is late."""
+        """Kill the worker. It counts as late if it was wanted and did not serve yet."""
         self.is_late = self.is_wanted and not self.is_ready
         self.process.kill()
         self.process.wait()
 
     def close(self) -> None:
-        """After its end: all that it has told has been heard then."""
-        # A process that it forked may hold its end of the line.
+        """Close the line after the worker's end, once `hear` has had all that the worker sent."""
+        # A process that the worker forked may still hold the other end of the line.
         with contextlib.suppress(OSError):
             self._line.shutdown(socket.SHUT_RDWR)
         self._listening.join()

@@ -1,4 +1,4 @@
-"""The workers that live: starts them, hears what they report, and takes those that have ended off the list."""
+"""The list of living workers: starts them, receives their reports, and removes those that have ended."""
 
 import itertools
 import logging
@@ -16,9 +16,9 @@ logger = logging.getLogger("pymilter")
 
 
 class Crew:
-    """The living workers of a supervisor, whose main thread alone calls these methods.
+    """The living workers of a supervisor. Only its main thread calls these methods.
 
-    `wake` is called from other threads, whenever a worker has reported something that the supervisor must act on.
+    `wake` is called from other threads whenever a worker has reported something that the supervisor must act on.
     """
 
     def __init__(self, count: int, wake: Callable[[], None]) -> None:
@@ -28,15 +28,15 @@ class Crew:
         self.tally: Final = Tally()
 
     def wanted(self) -> list[Child]:
-        """Those that nobody has asked to end."""
+        """Return the workers that nobody has told to end."""
         return [child for child in self._children if child.is_wanted]
 
     def ready(self) -> list[Child]:
-        """Those of them that serve."""
+        """Return the wanted workers that serve."""
         return [child for child in self.wanted() if child.is_ready]
 
     def is_only_wanted(self) -> bool:
-        """Whether all that live are wanted: none is on its way out."""
+        """Whether no living worker has been told to end."""
         return len(self.wanted()) == len(self._children)
 
     def may_someone_else_accept(self) -> bool:
@@ -44,7 +44,7 @@ class Crew:
         return any(child.may_still_accept() for child in self._children)
 
     def remaining(self) -> float:
-        """Seconds until the first of them is overdue; infinite if none has a deadline."""
+        """Return the seconds until the first deadline of a worker; infinite if none has one."""
         return min((child.remaining() for child in self._children), default=float("inf"))
 
     def start(self, listener: socket.socket) -> Child:
@@ -62,30 +62,30 @@ class Crew:
         return child
 
     def give_up_shares(self) -> None:
-        """Free the shares of those that take no more connections."""
+        """Free the shares of workers that take no more connections."""
         for child in self._children:
             if child.is_refusing:
                 child.give_up_share()
 
     def stop(self, grace: float) -> None:
-        """Let all stop as SIGTERM would, with `grace` in seconds."""
+        """Let all workers stop as after SIGTERM, with `grace` in seconds."""
         for child in self._children:
             child.stop(grace)
 
     def kill_overdue(self) -> None:
-        """Kill those whose deadline has passed."""
+        """Kill the workers whose deadline has passed."""
         for child in self._children:
             if child.remaining() == 0.0:
                 child.kill()
                 logger.error("worker %d does not %s: killed", child.pid, "come to serve" if child.is_late else "end")
 
     def kill_all(self) -> None:
-        """Kill all that live."""
+        """Kill all workers."""
         for child in self._children:
             child.kill()
 
     def take_ended(self) -> list[Child]:
-        """Take those that have ended off the list, all that they reported being heard."""
+        """Remove the workers that have ended, and return them, once all their reports are counted."""
         ended = [child for child in self._children if child.process.poll() is not None]
         for child in ended:
             self._children.remove(child)
@@ -98,7 +98,7 @@ class Crew:
         self._children.clear()
 
     def close(self) -> None:
-        """After the last worker's end."""
+        """Free the shared memory, after the last worker's end."""
         if self._shares is not None:
             self._shares.close()
 
@@ -106,12 +106,12 @@ class Crew:
         return len(self._children)
 
     def _hear(self, child: Child, text: str) -> None:
-        """Take one line that `child` has sent; in a thread of its own."""
+        """Handle one line that `child` has sent. The child's thread calls this."""
         word, _, numbers = text.partition(" ")
         try:
             self.tally.take(child, stats_of_text(numbers))
         except (ValueError, KeyError, TypeError, AttributeError):
-            # A worker that was killed has not finished its line; one of another version may count otherwise.
+            # A killed worker may not have finished its line; a worker of another version may have other counters.
             logger.warning("worker %d tells numbers that cannot be read: %.80r", child.pid, text)
         if word in (SERVES, REFUSES, SPENT):
             child.is_ready = True

@@ -1,4 +1,4 @@
-"""What a worker says on stderr until it serves: passed on as it comes, and its end kept as the reason of a failure."""
+"""Forwards what a worker writes to stderr until it serves, and keeps the last line as the reason of a failure."""
 
 import contextlib
 import os
@@ -7,18 +7,18 @@ from collections.abc import Iterator
 from typing import Final
 
 STDERR: Final = 2
-# How much is kept, in bytes: the last line of a traceback is wanted.
+# Number of bytes kept: enough for the last line of a traceback.
 KEPT: Final = 4096
 # The longest reason, in characters.
 LONGEST: Final = 300
-# Processes that the worker has started may keep its stderr open: the reason is not waited for any longer.
+# Processes that the worker started may keep its stderr open; nobody waits for the reason longer than this (seconds).
 PATIENCE: Final = 1.0
-# Put in the place of a descriptor that there is none of.
+# Stands for a missing descriptor.
 NONE: Final = -1
 
 
 class LastWords:
-    """A pipe that stands in for the stderr of one worker, which goes back to the real one when it serves."""
+    """A pipe in place of the stderr of one worker, until the worker serves and switches back to the real one."""
 
     def __init__(self, reader: int, writer: int | None, real: int) -> None:
         self._reader = reader
@@ -30,7 +30,7 @@ class LastWords:
     @classmethod
     @contextlib.contextmanager
     def opened(cls) -> Iterator["LastWords"]:
-        """Around the start of the worker, which gets `writer` as stderr and `real` to go back to; then begin()."""
+        """Open the pipe to start a worker with: `writer` becomes its stderr, and it inherits `real` to switch back."""
         try:
             real = os.dup(STDERR)
         except OSError:  # this process has no stderr, so the worker gets none either
@@ -51,7 +51,7 @@ class LastWords:
                 os.close(reader)
 
     def begin(self) -> None:
-        """Pass on what is said, in a thread, until nobody can say any more."""
+        """Start the thread that forwards the output until all writers have closed the pipe."""
         if self._reader != NONE:
             thread = threading.Thread(target=self._pass_on, name="pymilter worker's stderr", daemon=True)
             thread.start()
@@ -67,7 +67,7 @@ class LastWords:
             os.close(self._reader)
 
     def last_line(self) -> str:
-        """After the worker's end: the last line that is not empty, in printable characters; "" if there is none."""
+        """Return the last non-empty line in printable characters, or "". Call this after the worker's end."""
         if self._thread is not None:
             self._thread.join(PATIENCE)
         lines = [line.strip() for line in self._kept.decode(errors="backslashreplace").splitlines()]

@@ -1,4 +1,4 @@
-"""When a worker has done its part: after so many messages, or when it has grown too large."""
+"""Decides when a worker is spent: after a number of messages, or when it uses too much memory."""
 
 import logging
 import os
@@ -11,12 +11,12 @@ from pymilter._observe.counts import own_messages
 logger = logging.getLogger("pymilter")
 
 _STATM: Final = Path("/proc/self/statm")
-# The workers of a service began together: they must not all be replaced at the same moment.
+# The workers of a service start together, and must not all be replaced at the same moment.
 JITTER: Final = 10  # a tenth
 
 
 def spent_when(max_messages: int | None, max_rss: int | None) -> Callable[[], bool] | None:
-    """Whether this process should be replaced, as a function to ask; None if it never should."""
+    """Return a function that reports whether this process should be replaced; None if it never should."""
     if max_rss is not None and (size := resident_bytes()) >= max_rss:
         logger.warning("max_rss is %d, and this worker has %d bytes before its first message: ignored", max_rss, size)
         max_rss = None
@@ -35,7 +35,7 @@ def spent_when(max_messages: int | None, max_rss: int | None) -> Callable[[], bo
 
 
 def resident_bytes() -> int:
-    """Memory of this process that is in RAM, as /proc counts it. Raises OSError where there is none."""
+    """Return how many bytes of this process are in RAM. Raises OSError if there is no /proc."""
     try:
         pages = int(_STATM.read_text().split()[1])
     except OSError as error:

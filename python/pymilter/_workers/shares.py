@@ -1,4 +1,4 @@
-"""The memory in which workers tell each other how many connections they have; in the supervisor."""
+"""The supervisor's side of the shared memory in which each worker publishes how many connections it has."""
 
 import mmap
 import os
@@ -6,12 +6,12 @@ from typing import Final
 
 from pymilter._core import BALANCE_SLOT
 
-# A connection waits so long, in seconds, for a worker that has fewer than the one that could take it at once.
+# A connection waits this many seconds for a worker that has fewer connections than the one that could take it at once.
 PATIENCE: Final = 0.01
 
 
 class Slot:
-    """One worker's part of the memory."""
+    """The part of the memory that belongs to one worker."""
 
     def __init__(self, shares: "Shares", number: int) -> None:
         self._shares = shares
@@ -19,19 +19,19 @@ class Slot:
 
     @property
     def for_worker(self) -> tuple[int, int]:
-        """What the worker must know: the descriptor of the memory, and the slot's number."""
+        """The descriptor of the memory and the number of the slot, for the worker."""
         return self._shares.descriptor, self._number
 
     def give_back(self) -> None:
-        """The worker takes no more connections."""
+        """Free the slot: the worker takes no more connections."""
         self._shares.give_back(self._number)
 
 
 class Shares:
-    """The memory. C++ knows what is in a slot (cpp/core/balance/loads.hpp); where it is 0, nobody serves."""
+    """The memory. C++ defines what is in a slot (cpp/core/balance/loads.hpp); in a slot of zeros nobody serves."""
 
     def __init__(self, workers: int) -> None:
-        # One more serves while they are replaced; the rest is for such as hang and do not give up theirs.
+        # During a reload there is one worker more; the other slots are for workers that hang and do not give up theirs.
         count = 2 * workers + 2
         self.descriptor = _open_memory()
         try:
@@ -43,7 +43,7 @@ class Shares:
         self._free = list(range(count))
 
     def take(self) -> Slot | None:
-        """For a new worker. None when all are taken: it then serves without regard to the others."""
+        """Return a free slot for a new worker. None if all are taken: the worker then ignores the others' load."""
         return Slot(self, self._free.pop(0)) if self._free else None
 
     def give_back(self, number: int) -> None:
@@ -53,7 +53,7 @@ class Shares:
         self._free.append(number)
 
     def close(self) -> None:
-        """After the last worker's end."""
+        """Free the memory, after the last worker's end."""
         self._memory.close()
         os.close(self.descriptor)
 

@@ -22,20 +22,20 @@ from pymilter.errors import MilterError
 
 logger = logging.getLogger("pymilter")
 
-# A worker that ended sooner than this after its start has failed; after so many such in a row a reload is given up, or
-# the service, if nobody serves.
+# A worker that ends within this many seconds after its start has failed. After HOPELESS failures in a row a reload is
+# given up, or the service if nobody serves.
 QUICK: Final = 2.0
 HOPELESS: Final = 6
 FIRST_PAUSE: Final = 0.1
 LONGEST_PAUSE: Final = 10.0
-# While workers that have been replaced live on, their deadlines are looked at so often.
+# While there are retiring workers, their deadlines are checked at this interval, in seconds.
 LOOK_EVERY: Final = 1.0
 
 ENDING: Final = (signal.SIGTERM, signal.SIGINT)
 
 
 class Supervisor:
-    """Keeps `count` workers serving one socket, in the main thread of a process that serves nothing itself.
+    """Keeps `count` workers serving one socket. It runs in the main thread of a process that serves nothing itself.
 
     Raises MilterError in another thread, and if the program cannot be run again.
     """
@@ -62,9 +62,9 @@ class Supervisor:
 
     @contextlib.contextmanager
     def taking_signals(self) -> Iterator[None]:
-        """Around the opening of the socket and run(): raises KeyboardInterrupt at the end, when there was SIGINT."""
+        """Handle signals from the opening of the socket to the end of run(). After SIGINT, raises KeyboardInterrupt."""
         numbers = (*ENDING, signal.SIGHUP, signal.SIGCHLD)
-        # Before anybody can ask for the numbers of this process: they are the sums of its workers.
+        # Set before anybody can ask this process for its numbers: they are the sums over its workers.
         PROCESS.ask_workers = self._crew.tally.ask
         PROCESS.not_for_children.add(self)
         self._earlier = {number: signal.signal(number, self._note) for number in numbers}
@@ -79,7 +79,7 @@ class Supervisor:
                 raise KeyboardInterrupt
 
     def run(self, listener: socket.socket) -> None:
-        """Until SIGTERM or SIGINT: then all workers stop, and at the second of these signals they are killed.
+        """Keep the workers until SIGTERM or SIGINT, which stop them; a second of these signals kills them.
 
         SIGHUP replaces them. Raises MilterError if nobody serves and none can be started.
         """
@@ -136,7 +136,7 @@ class Supervisor:
         self._next_start = 0.0
         for child in self._crew.wanted():
             if not child.is_ready:
-                child.give_up()  # it may have read the program of before
+                child.give_up()  # it may have read the old program
         self._to_replace = self._crew.wanted()
 
     def _give_up_reload(self, reason: str) -> None:
@@ -158,7 +158,7 @@ class Supervisor:
         return is_replaced and len(self._crew.ready()) >= self._count
 
     def _missing(self) -> int:
-        # One more than usual while they are replaced: a worker goes only when another is there for it.
+        # During a reload there is one more than usual: a worker goes only when its successor serves.
         # A child that was forked just now keeps no workers.
         return 0 if self._is_of_parent else self._count + bool(self._to_replace) - len(self._crew.wanted())
 
@@ -173,7 +173,7 @@ class Supervisor:
             logger.info("worker %d starts", child.pid)
 
     def _pause(self) -> float | None:
-        """How long nothing is to be done unless a signal or a worker wakes this thread, in seconds."""
+        """Return how many seconds there is nothing to do, unless a signal or a worker wakes this thread."""
         seconds = self._crew.remaining()
         if self._missing() > 0:
             seconds = min(seconds, max(0.0, self._next_start - time.monotonic()))
@@ -206,7 +206,7 @@ class Supervisor:
         for child in ended:
             if not child.is_wanted:
                 continue
-            if child.is_late:  # the next one would hang as well, and those who wait for the reload have waited long
+            if child.is_late:  # another one would hang too, and the operator has waited long enough
                 self._fail("a", f"worker ended {child.reason()}")
             elif child.lived() < QUICK or not child.is_ready:
                 self._count_failure(child.reason())
@@ -217,12 +217,12 @@ class Supervisor:
         self._failures += 1
         if self._failures >= HOPELESS:
             self._fail(str(self._failures), f"workers in a row ended at once, the last {reason}")
-        # A large number of failures must not become a number that no float can hold.
+        # Bounded, so that many failures do not overflow a float.
         doublings = min(self._failures - 1, HOPELESS * 2)
         self._next_start = time.monotonic() + min(LONGEST_PAUSE, FIRST_PAUSE * 2**doublings)
 
     def _fail(self, number: str, what: str) -> None:
-        """Give up the service if nobody serves, else the reload if there is one."""
+        """Give up the service if nobody serves, otherwise the reload if there is one."""
         if not self._crew.ready():
             raise MilterError(f"{number} {what}")
         if self._is_reloading:
@@ -230,7 +230,7 @@ class Supervisor:
 
     def _stop_all(self, listener: socket.socket) -> None:
         self._crew.stop(self._grace)
-        # The MTA is refused while they end; otherwise its connections would wait here for nobody.
+        # From now on the MTA cannot connect; otherwise its connections would wait for a worker that never comes.
         discard_listener(listener)
         while len(self._crew) > 0:
             self._wait(self._crew.remaining())

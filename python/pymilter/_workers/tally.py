@@ -1,22 +1,22 @@
-"""What all workers together have done: the living are asked, the last word of those that have ended is kept."""
+"""Sums what all workers have done: asks the living ones, and keeps the last report of those that have ended."""
 
 import threading
 from typing import Final, Protocol
 
 from pymilter._observe.stats import Stats, at_the_end, total
 
-# A worker that hangs must not keep who asks: after so many seconds its last known numbers count.
+# A worker that hangs must not delay whoever asks: after this many seconds its last known numbers are used.
 ANSWER_WITHIN: Final = 1.0
 
 
 class Asked(Protocol):
-    """A worker, as far as it can be asked for its numbers: they come to Tally.take()."""
+    """A worker that can be asked for its numbers; the answer goes to Tally.take()."""
 
     def ask(self) -> None: ...
 
 
 class Tally:
-    """The numbers of a supervisor's workers; all methods from any thread."""
+    """The numbers of a supervisor's workers. Any thread may call the methods."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
@@ -25,14 +25,14 @@ class Tally:
         self._ended = total(())
 
     def take(self, worker: Asked, stats: Stats) -> None:
-        """What `worker` has just told."""
+        """Store what `worker` has just reported."""
         with self._changed:
             self._living[worker] = stats
             self._awaited.discard(worker)
             self._changed.notify_all()
 
     def end(self, worker: Asked) -> None:
-        """`worker` has ended: what it told last is all that there will be of it."""
+        """Add the last report of `worker`, which has ended, to the sums."""
         with self._changed:
             self._awaited.discard(worker)
             if (last := self._living.pop(worker, None)) is not None:
@@ -40,7 +40,7 @@ class Tally:
             self._changed.notify_all()
 
     def ask(self) -> Stats:
-        """The sums as they stand now."""
+        """Return the current sums."""
         with self._changed:
             for worker in self._living.keys() - self._awaited:
                 self._awaited.add(worker)

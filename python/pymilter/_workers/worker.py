@@ -1,4 +1,4 @@
-"""A worker's own side: what it has from its supervisor, and listening to its word; in the worker's process."""
+"""The worker's side of the line: what it inherits from its supervisor, and how it listens to orders."""
 
 import contextlib
 import os
@@ -13,26 +13,26 @@ from pymilter._process.inheritance import VARIABLE, Inheritance
 from pymilter._process.process import PROCESS
 from pymilter._serve.inherited import InheritedSocket
 
-# What the supervisor says on the line, a byte each: no new connections, end when the last is closed; stop, as the end
-# of the line says too; tell your numbers.
+# The supervisor's orders, one byte each: take no new connections and end with the last one; stop, which the end of the
+# line means too; report your numbers.
 RETIRE: Final = b"r"
 STOP: Final = b"s"
 ASK: Final = b"?"
-# What the worker says on it, each a word before its numbers as a line: that it serves; that it has retired and takes no
-# more connections; that it wants to be replaced; nothing but the numbers, asked for or the last.
+# The worker's reports, each a line of a word and the numbers: it serves; it is retiring and takes no more connections;
+# it wants to be replaced; nothing but the numbers, on request or at the end.
 SERVES: Final = "serves"
 REFUSES: Final = "refuses"
 SPENT: Final = "spent"
 COUNTS: Final = "counts"
-# How often a worker looks whether it should be replaced, in seconds.
+# A worker checks at this interval whether it should be replaced, in seconds.
 LOOK_EVERY: Final = 1.0
 STDERR: Final = 2
-# How long the connections of a worker that has been replaced may last, in seconds.
+# The connections of a retiring worker may last this many seconds.
 RETIRE_GRACE: Final = 300.0
 
 
 class Worker:
-    """What a worker process has from its supervisor."""
+    """What a worker process has inherited from its supervisor."""
 
     def __init__(self, inheritance: Inheritance) -> None:
         self._has = inheritance
@@ -41,7 +41,7 @@ class Worker:
 
     @classmethod
     def of_this_process(cls) -> "Worker | None":
-        """None where there is no supervisor above. Processes that the worker starts are no workers."""
+        """Return the worker, or None without a supervisor. Processes that a worker starts are not workers."""
         inheritance = PROCESS.inheritance
         if inheritance is None or os.environ.pop(VARIABLE, None) is None:
             return None
@@ -54,18 +54,18 @@ class Worker:
         return InheritedSocket(fileno=self._has.listener)
 
     def use_share(self, use: Callable[[int, int], None]) -> None:
-        """Give `use` the memory, and this worker's slot in it, by which it shares the connections with others."""
+        """Call `use` with the shared memory and this worker's slot, by which the workers balance their connections."""
         if self._has.memory is not None:
             use(self._has.memory, self._has.slot)
             os.close(self._has.memory)
 
     def watch(self, stop: Callable[[bool], None], is_spent: Callable[[], bool] | None = None) -> None:
-        """Say that it serves, and call `stop` when it shall end: with True when it has been replaced.
+        """Report that this worker serves, and call `stop` when it is to end; with True if it has been replaced.
 
-        Asks to be replaced when `is_spent` is true, which is looked at again and again.
+        `is_spent` is called every second; once it is true, the worker asks to be replaced.
         """
         if self._has.stderr >= 0:
-            # Until here the supervisor has passed on what was said, to know why a worker cannot start.
+            # Up to here the supervisor has forwarded stderr, to know why a worker cannot start.
             os.dup2(self._has.stderr, STDERR)
             os.close(self._has.stderr)
         self.tell(SERVES)
@@ -73,7 +73,7 @@ class Worker:
         listening.start()
 
     def tell(self, word: str = COUNTS) -> None:
-        """Tell the supervisor, where there is one still, `word` and what this process has done."""
+        """Send `word` and the numbers of this process to the supervisor, if it still lives."""
         with self._telling, contextlib.suppress(OSError):
             self._line.sendall(f"{word} {own_text()}\n".encode())
 
