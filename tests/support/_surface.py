@@ -1,4 +1,4 @@
-"""Run by `support.parity` in the interpreter to look at: reads a request from standard input, writes JSON."""
+"""`support.parity` runs this in the interpreter to inspect: reads a request from standard input, writes JSON."""
 
 import importlib
 import inspect
@@ -23,7 +23,7 @@ class _Stub(types.ModuleType):
 
 
 def _value(value: object) -> str:
-    """Text that is the same for equal values of two Pythons; an IntEnum or IntFlag member is its number."""
+    """Return text that is equal for equal values in two Pythons; members of IntEnum and IntFlag are numbers."""
     if isinstance(value, (bool, *_PLAIN)):
         return repr(value)
     if isinstance(value, int):
@@ -42,7 +42,7 @@ def _value(value: object) -> str:
 
 
 def _signature(function: Any) -> list[list[Any]] | None:
-    """[name, kind, default] of each parameter; None where there is nothing to see (built-in functions)."""
+    """Return [name, kind, default] of each parameter; None for built-in functions without a signature."""
     try:
         parameters = inspect.signature(function).parameters.values()
     except (TypeError, ValueError):
@@ -77,7 +77,7 @@ def _describe(value: Any, private: list[str]) -> dict[str, Any]:
 
 
 def _own(value: Any) -> bool:
-    """Whether a name is the package's own: neither a module, nor what it has from the standard library."""
+    """Whether a name belongs to the package: neither a module nor imported from the standard library."""
     if inspect.ismodule(value):
         return False
     home = getattr(value, "__module__", None) if callable(value) else type(value).__module__
@@ -104,7 +104,7 @@ def main() -> None:
         sys.modules[name] = _Stub(name)
     for name, present in request["aliases"].items():
         sys.modules[name] = importlib.import_module(present)
-    del sys.path[0]  # this file's folder has names of its own
+    del sys.path[0]  # the folder of this file would hide other modules
     json.dump({name: _module(name, request["private"]) for name in request["modules"]}, sys.stdout)
 
 

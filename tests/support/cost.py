@@ -1,10 +1,11 @@
 """Measures whether the time of a function grows with the length of a sender's text, and no faster.
 
 `cost.py [--long] [NAME ...]` runs each function of cost_cases.py on texts of its worst alphabet: one unit repeated, two
-units in turn, many of one and then many of another. It writes which grow faster, and its status tells whether any does.
+units in turn, many of one and then many of another. It prints the functions that grow faster, and exits with 1 if there
+are any.
 
-A text is made twice as long until it takes a measurable time. A function fails where the time more than triples twice
-in a row, in the best of several runs, three times, so that a busy machine makes none fail.
+The length of a text is doubled until it takes a measurable time. A function fails if its time more than triples twice
+in a row, in the best of several runs, and this three times over, so that a busy machine does not fail it.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ _SHORTEST = 1000
 _LONGEST = 1_000_000
 _MEASURABLE = 0.004  # seconds
 _RUNS = 5
-_SLOWEST_LINEAR = 2.0  # seconds that no text of the lengths here may take, to end a run that would take hours
+_SLOWEST_LINEAR = 2.0  # no text may take this many seconds, so that a run does not last for hours
 
 Make = Callable[[int], str]
 
@@ -57,7 +58,7 @@ def seconds(case: Case, text: str, runs: int = 1) -> float:
 
 
 def growth(case: Case, make: Make, enough: float) -> str:
-    """How the time grows if it grows too fast; "" if it does not."""
+    """Describe how the time grows, if it grows too fast; otherwise return ""."""
     before, size = 0.0, _SHORTEST
     while size <= _LONGEST:
         now = seconds(case, make(size))
@@ -73,7 +74,7 @@ def growth(case: Case, make: Make, enough: float) -> str:
 
 
 def _tripling(case: Case, make: Make, size: int) -> list[float]:
-    """The times for three lengths if each is more than three times the one before, seen three times; otherwise []."""
+    """Return the times for three lengths if each is more than triple the one before, three times over; or []."""
     times: list[float] = []
     for _ in range(3):
         times = [seconds(case, make(size * factor // 2), _RUNS) for factor in (1, 2, 4)]
@@ -84,7 +85,7 @@ def _tripling(case: Case, make: Make, size: int) -> list[float]:
 
 
 def faults(case: Case, is_long: bool) -> list[str]:
-    """The texts on which a function is too slow."""
+    """Yield the texts on which a function is too slow."""
     enough = 0.02 if is_long else _MEASURABLE
     found = []
     wanted: list[tuple[str, Make, float]] = [

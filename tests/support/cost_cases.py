@@ -1,4 +1,4 @@
-"""What is public and takes a sender's text, each with its worst alphabet; and what takes none, and why."""
+"""The public functions that take a sender's text, with their worst alphabets; and those that do not, with reasons."""
 
 from __future__ import annotations
 
@@ -184,7 +184,7 @@ _HTML_CASE = Case(
 )
 _MIME = Case(_message, _PART, ("\n--b--\n",), _with("Content-Type: multipart/mixed; boundary=b\n\n"), 8)
 
-#: Each public function and class that takes what a sender wrote, or what one can choose.
+#: The public functions and classes that take text which a sender wrote or can choose.
 CASES: dict[str, Case] = {
     "Milter.cache.AddrCache": Case(_cached, ('"', "\\", " ", "\t", "a", "@", "#", "\\ ", '" ', "x 2", "é")),
     "Milter.dictfromlist": Case(lambda text: Milter.dictfromlist(text.split(" ")), ("=", " ", "a", "a=b ", "é")),
@@ -279,7 +279,7 @@ CASES: dict[str, Case] = {
 _HANDLERS = "hands what it gets to libmilter, in C++"
 _DECLARES = "is for the text of the program"
 _SERVES = "takes settings"
-#: Those that take no text of a sender's, and why.
+#: Those that take no text from a sender, with the reason.
 NO_TEXT: dict[str, str] = {
     "Milter.Base": _HANDLERS,
     "Milter.DisabledAction": "is an error",

@@ -1,4 +1,4 @@
-"""A supervisor and its workers for a test: the program that they run, and what to ask them."""
+"""A supervisor and its workers for a test: their program, and ways to question them."""
 
 from __future__ import annotations
 
@@ -55,26 +55,26 @@ class Crew:
         )
 
     def write(self, reply: str, before: str | None = None) -> None:
-        """The program, whose filter says `reply`, with other lines `before` where they are given."""
+        """Write the program, whose filter replies `reply`, with other lines `before` if given."""
         if before is not None:
             self._parts["before"] = textwrap.dedent(before)
         self.program.write_text(textwrap.dedent(_PROGRAM).format(reply=reply, options=self._options, **self._parts))
 
     def wait_for(self, text: str, times: int = 1) -> None:
-        """Until the log has it."""
+        """Wait until the log has `text` this many times."""
         eventually(lambda: self.process.stderr, lambda said: said.count(text) >= times)
 
     def wait_until_it_serves(self, times: int = 1) -> None:
-        """Until all workers serve, for the first time or again after replacements."""
+        """Wait until all workers serve, for the first time or again after replacements."""
         self.wait_for(f"{self.count} workers serve" if self.count else "listening on", times)
 
     def log(self, text: str) -> list[float]:
-        """When the lines with `text` were logged, in seconds."""
+        """Return the times at which lines with `text` were logged, in seconds."""
         lines = [line for line in self.process.stderr.splitlines() if text in line]
         return [float(line.partition(":")[0]) for line in lines if line[0].isdigit()]
 
     def ask(self) -> tuple[int, str]:
-        """The process that serves a connection, and its code's word."""
+        """Return the number of the process that serves a connection, and the reply of its code."""
         with Client(self.process.address) as client:
             client.connect()
             reply = client.helo().text
@@ -82,7 +82,7 @@ class Crew:
         return int(number), word
 
     def pids(self) -> set[int]:
-        """The workers."""
+        """Return the process numbers of the workers."""
         children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text()
         return set(map(int, children.split()))
 
@@ -107,7 +107,7 @@ def serving(
 
 
 def freeze(pid: int) -> None:
-    """SIGSTOP, and wait until the last of its threads stands still: the signal alone takes a moment."""
+    """Send SIGSTOP, and wait until all threads have stopped, which takes a moment."""
     os.kill(pid, signal.SIGSTOP)
     tasks = Path(f"/proc/{pid}/task")
     eventually(
@@ -116,7 +116,7 @@ def freeze(pid: int) -> None:
 
 
 def is_alive(pid: int) -> bool:
-    """A process that has ended counts as gone, whether or not somebody has taken its status."""
+    """Whether a process is running; a zombie is not."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except FileNotFoundError:
@@ -124,5 +124,5 @@ def is_alive(pid: int) -> bool:
 
 
 def gone(pids: set[int]) -> Callable[[], bool]:
-    """Whether none of them is alive."""
+    """Return a function that reports whether none of the processes is alive."""
     return lambda: not any(map(is_alive, pids))

@@ -1,4 +1,4 @@
-"""A mail server whose filter is told by a file for each message what to do with it, and the sink behind the server."""
+"""A mail server, a filter that reads from a file per message what to do, and the sink behind the server."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ from pymilter.testing import (
 )
 
 TOKEN = "X-Token"
-"""A field that every message has and no edit touches: by it a delivery is known."""
+"""A field that every message has and no edit touches; it identifies a delivery."""
 
 _OF_MESSAGES = ["To", "Cc", "Subject", "Received", "Reply-To", "Comments", "X-A", "X-B", "x-a"]
 _OF_EDITS = [*_OF_MESSAGES, "From", "Date", "date", "Message-ID", "MESSAGE-ID", "received", "Content-Type", "X-New"]
@@ -110,7 +110,7 @@ def _edit(source: random.Random) -> Edit:
 
 
 def _value(source: random.Random, name: str) -> str:
-    """A value that no mail server writes anew, as Sendmail does with lists of addresses."""
+    """Return a value that no mail server rewrites, as Sendmail rewrites lists of addresses."""
     digit = source.randrange(10)
     match name.lower():
         case "from" | "to" | "cc" | "reply-to":

@@ -1,6 +1,6 @@
 """Exits while handlers run, many from one warm process: exits.py FOLDER COUNT WORK END; prints what went wrong.
 
-Each exit is a fork of it that serves, and goes down as any program does once a handler is inside.
+For each exit the process forks a child that serves, and exits like any program while a handler is running.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ DEADLINE = 20.0
 
 
 def work(kind: str) -> None:
-    """What a handler is at when the interpreter goes down: asleep, in Python, or in and out of the GIL."""
+    """Do what a handler does while the interpreter exits: sleep, run Python, or take and release the GIL."""
     match kind:
         case "asleep":
             time.sleep(0.03)
@@ -34,7 +34,7 @@ def work(kind: str) -> None:
 
 
 def serve(address: str, ready: int, kind: str, end: str) -> None:
-    """In the fork: how the main thread leaves is `end`."""
+    """Serve, in the fork; `end` is the way in which the main thread leaves."""
     inside = threading.Semaphore(0)
 
     class Filter(Base):
@@ -57,13 +57,13 @@ def serve(address: str, ready: int, kind: str, end: str) -> None:
 
 
 def end_of(process: int, address: str) -> str:
-    """Bring handlers to work, and wait for the end; what was wrong with it."""
+    """Keep handlers busy, wait for the end, and return what was wrong with it."""
     clients = [Client(f"unix:{address}") for _ in range(CLIENTS)]
     try:
         for client in clients:
             client.connect()
         for client in clients:
-            # The first may be answered, and the process be gone, before the last has asked.
+            # The process may have answered the first, and be gone, before the last has asked.
             with contextlib.suppress(ClientError):
                 client.send(b"H", b"h\0")
         handle = os.pidfd_open(process)
@@ -79,8 +79,8 @@ def end_of(process: int, address: str) -> str:
 
 
 def main(folder: str, count: str, kind: str, end: str) -> None:
-    """One after another."""
-    # That a callback came too late and got TEMPFAIL is logged as a warning, and none of the faults.
+    """Run the exits one after another."""
+    # A callback that came too late and got TEMPFAIL is logged as a warning; it is not a fault.
     errors = logging.StreamHandler()
     errors.setLevel(logging.ERROR)
     logging.getLogger("pymilter").addHandler(errors)

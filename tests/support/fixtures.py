@@ -1,4 +1,4 @@
-"""Fixtures that folders of tests share: their conftest.py imports those that it offers."""
+"""Fixtures that several folders of tests share; each conftest.py imports those that its tests use."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
 
 @pytest.fixture
 def script(tmp_path: Path) -> Script:
-    """Runs a program whose main(address) ends by itself; its unix socket is in a folder that is empty before."""
+    """Runs a program whose main(address) ends by itself; its unix socket is in an empty folder."""
 
     def run(source: str) -> Finished:
         with free_address("unix") as address:

@@ -1,4 +1,4 @@
-"""What peers send that do not keep to the milter protocol."""
+"""Packets from peers that violate the milter protocol."""
 
 from __future__ import annotations
 

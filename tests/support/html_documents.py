@@ -1,4 +1,4 @@
-"""HTML documents made at random from what puts an HTML parser into another state, each from a seed of its own."""
+"""HTML documents made at random, each from its own seed, of pieces that change the state of an HTML parser."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _TEXT = (
     "x", " ", "\n", "\r", "\x0c", "\t", "\x0b", "&lt;script&gt;", "&#60;script>", "&amp", "&", "é", "日本", "<", "</",
     "\0", "alert(1)",
 )  # fmt: skip
-#: What makes the text up to its end another thing to some readers, and that end.
+#: Beginnings after which some readers take the text for something else, each with the end of that.
 _ENDS = (
     *((f"<{tag}>", f"</{tag}>") for tag in _RAW),
     *((f"<{tag}><{other}>", f"</{other}>") for tag in _RAW for other in _RAW),
@@ -42,7 +42,7 @@ _ENDS = (
     ("<script>", "</script>"), ("<p a='", "'>"), ("<template>", "</template>"),
 )  # fmt: skip
 _COVERS = (("<!--", "-->"), ('<a title="', '">'), ("<a title='", "'>"), ("</a title='", "'>"), ("<![CDATA[", "]]>"))
-#: What acts without a script element.
+#: Code that runs without a script element.
 _ACTIVE = (
     "<img src=x onerror=alert(1)>", "<svg onload=alert(1)>", "<svg/onload=alert(1)//", "<body onload='x'>",
     '<a href="java&#x73;cript:alert(1)">', "<a href=' &Tab;java\nscript&colon;x'>", "<a href=\x01javascript:x>",
@@ -94,7 +94,7 @@ def active_document(seed: int) -> str:
 
 
 def _hidden(random: Random) -> str:
-    """Return what ends in the middle of what it is not for all readers, with a script behind it."""
+    """Return documents that end inside a construct that not all readers know, with a script behind it."""
     opened, closed = random.choice(_ENDS)
     around = random.choice(
         ("", "", "<svg>", "<math>", "<svg><desc>", "<select>", "<table>", "<noscript>", "<frameset>")

@@ -1,4 +1,4 @@
-"""What two parsers that are not ours, html5lib and lexbor, find in HTML."""
+"""What two independent parsers, html5lib and lexbor, find in HTML."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def lexbor_scripts(text: str, *, scripting: bool, container: str | None = None) 
 
 
 def _scripts(tree: LexborHTMLParser | LexborNode) -> Iterator[str]:
-    """Yield the script elements of a tree, those in its templates too: css() does not look into these."""
+    """Yield the script elements of a tree, with those in templates, which css() does not search."""
     for element in tree.css("script, template"):
         if element.tag == "script":
             yield "script"

@@ -1,7 +1,7 @@
 """Reads messages that name charsets nobody knows, and headers of any size: `memory_of_texts.py COUNT` measures itself.
 
-It writes how many blocks of memory more there are after COUNT messages than after a few hundred, and how many bytes
-they have.
+It prints how many more blocks of memory, and how many more bytes, are in use after COUNT messages than after a few
+hundred.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ BOUNDARY = "b1"
 
 
 def message(number: int) -> bytes:
-    """Each name is another one in each message, and each header too long for a cache."""
+    """Return a message with names that no other message has, and headers too long for a cache."""
     name = f"x-{number}-" + "n" * 50
     long = f"{number:06}" * 500
     return f"""\

@@ -72,7 +72,7 @@ def random_case(seed: str, token: str) -> Case:
 
 
 def value(source: random.Random, name: str) -> str:
-    """A value that no mail server writes anew, as Sendmail does with lists of addresses."""
+    """Return a value that no mail server rewrites, as Sendmail rewrites lists of addresses."""
     digit = source.randrange(10)
     if name.lower() in _OF_ADDRESSES:
         return f"s{digit}@example.org"
@@ -82,12 +82,12 @@ def value(source: random.Random, name: str) -> str:
 
 
 def _space(space: str, name: str) -> str:
-    """What stands after the colon: Sendmail writes fields of addresses anew, with one space."""
+    """Return the white space after the colon: Sendmail rewrites fields with addresses, with one space."""
     return " " if name.lower() in _OF_ADDRESSES else space
 
 
 def play(message: Message, steps: tuple[Step, ...]) -> None:
-    """Do to a message what the steps say. Where a step names a field by its place, that is one of those present."""
+    """Apply the steps to a message. A step that names a field by its place means one of those present."""
     for name, *arguments in steps:
         match name:
             case "append" | "prepend" | "replace":

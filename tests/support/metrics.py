@@ -36,7 +36,7 @@ Samples = dict[str, float]
 
 @contextlib.contextmanager
 def measured(folder: Path, workers: int, *, unknown: str = "pass", after: str = "") -> Iterator[Crew]:
-    """A crew with metrics; at an unknown command it prints its process number and does what is asked."""
+    """A crew with metrics; at an unknown command, a worker prints its process number and runs the code `unknown`."""
     before = FILTER.format(unknown=unknown)
     with serving(folder, before=before, after=after, workers=workers, metrics="127.0.0.1:0") as crew:
         yield crew
@@ -61,7 +61,7 @@ def scrape(crew: Crew, accept: str = "text/plain", query: str = "") -> str:
 
 
 def samples(crew: Crew) -> Samples:
-    """Values by name and labels, as Prometheus writes them."""
+    """Return the values by name and labels, as Prometheus writes them."""
     found = {}
     for family in read_text(scrape(crew)):
         for sample in family.samples:
@@ -71,7 +71,7 @@ def samples(crew: Crew) -> Samples:
 
 
 def counted(crew: Crew) -> Samples:
-    """The counters among them."""
+    """Return those samples that are counters."""
     return {name: value for name, value in samples(crew).items() if "_total" in name}
 
 

@@ -1,6 +1,6 @@
-"""Odd messages, each made so that a mail client shows or saves what a careless filter does not see.
+"""Odd messages with content that a mail client shows or saves and a careless filter does not see.
 
-A case is made with a file name and a page. With bad ones it must be defanged, with good ones it must stay as it is.
+Each case contains a file name and a page. If these are bad, the message must be defanged; if good, left as it is.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def coded(text: bytes) -> bytes:
     return base64.encodebytes(text)
 
 
-# -- headers: a line that is no field, and others that end the header for some only
+# -- headers: a line that is not a field, and lines that end the header for some readers only
 
 _NO_FIELD: list[tuple[str, bytes]] = [
     ("parameter", b'name="@"'), ("words", b"this is no field"), ("8-bit", b"\xe9\xe9"), ("dashes", b"-- "),

@@ -11,7 +11,7 @@ import mime
 _SIZE = 400_000
 _HTML = b"Content-Type: text/html\n\n"
 _B = b"Content-Type: multipart/mixed; boundary=B\n\n"
-#: Each of these once takes quadratic time in the stdlib's parsers, or in a careless one.
+#: Each of these takes quadratic time in a parser of the standard library, or in a careless one.
 HOSTILE: dict[str, Callable[[], bytes]] = {
     "semicolons in quotes": lambda: b'Content-Type: text/plain; a="' + b";" * _SIZE + b"\n\n",
     "parameters": lambda: b"Content-Type: text/plain" + b";a=b" * (_SIZE // 4) + b"\n\n",

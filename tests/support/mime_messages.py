@@ -47,7 +47,7 @@ def zipped(*entries: str | tuple[str, bytes]) -> bytes:
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
         for entry in entries:
             name, content = (entry, b"data") if isinstance(entry, str) else entry
-            info = zipfile.ZipInfo(name)  # of 1980: with the time of now, the same file would have other bytes
+            info = zipfile.ZipInfo(name)  # a fixed time, so that the same file always has the same bytes
             info.compress_type = zipfile.ZIP_DEFLATED
             archive.writestr(info, content)
     return out.getvalue()
@@ -201,7 +201,7 @@ def entities(draw: st.DrawFn, depth: int = 3, used: tuple[bytes, ...] = ()) -> b
 
 
 def all_parts(msg: mime.MimeMessage) -> Iterable[mime.MimeMessage]:
-    """Walk over a message's parts, those of encoded messages left out."""
+    """Walk over the parts of a message, except for those of encoded messages."""
     yield msg
     if msg.is_multipart() and msg.source is not None and msg.source.inline:
         for part in msg.get_payload():

@@ -1,4 +1,4 @@
-"""What the tests ask of a private mail server, whichever it is; postfix.py and sendmail.py are the two."""
+"""A private mail server as the tests see it; postfix.py and sendmail.py have the two kinds."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ from typing import Self
 
 from support import require
 
-# Below every system's range for outgoing connections, one of which could else take a port between the look and the use.
+# Below the range for outgoing connections, one of which could otherwise take a port between the check and its use.
 _PORTS = range(20_000, 32_000)
 _LOG_LINES = 40
 
 
 class MtaError(Exception):
-    """The mail server did not do as it was told; the text ends with the tail of its log."""
+    """The mail server failed; the text ends with the tail of its log."""
 
 
 @dataclass(frozen=True)
 class Held:
-    """A quarantined message: its queue id, its sender and recipients with angle brackets, and the reason where kept."""
+    """A quarantined message: its queue id, its sender and recipients in angle brackets, and the reason if kept."""
 
     queue_id: str
     sender: str
@@ -53,7 +53,7 @@ def free_port() -> int:
 def socket_folder() -> Path:
     """Make a folder for a filter's unix socket; the caller removes it.
 
-    It is not below ``/tmp``, because Sendmail takes no socket on a path with a folder that everybody may write to.
+    It is not in ``/tmp``, because Sendmail refuses a socket below a folder that everybody may write to.
     """
     folder = Path(tempfile.mkdtemp(prefix="pymilter-", dir="/run"))
     folder.chmod(0o755)
@@ -61,10 +61,10 @@ def socket_folder() -> Path:
 
 
 def _ended(process: subprocess.Popen[bytes]) -> bool:
-    """Tell whether ``process`` has ended; it stays unreaped, so that its number is taken until its group is gone."""
+    """Whether ``process`` has ended. It is not reaped, so that its number stays in use until its group is gone."""
     try:
         return os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
-    except ChildProcessError:  # its end was noticed before, when it was looked whether it runs
+    except ChildProcessError:  # an earlier check has noticed its end
         return True
 
 
@@ -101,7 +101,7 @@ class Mta(ABC):
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
-        # Mode 755 and not in pytest's private folder: the server's own user must get through to its files.
+        # Mode 755 and outside pytest's private folder, so that the server's user can reach its files.
         self.folder = Path(tempfile.mkdtemp(prefix=f"pymilter-{self.name}-"))
         try:
             self.folder.chmod(0o755)
@@ -120,7 +120,7 @@ class Mta(ABC):
 
     @abstractmethod
     def _find_programs(self) -> None:
-        """Find what it needs on this machine, or skip the test."""
+        """Find what the server needs on this machine, or skip the test."""
 
     @abstractmethod
     def _configure(self) -> None:
@@ -128,7 +128,7 @@ class Mta(ABC):
 
     @abstractmethod
     def _start(self) -> subprocess.Popen[bytes]:
-        """Start it in a session of its own and return its first process, which ends all of it on SIGTERM."""
+        """Start the server in its own session and return its first process, which ends the server on SIGTERM."""
 
     @abstractmethod
     def held(self) -> list[Held]:
@@ -162,7 +162,7 @@ class Mta(ABC):
                 raise MtaError(
                     f"{self.name} still has {', '.join(left)} to deliver after {timeout} s\n{self.log_tail()}"
                 )
-            time.sleep(0.02)  # no event tells that a queue is empty
+            time.sleep(0.02)  # there is no event for an empty queue
 
     def _spawn(self, command: Sequence[str | Path], env: dict[str, str] | None = None) -> subprocess.Popen[bytes]:
         """Start ``command`` in a session of its own, its output going to the file ``output`` in ``folder``."""

@@ -1,4 +1,4 @@
-"""An interpreter that another user may run with pymilter."""
+"""A Python interpreter with pymilter that another user may run."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from support import require
 
 
 def python_for(user: str, folder: Path) -> Path:
-    """This interpreter, or the system's of the same version, from ``folder``; the test ends where neither can be run.
+    """Return this interpreter, or the system's of the same version, in ``folder``; end the test if neither can run.
 
-    This one may lie in a folder that is closed to others, as root's home is. Others must get through to ``folder``.
+    This interpreter may lie in a folder that is closed to others, such as root's home. ``folder`` must be open to all.
     """
     require.root("a filter that becomes another user")
     if _can_run(user, Path(sys.executable)):

@@ -7,12 +7,12 @@ import struct
 
 
 def packet(code: bytes, payload: bytes = b"") -> bytes:
-    """A packet: length, command byte, payload."""
+    """Return a packet: length, command byte, payload."""
     return struct.pack("!I", len(payload) + 1) + code + payload
 
 
 def read_packet(sock: socket.socket) -> bytes:
-    """The next packet, command byte and payload, or nothing at the end of the stream."""
+    """Read the next packet: command byte and payload, or empty bytes at the end of the stream."""
     head = _exactly(sock, 4)
     return _exactly(sock, struct.unpack("!I", head)[0]) if head else b""
 

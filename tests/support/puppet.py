@@ -1,4 +1,4 @@
-"""One filter process for many tests: each connection brings the code that the filter is to run at one of its steps."""
+"""One filter process for many tests: each connection brings the code that the filter runs at one step."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pymilter.testing import Action, Client, Edit, Negotiation, Protocol, Response
 from support.wire import Seen, WireFilter, session
 
-# The code comes as a macro of CONNECT, because libmilter keeps these for the whole connection.
+# The code comes as a macro of CONNECT, because libmilter keeps those macros for the whole connection.
 SOURCE = """
     def note_error(function, *args, **kwargs):
         try:
@@ -43,7 +43,7 @@ SOURCE = """
 
 @dataclass(frozen=True)
 class Played:
-    """What came of one connection with one message."""
+    """The results of one connection with one message."""
 
     answers: dict[str, Response]
     """By the names of the methods."""

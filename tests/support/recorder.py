@@ -1,4 +1,4 @@
-"""A proxy between an MTA and a filter that keeps every packet of the MTA's: what a filter is really told."""
+"""A proxy between an MTA and a filter that records every packet from the MTA: what a filter really receives."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Told:
 class Recorder:
     """Listens on the unix socket `path` and passes each connection on to `target`, which may change in between.
 
-    Its process may not be the MTA's user: the socket lets everybody in.
+    The proxy and the MTA may run as different users, so the socket is open to all.
     """
 
     def __init__(self, path: str) -> None:

@@ -1,4 +1,4 @@
-"""What a missing part of the system means: a skip with its reason on a user's machine, a failure under CI."""
+"""Handles missing parts of the system: a skip with the reason on a user's machine, a failure under CI."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _SYSTEM_FOLDERS = os.pathsep.join(("/usr/sbin", "/sbin", "/usr/local/sbin", "/us
 
 
 def missing(reason: str) -> NoReturn:
-    """End the running test: it fails where ``CI`` is set in the environment, else it is skipped."""
+    """End the running test: fail if ``CI`` is set in the environment, otherwise skip it."""
     if os.environ.get("CI"):
         pytest.fail(f"{reason} (a failure and no skip, because CI is set)", pytrace=False)
     pytest.skip(reason)

@@ -53,13 +53,13 @@ class Rig:
         return self.delivered(message)
 
     def delivered(self, message: Message) -> Delivery:
-        """Return the one delivery of ``message``, after the server has done all that it had to do."""
+        """Return the one delivery of ``message``, once the server has nothing left to do."""
         self.mta.settle()
         (delivery,) = self.sink.deliveries(message.token)
         return delivery
 
     def undelivered(self, message: Message) -> bool:
-        """Tell whether nothing of ``message`` has reached the sink when the server has nothing left to deliver."""
+        """Whether nothing of ``message`` has reached the sink once the server has nothing left to deliver."""
         self.mta.settle()
         return not self.sink.deliveries(message.token)
 

@@ -1,4 +1,4 @@
-"""Whether the extension was built with a sanitizer, as scripts/check-native tells: then memory is not what it is."""
+"""Whether scripts/check-native has built the extension with a sanitizer, which changes how much memory it uses."""
 
 from __future__ import annotations
 

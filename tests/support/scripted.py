@@ -49,7 +49,7 @@ class _Server:
 class DnsServer(_Server):
     """Answers from a zone {("name.", "TYPE"): [rdata, ...]}; names in `codes` with an rcode, those in `silent` never.
 
-    A CNAME's target goes into the answer too, with `follow`. Answers longer than 512 bytes are cut off over UDP.
+    With `follow`, the target of a CNAME is part of the answer too. Answers longer than 512 bytes are cut off over UDP.
     """
 
     def __init__(
@@ -95,7 +95,7 @@ class DnsServer(_Server):
         self._streams.__exit__(kind, error, trace)
 
     def answer(self, data: bytes) -> dns.message.Message | None:
-        """The answer to a query, if any."""
+        """Return the answer to a query, if any."""
         query = dns.message.from_wire(data)
         name, qtype = query.question[0].name.to_text(), dns.rdatatype.to_text(query.question[0].rdtype)
         self.asked.append((name, qtype))
@@ -136,7 +136,7 @@ def _on_one_port(
 
 
 class SmtpServer(_Server):
-    """Answers each command with the line of `script` for it ("RCPT": "550 no"), else with what accepts.
+    """Answers each command with the line of `script` for it ("RCPT": "550 no"), otherwise with acceptance.
 
     Keys are the verbs, "banner" and "." (after the data). "DROP" ends the connection, "HANG" is silent until the end,
     and "SLOW 250 ok" is "250 ok" after 0.3 seconds.
@@ -189,4 +189,4 @@ class SmtpServer(_Server):
 
 
 class _OverError(Exception):
-    """The conversation ends here."""
+    """Ends the conversation."""

@@ -1,4 +1,4 @@
-"""The next hop of a mail server under test: an SMTP server that keeps each message as it came, envelope and bytes."""
+"""The next hop of a mail server under test: an SMTP server that keeps the envelope and the bytes of each message."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
-# Not aiosmtpd: it answers 555 to every RCPT parameter and to MAIL's RET and ENVID, which are to be seen here.
+# Not aiosmtpd: it answers 555 to every RCPT parameter and to MAIL's RET and ENVID, which the tests look at.
 _EXTENSIONS = ("PIPELINING", "SIZE 104857600", "8BITMIME", "SMTPUTF8", "DSN", "ENHANCEDSTATUSCODES")
 _ADDRESS = re.compile(rb"(?:FROM|TO):\s*(<[^>]*>)\s*(.*)", re.IGNORECASE)
 
@@ -161,7 +161,7 @@ class Sink:
 
     @property
     def port(self) -> int:
-        """The TCP port that it listens on."""
+        """The TCP port of the server."""
         return int(self._server.server_address[1])
 
     def __enter__(self) -> Self:
@@ -176,14 +176,14 @@ class Sink:
         self._thread.join()
 
     def deliveries(self, token: str = "") -> list[Delivery]:
-        """Return what has come so far with ``token`` somewhere in its bytes, oldest first."""
+        """Return the messages so far with ``token`` in their bytes, oldest first."""
         with self._changed:
             return [delivery for delivery in self._deliveries if token.encode() in delivery.data]
 
     def wait(self, token: str, timeout: float = 20.0) -> Delivery:
-        """Return the first message with ``token`` in its bytes, as soon as it is there.
+        """Return the first message with ``token`` in its bytes, as soon as there is one.
 
-        Raises ``TimeoutError`` when none has come after ``timeout`` seconds.
+        Raises ``TimeoutError`` if none has come after ``timeout`` seconds.
         """
         with self._changed:
             if not self._changed.wait_for(lambda: self.deliveries(token), timeout):

@@ -1,4 +1,4 @@
-"""Load on a mail server by Postfix's smtp-source, and the book of what it was answered, message by message."""
+"""Load on a mail server by Postfix's smtp-source, and a record of the answer to each message."""
 
 from __future__ import annotations
 
@@ -33,16 +33,16 @@ def run_of(key: str) -> int:
 
 @dataclass(frozen=True)
 class Answer:
-    """What a message was answered at last: at the end of its data, or at the step at which it was refused."""
+    """The final answer to a message: at the end of its data, or at the step at which it was refused."""
 
     key: str
-    """The local part of the recipient, which no other message has; empty where it was refused before RCPT."""
+    """The local part of the recipient, which no other message has; empty if it was refused before RCPT."""
     code: int
     text: str
 
     @property
     def queue_id(self) -> str | None:
-        """Under which the server took it; None where it did not."""
+        """The queue id under which the server accepted the message; None if it did not."""
         found = _QUEUED.search(self.text) if self.code == 250 else None
         return found[1] if found else None
 
@@ -91,13 +91,13 @@ class Load:
 
     @property
     def answers(self) -> list[Answer]:
-        """The book so far, in the order of the answers."""
+        """The record so far, in the order of the answers."""
         with self._changed:
             return self._answers.copy()
 
     @property
     def faults(self) -> list[str]:
-        """What smtp-source complained of that was no answer of the server."""
+        """The complaints of smtp-source that were not about an answer of the server."""
         with self._changed:
             return self._faults.copy()
 

@@ -12,9 +12,9 @@ from pathlib import Path
 
 from pymilter import Base, run
 
-# From before the socket is open to when it has long been served.
+# The longest delay in seconds: from before the socket is open to long after it is served.
 LONGEST = 0.012
-# libmilter alone notices after 5 s.
+# libmilter by itself would notice after 5 s.
 SOON = 4.0
 
 
@@ -39,7 +39,7 @@ def fault_of(process: int, address: Path) -> str:
 
 
 def main(folder: str, count: str) -> None:
-    """One after another."""
+    """Run the starts one after another."""
     for number in range(int(count)):
         address = Path(folder) / f"s{number}"
         is_there, there = os.pipe()

@@ -18,12 +18,12 @@ from pymilter.testing import Client, FilterProcess, Response, free_port, tempora
 from support.require import missing
 
 _RUNNER = Path(__file__).with_name("wire_runner.py")
-_DEADLINE = 30.0  # seconds: for what takes a moment, on a machine that is slow and busy
+_DEADLINE = 30.0  # seconds, for something that takes a moment, on a slow and busy machine
 
 T = TypeVar("T")
 
 Seen = list[tuple[Any, ...]]
-"""What a filter told with note(), one tuple a call."""
+"""What a filter reported with note(), one tuple per call."""
 
 
 class Start(Protocol):
@@ -35,26 +35,26 @@ class Start(Protocol):
 
 
 class WireFilter(FilterProcess):
-    """A filter's process, and what it told with note()."""
+    """The process of a filter, and what it reported with note()."""
 
     def seen(self, *first: object) -> Seen:
-        """What was told so far; with `first`, only what begins with one of these words."""
+        """Return the notes so far; with `first`, only those that begin with one of these words."""
         lines = self.stdout.splitlines(keepends=True)
         notes = [ast.literal_eval(line) for line in lines if line.endswith("\n")]
         return [values for values in notes if not first or values[0] in first]
 
     def wait_for(self, is_there: Callable[[Seen], object]) -> Seen:
-        """What was told, as soon as `is_there` holds for it."""
+        """Return the notes as soon as `is_there` is true of them."""
         return eventually(self.seen, is_there)
 
     def connections(self) -> tuple[int, int]:
-        """After the end: how many connections were made and freed."""
+        """Return how many connections were made and freed. Call this after the end."""
         _, made, freed = self.seen("end")[0]
         return made, freed
 
 
 def eventually(look: Callable[[], T], holds: Callable[[T], object]) -> T:
-    """What `look` gives, as soon as `holds` is true of it; the test fails when that takes too long."""
+    """Return the result of `look` as soon as `holds` is true of it; fail the test if that takes too long."""
     deadline = time.monotonic() + _DEADLINE
     while not holds(found := look()):
         assert time.monotonic() < deadline, f"still not there after {_DEADLINE} s: {found!r}"
@@ -64,7 +64,7 @@ def eventually(look: Callable[[], T], holds: Callable[[T], object]) -> T:
 
 @contextlib.contextmanager
 def free_address(kind: str) -> Iterator[str]:
-    """A free address of the kind unix, inet or inet6, in libmilter's notation."""
+    """Yield a free address of the kind unix, inet or inet6, in libmilter's notation."""
     if kind == "unix":
         with temporary_socket() as address:
             yield address
