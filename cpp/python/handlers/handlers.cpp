@@ -53,8 +53,9 @@ bool sets_handler(const py::object &receiver, PyObject *name) {
     return found != nullptr && PyCallable_Check(found) != 0;
 }
 
-bool is_set(const py::object &receiver, py::handle type, PyObject *name) {
-    return name != nullptr && !is_method_of_class(receiver, type, name) && sets_handler(receiver, name);
+// A filter that gets messages whole is called seldom: to make the __dict__ once costs it less than to spare it.
+bool is_set(const py::object &receiver, py::handle type, const Plan &plan, PyObject *name) {
+    return name != nullptr && (plan.whole || !is_method_of_class(receiver, type, name)) && sets_handler(receiver, name);
 }
 
 // Whether an object has handlers set on itself, as by `self.eom = self.my_eom`, for steps that its class does not
@@ -64,14 +65,14 @@ bool sets_handlers(const py::object &receiver, py::handle type, const Plan &plan
     for (std::size_t index = 1; index < step_count; ++index) {
         const auto step = static_cast<Step>(index);
         const bool is_handled = plan.has(step);
-        if ((!is_handled || plan.is_no_reply(step)) && is_set(receiver, type, names.method[index])) {
+        if ((!is_handled || plan.is_no_reply(step)) && is_set(receiver, type, plan, names.method[index])) {
             return true;
         }
-        if (!is_handled && is_set(receiver, type, names.bytes_hook[index])) {
+        if (!is_handled && is_set(receiver, type, plan, names.bytes_hook[index])) {
             return true;
         }
     }
-    return !plan.has_begin && is_set(receiver, type, names.begin_message);
+    return !plan.has_begin && is_set(receiver, type, plan, names.begin_message);
 }
 
 }  // namespace
@@ -147,7 +148,7 @@ std::shared_ptr<const Plan> Handlers::plan_with_new_handlers(const Receiver &rec
     const py::handle type = py::type::handle_of(receiver.object);
     for (const Step step : {Step::eom, Step::abort, Step::close}) {
         if (!receiver.plan->has(step) &&
-            is_set(receiver.object, type, Names::get().method[static_cast<std::size_t>(step)])) {
+            is_set(receiver.object, type, *receiver.plan, Names::get().method[static_cast<std::size_t>(step)])) {
             return py::cast<std::shared_ptr<const Plan>>(m_plan_of(receiver.object));
         }
     }

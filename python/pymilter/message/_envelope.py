@@ -92,12 +92,12 @@ class Recipients:
 class Envelope:
     """Sender and recipients of a message."""
 
-    _sender: Address | None = None  # both are made when they are looked at
-    _recipients: Recipients | None = None
+    _sender: Address | None = None  # made when it is looked at, or assigned
 
-    def __init__(self, source: Source, grant: Grant) -> None:
+    def __init__(self, source: Source, grant: Grant, recipients: Recipients) -> None:
         self._source = source
         self._grant = grant
+        self._recipients = recipients
 
     def _original_sender(self) -> Address:
         address, *params = self._source.sender() or ("",)
@@ -127,8 +127,6 @@ class Envelope:
     @property
     def recipients(self) -> Recipients:
         """The recipients that the MTA has accepted, and those that filters added."""
-        if self._recipients is None:
-            self._recipients = Recipients(self._source, self._grant)
         return self._recipients
 
     @property

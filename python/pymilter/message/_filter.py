@@ -12,9 +12,10 @@ from pymilter._class.gather import DEFAULT_IN_MEMORY, DEFAULT_LIMIT, MIB, TOO_LA
 from pymilter._constants import ACCEPT, CONTINUE, Stage, Status
 from pymilter.message._address import Recipient, received
 from pymilter.message._connection import Connection
-from pymilter.message._envelope import Envelope
+from pymilter.message._envelope import Envelope, Recipients
 from pymilter.message._grant import OVER, Grant
 from pymilter.message._message import Message
+from pymilter.message._source import Source
 from pymilter.message._writer import send
 from pymilter.replies import Outcome, Reject, TempFail
 
@@ -169,13 +170,13 @@ class MessageFilter(Base):
     # ------------------------------------------------------------------------------------ called by dispatch
 
     def _envfrom(self, mailfrom: str, /, *params: str) -> Outcome:
-        return call(self, "mail", Envelope(self._ctx._received(), Grant(0, NOT_YET)))
+        return call(self, "mail", _envelope_so_far(self._ctx._received()))
 
     def _envrcpt(self, to: str, /, *params: str) -> Outcome:
         so_far = self._ctx._received()
         is_accepted, _ = so_far.last_recipient()
         recipient = received(Recipient, to, params, is_accepted=is_accepted)
-        return call(self, "recipient", recipient, Envelope(so_far, Grant(0, NOT_YET)))
+        return call(self, "recipient", recipient, _envelope_so_far(so_far))
 
     @final
     def eom(self) -> Outcome:
@@ -207,6 +208,11 @@ class MessageFilter(Base):
                 message._keep(name for _, names in getattr(self, MACROS_MARK, ()) for name in names.split())
             grant.reason = OVER
         return outcome
+
+
+def _envelope_so_far(source: Source) -> Envelope:
+    grant = Grant(0, NOT_YET)
+    return Envelope(source, grant, Recipients(source, grant))
 
 
 def call(handlers: Base, name: str, *arguments: object) -> Outcome:

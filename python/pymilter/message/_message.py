@@ -38,6 +38,7 @@ class Message:
 
     # Made when they are looked at, or assigned.
     _envelope: Envelope | None = None
+    _recipients: Recipients | None = None
     _headers: Headers | None = None
     _new_body: bytes | None = None
     _mail: Mail | None = None
@@ -99,7 +100,7 @@ class Message:
         """Sender and recipients."""
         envelope = self._envelope
         if envelope is None:
-            envelope = self._envelope = Envelope(self._source, self._grant)
+            envelope = self._envelope = Envelope(self._source, self._grant, self.recipients)
         return envelope
 
     @property
@@ -114,7 +115,10 @@ class Message:
     @property
     def recipients(self) -> Recipients:
         """The recipients; the same as `envelope.recipients`."""
-        return self.envelope.recipients
+        recipients = self._recipients
+        if recipients is None:
+            recipients = self._recipients = Recipients(self._source, self._grant)
+        return recipients
 
     @property
     def headers(self) -> Headers:

@@ -19,7 +19,7 @@ from pymilter.message._edits import (
     Quarantine,
     ReplaceBody,
 )
-from pymilter.message._envelope import Envelope
+from pymilter.message._envelope import Envelope, Recipients
 from pymilter.message._header_edits import header_edits
 
 if TYPE_CHECKING:
@@ -34,7 +34,9 @@ def edits_of(message: Message) -> Iterator[Edit]:
         MilterError: no recipient is left.
     """
     if message._envelope is not None:
-        yield from _envelope_edits(message._envelope)
+        yield from _sender_edits(message._envelope)
+    if message._recipients is not None:
+        yield from _recipient_edits(message._recipients)
     if (headers := message._headers) is not None and message._grant.header_changed:
         present = headers._present()
         yield from header_edits(
@@ -75,14 +77,17 @@ def send(edits: Iterable[Edit], context: Context) -> None:
                 context.quarantine(reason)
 
 
-def _envelope_edits(envelope: Envelope) -> Iterator[Edit]:
+def _sender_edits(envelope: Envelope) -> Iterator[Edit]:
     if (sender := envelope._sender) is not None:
         original = envelope._original_sender()
         if sender.address != original.address or sender.params not in ((), original.params):
             yield ChangeFrom(in_brackets(sender), _joined(sender.params))
-    if (recipients := envelope._recipients) is None or recipients._originals is None:
+
+
+def _recipient_edits(recipients: Recipients) -> Iterator[Edit]:
+    if recipients._originals is None:
         return
-    present, originals = recipients._present(), recipients._originals or []
+    present, originals = recipients._present(), recipients._originals
     if len(present) == len(originals) and all(map(is_, present, originals)):
         return
     if not present:
