@@ -39,17 +39,17 @@ def ends_children() -> bool:
 
 
 def prepare() -> None:
-    """Before the fork: what is buffered for stdout would otherwise be written twice."""
+    """Write out what is buffered for stdout before the fork; otherwise parent and child would both write it."""
     _flush()
 
 
 def begin_child() -> None:
-    """In the child: what the program registered for its own exit is the parent's to run."""
+    """Forget, in the child, the functions that the program registered for its exit: the parent runs them."""
     atexit._clear()
 
 
 def end_child(error: BaseException | None) -> NoReturn:
-    """Called in the child when the program's code has returned, or raised `error`. The status is that of a program."""
+    """End the child once the program's code has returned or raised `error`, with the status of a program."""
     status = 1
     try:
         status = _status(error)

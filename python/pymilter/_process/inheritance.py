@@ -7,7 +7,7 @@ VARIABLE: Final = "PYMILTER_WORKER"
 
 
 class Inheritance(NamedTuple):
-    """Numbers that a worker gets from its supervisor, as text with commas in an environment variable."""
+    """The numbers that a supervisor passes to a worker; as text they are separated by commas."""
 
     listener: int
     """The descriptor of the listening socket."""
@@ -27,7 +27,7 @@ class Inheritance(NamedTuple):
 
     @classmethod
     def of_environment(cls) -> Self | None:
-        """Read what the supervisor has written; None if this process has no supervisor above it."""
+        """Read what the supervisor has written; None if this process was not started by one."""
         text = os.environ.get(VARIABLE)
         return None if text is None else cls(*map(int, text.split(",")))
 

@@ -1,4 +1,4 @@
-"""What this process owns: the one run of libmilter, what must end with it, and what a forked child must leave alone."""
+"""What this process owns: its one run of libmilter, what must end with it, and what a forked child must leave alone."""
 
 import atexit
 import logging
@@ -34,7 +34,7 @@ class Owned(Protocol):
 
 
 class Process:
-    """What a process has once, whatever is run in it. `PROCESS` is the only one."""
+    """What there is once in a process, whatever runs in it. `PROCESS` is the only instance."""
 
     def __init__(self) -> None:
         self.running: Run | None = None
@@ -45,9 +45,9 @@ class Process:
         """Held while a run starts."""
         self.not_for_children: weakref.WeakSet[Owned] = weakref.WeakSet()
         self.ask_workers: Callable[[], Any] | None = None
-        """In a supervisor: returns the sums (`Stats`) of what its workers have done."""
+        """In a supervisor: returns the sums (`Stats`) of the counters of its workers."""
         self.inheritance: Final = Inheritance.of_environment()
-        """What the supervisor has passed on; None if this process is not a worker."""
+        """What this worker got from its supervisor; None if this process is not a worker."""
         self.worker_name: Final = "-" if self.inheritance is None else f"{self.inheritance.number}[{os.getpid()}]"
         """What the log calls this worker; "-" if this process is not a worker."""
         # The program may change these before it calls run().
@@ -55,19 +55,19 @@ class Process:
         self.program: Final = sys.argv[0] if getattr(sys, "argv", None) else ""
 
     def end(self) -> None:
-        """At exit: no callback may meet a dead interpreter, and no socket is left behind."""
+        """End the run at exit, so that no callback enters a dead interpreter and no socket stays behind."""
         if self.running is not None:
             self.running._finish(0.0)
         if not shut_gate(EXIT_GRACE):
             logger.warning("handlers are still running %g s after the end: they are cut off", EXIT_GRACE)
 
     def prepare_fork(self) -> None:
-        """Before a fork, in the parent."""
+        """Prepare for a fork; called in the parent."""
         if is_in_callback() or forked.ends_children():
             forked.prepare()
 
     def begin_child(self) -> None:
-        """After a fork, in the child: libmilter, its socket and the metrics are the parent's."""
+        """Leave libmilter, its socket and the metrics to the parent; called in the child, just after the fork."""
         self.running = None
         self.starting = threading.RLock()  # a thread that is not here may have held it
         for owned in self.not_for_children:

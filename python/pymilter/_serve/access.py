@@ -1,4 +1,4 @@
-"""Who may connect to a unix socket: its mode, owner and group, and the numbers of users and groups by name."""
+"""Who may connect to a unix socket: its mode, owner and group; and the numbers of users and groups."""
 
 import errno
 import grp
@@ -33,7 +33,7 @@ def check_access(address: Address, access: Access) -> None:
 
 
 def user_number(user: str | int | None) -> int | None:
-    """Number of a user given by name or number. Raises ValueError when there is none of that name."""
+    """Return the number of a user given by name or number. Raises ValueError if there is no user of that name."""
     if user is None or isinstance(user, int):
         return user
     try:
@@ -43,7 +43,7 @@ def user_number(user: str | int | None) -> int | None:
 
 
 def group_number(group: str | int | None) -> int | None:
-    """Number of a group given by name or number. Raises ValueError when there is none of that name."""
+    """Return the number of a group given by name or number. Raises ValueError if there is no group of that name."""
     if group is None or isinstance(group, int):
         return group
     try:
@@ -53,11 +53,11 @@ def group_number(group: str | int | None) -> int | None:
 
 
 def give_access(address: Address, access: Access) -> None:
-    """Before listen(): until then nobody can connect, whatever the mode is. Raises OSError with the address."""
+    """Set mode, owner and group, before listen(): until then nobody can connect. Raises OSError with the address."""
     if os.chmod in os.supports_follow_symlinks:
         _set(address, address.path, access)
         return
-    # Linux: through a descriptor that follows no link, so that who may write to the folder cannot turn it elsewhere.
+    # Linux: through a descriptor that follows no link, so that nobody who may write to the folder can redirect it.
     descriptor = os.open(address.path, os.O_PATH | os.O_NOFOLLOW)
     try:
         if not stat.S_ISSOCK(os.fstat(descriptor).st_mode):
@@ -73,7 +73,7 @@ def give_access(address: Address, access: Access) -> None:
 
 
 def _set(address: Address, path: str, access: Access) -> None:
-    # What /proc has is a link to follow; a path is not followed, which systems other than Linux can.
+    # The entry in /proc is a link that must be followed. A plain path must not be, and chmod can do that outside Linux.
     follows = path != address.path
     try:
         if access.owner is not None:

@@ -1,4 +1,4 @@
-"""One opener of a unix socket at a time: a lock file beside the socket, there only while somebody opens."""
+"""Lets one process at a time open a unix socket: a lock file beside the socket, which exists only meanwhile."""
 
 import contextlib
 import errno
@@ -12,14 +12,17 @@ from typing import Final
 from pymilter._process.own_file import OwnFile
 from pymilter._serve.address import Address, cannot_listen
 
-# An opener is done in a moment; one that has been stopped in it must not keep others for ever. In seconds.
+# Opening takes a moment. A process that was stopped (SIGSTOP) in the middle must not block others for ever. In seconds.
 PATIENCE: Final = 5.0
 LOOK_EVERY: Final = 0.005
 
 
 @contextlib.contextmanager
 def opening(address: Address) -> Iterator[None]:
-    """Around the look whether anybody serves the path, and the opening. Raises OSError with errno and the address."""
+    """Hold the lock while the caller looks whether anybody serves the path, and opens it.
+
+    Raises OSError with errno and the address.
+    """
     path = f"{address.path}.lock"
     descriptor = _take(address, path)
     try:
@@ -28,7 +31,7 @@ def opening(address: Address) -> Iterator[None]:
         try:
             yield
         finally:
-            # Removed while it is held: who waits for it sees that it has gone, and makes another.
+            # Removed while the lock is held: whoever waits for it sees that the file is gone, and makes another.
             file.remove()
     finally:
         os.close(descriptor)
@@ -54,7 +57,7 @@ def _take(address: Address, path: str) -> int:
 
 
 def _open(address: Address, path: str) -> int:
-    # Root may do this in a folder of the filter's user: nothing is written, and no link is followed.
+    # Root may do this in a folder that belongs to the user of the filter: so write nothing, and follow no link.
     flags = os.O_RDONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     try:
         descriptor = os.open(path, flags, 0o600)

@@ -1,4 +1,4 @@
-"""The file that tells the number of this process while it runs."""
+"""The pid file: it holds the number of this process while it runs."""
 
 import contextlib
 import logging
@@ -11,7 +11,7 @@ logger = logging.getLogger("pymilter")
 
 @contextlib.contextmanager
 def keep_pid_file(path: str | os.PathLike[str] | None) -> Iterator[None]:
-    """A file with the number of this process, there meanwhile. Raises OSError when it cannot be written."""
+    """Keep a file with the number of this process during the block. Raises OSError if it cannot be written."""
     if path is None:
         yield
         return
@@ -28,8 +28,8 @@ def keep_pid_file(path: str | os.PathLike[str] | None) -> Iterator[None]:
 def _put_in_place(file: Path, text: bytes) -> int:
     import secrets  # brings hashlib and more with it, which a worker does not need
 
-    # Root may write it into a folder of the filter's user, who must not be able to choose another file: hence a name
-    # that nobody can guess, which must be new, and no writing through links.
+    # Root may write it into a folder that belongs to the user of the filter, who must not be able to redirect it to
+    # another file: hence a new file, under a name that nobody can guess, and no writing through links.
     fresh = file.with_name(f".{file.name}.{secrets.token_hex(8)}")
     try:
         descriptor = os.open(fresh, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
@@ -46,7 +46,7 @@ def _put_in_place(file: Path, text: bytes) -> int:
 
 
 def _remove(file: Path, descriptor: int, text: bytes) -> None:
-    """Unless another process has written its own number, or put its own file there."""
+    """Remove the file unless another process has written its own number into it, or put its own file there."""
     if os.pread(descriptor, len(text) + 1, 0) != text:
         return
     try:
@@ -55,6 +55,6 @@ def _remove(file: Path, descriptor: int, text: bytes) -> None:
     except FileNotFoundError:
         pass
     except OSError as error:
-        # After user=, its folder may be closed to us; the number of a process that is gone must not stay.
+        # After user=, we may have no right to its folder; but the number of a process that is gone must not stay.
         os.ftruncate(descriptor, 0)
         logger.warning("cannot remove the pid file %s, which is empty now: %s", file, error.strerror)

@@ -1,4 +1,4 @@
-"""Giving up root's rights once all is open that needs them."""
+"""Giving up the rights of root, once everything that needs them is open."""
 
 import os
 import pwd

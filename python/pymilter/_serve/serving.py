@@ -23,8 +23,8 @@ from pymilter.errors import MilterError
 
 logger = logging.getLogger("pymilter")
 
-# Python replaces our C handlers when signal.signal() is called while a filter runs beside the main thread: mostly while
-# the program starts, so it is looked at often then.
+# signal.signal() replaces our C handlers if the program calls it while a filter runs beside the main thread. Programs
+# do so mostly at their start, so the handlers are checked more often then. In seconds.
 RENEW_EVERY: Final = 0.5
 RENEW_EVERY_AT_START: Final = 0.01
 STARTING: Final = 5.0
@@ -89,7 +89,7 @@ class Serving:
         self._address = bound_address(listener)
         call_hook("on_start", self._settings.on_start)
         try:
-            # All that handlers may ask for is there before the first one can run: a client may be waiting.
+            # A client may be waiting: everything that handlers may ask for is set before the first one can run.
             PROCESS.running = self
             self._has_begun = True
             warning = self._service.start(
@@ -130,7 +130,7 @@ class Serving:
                 self._drain.grace = max(self._drain.grace, self._settings.grace)
                 logger.info("stopping on %s", signal.Signals(number).name)
             elif event == _core.EVENT_ENDED and not self._is_finishing and self._service.finish() == 0:
-                # libmilter has a thread that takes these signals too, and does not tell which one it was.
+                # libmilter has a thread that takes these signals too, and does not report which one it was.
                 logger.info("stopping on a signal that libmilter has taken")
                 _thread.interrupt_main(signal.SIGTERM)
             elif event == _core.EVENT_STOP_REQUESTED:

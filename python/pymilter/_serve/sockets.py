@@ -1,4 +1,4 @@
-"""The listening socket: opening it where each failure has its errno, and removing its file."""
+"""Opening the listening socket: every failure is an OSError with errno and the address."""
 
 import contextlib
 import errno
@@ -28,7 +28,7 @@ def _bind_address(address: Address) -> str | tuple[str, int] | tuple[str, int, i
 
 
 def _remove_stale(address: Address) -> None:
-    """Remove a socket that nobody serves; never another file, never a live filter's socket."""
+    """Remove a socket that nobody serves; never another kind of file, and never the socket of a live filter."""
     try:
         mode = os.lstat(address.path).st_mode
     except FileNotFoundError:
@@ -36,7 +36,7 @@ def _remove_stale(address: Address) -> None:
     if not stat.S_ISSOCK(mode):
         raise cannot_listen(errno.ENOTSOCK, address, "the file there is not a socket")
     with socket.socket(socket.AF_UNIX) as probe:
-        # A filter that hangs, with as many connections waiting as the system lets wait, would keep a probe that blocks.
+        # A blocking probe would hang at a filter that hangs with a full queue of connections.
         probe.setblocking(False)
         code = probe.connect_ex(address.path)
     if code == errno.ECONNREFUSED:

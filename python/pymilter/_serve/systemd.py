@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 
 def notify(*assignments: str) -> bool:
-    """Send lines such as READY=1. False where systemd does not ask for them; a failure to send is ignored."""
+    """Send lines such as READY=1. Returns false if systemd does not ask for them; a failure to send is ignored."""
     path = os.environ.get("NOTIFY_SOCKET")
     if not path:
         return False
@@ -20,12 +20,12 @@ def notify(*assignments: str) -> bool:
 
 
 def notify_reloading() -> None:
-    """Say that a reload begins; READY=1 ends it (Type=notify-reload needs the time)."""
+    """Report that a reload begins; READY=1 ends it (Type=notify-reload needs the time)."""
     notify("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}")
 
 
 def watchdog_seconds() -> float:
-    """How often to send WATCHDOG=1: half of what systemd waits; 0 where it does not watch this process."""
+    """Return the seconds between two WATCHDOG=1: half of what systemd waits; 0 if it does not watch this process."""
     if os.environ.get("WATCHDOG_PID", str(os.getpid())) != str(os.getpid()):
         return 0.0
     try:
@@ -36,7 +36,7 @@ def watchdog_seconds() -> float:
 
 @contextlib.contextmanager
 def watchdog() -> Iterator[None]:
-    """Send WATCHDOG=1 meanwhile, from a thread of Python's: it falls silent when the interpreter hangs."""
+    """Send WATCHDOG=1 during the block, from a Python thread, which falls silent if the interpreter hangs."""
     seconds = watchdog_seconds()
     if seconds <= 0 or "NOTIFY_SOCKET" not in os.environ:
         yield
