@@ -43,7 +43,10 @@ def main(source: str, address: str, options: str) -> None:
     if "main" in names:
         names["main"](address)
     else:
-        pymilter.run(names["Filter"], address, **json.loads(options))
+        settings = json.loads(options)
+        if "exception_policy" in settings:  # JSON has no enums
+            settings["exception_policy"] = pymilter.Status(settings["exception_policy"])
+        pymilter.run(names["Filter"], address, **settings)
     note("end", *_core.connections())
 
 
