@@ -48,6 +48,7 @@ CORE_IMPORTERS: Final = (
     "_class.handlers",
     "_class.negotiate",
     "_class.plan",
+    "_command.check",
     "_constants",
     "_library",
     "_low_level",

@@ -43,20 +43,29 @@ EVENTS: Final = {name.replace("_", ""): name for name in ARGUMENTS if not name.e
 _warned_of: "weakref.WeakSet[type[Any]]" = weakref.WeakSet()
 
 
+def faults_of_factory(factory: Callable[..., object]) -> Iterator[str]:
+    """Yield why something cannot make the object for a connection; if it is a class, its handlers' faults too."""
+    if not callable(factory):
+        yield f"factory must be a class or a function that makes a Base, not {type(factory).__name__}"
+        return
+    yield from factory_faults(factory)
+    if isinstance(klass := target_of(factory).function, type):
+        if issubclass(klass, Base):
+            yield from faults_of_handlers(Handlers.of(klass))
+        else:
+            yield f"factory is the class {klass.__qualname__}: it must be derived from pymilter.Base"
+
+
 def check_factory(factory: Callable[..., object]) -> None:
     """Check what is to make an object for each connection; if it is a class, its handlers too.
 
     Raises:
         TypeError: a call of it without arguments would fail, or a handler could not be called.
     """
-    if not callable(factory):
-        raise TypeError(f"factory must be a class or a function that makes a Base, not {type(factory).__name__}")
-    for fault in factory_faults(factory):
+    for fault in faults_of_factory(factory):
         raise TypeError(fault)
     if isinstance(klass := target_of(factory).function, type):
-        if not issubclass(klass, Base):
-            raise TypeError(f"factory is the class {klass.__qualname__}: it must be derived from pymilter.Base")
-        check_handlers(Handlers.of(klass))
+        _warn_of_near_misses(klass)
 
 
 def warn_of_factory(factory: Callable[..., object]) -> None:
@@ -72,7 +81,7 @@ def warn_of_factory(factory: Callable[..., object]) -> None:
 
 def check_handlers(handlers: Handlers) -> None:
     """Raise TypeError for the first handler that cannot be called; warn, once a class, of near misses."""
-    for fault in _faults_of(handlers):
+    for fault in faults_of_handlers(handlers):
         raise TypeError(fault)
     _warn_of_near_misses(handlers.klass)
 
@@ -80,7 +89,7 @@ def check_handlers(handlers: Handlers) -> None:
 def warn_of_handlers(handlers: Handlers) -> None:
     """Warn, once a class, of handlers that cannot be called and of near misses."""
     if handlers.klass not in _warned_of:
-        for fault in _faults_of(handlers):
+        for fault in faults_of_handlers(handlers):
             logger.warning("%s", fault)
     _warn_of_near_misses(handlers.klass)
 
@@ -90,7 +99,8 @@ def begins_messages(handlers: Handlers) -> bool:
     return _fault_of(handlers, "begin_message", ()) is None
 
 
-def _faults_of(handlers: Handlers) -> Iterator[str]:
+def faults_of_handlers(handlers: Handlers) -> Iterator[str]:
+    """Yield why handlers cannot be called."""
     for name in ARGUMENTS:
         is_own = getattr(handlers, name) is not getattr(Base, name)
         if is_own and (fault := _fault_of(handlers, name, ARGUMENTS[name])) is not None:
@@ -130,9 +140,14 @@ def _fault_of(handlers: Handlers, name: str, arguments: tuple[str, ...]) -> str 
     return None
 
 
+def near_misses_of(klass: type[Any]) -> Iterator[str]:
+    """Yield what in a class looks like a handler and is none."""
+    base = _base_with_hooks(klass)
+    yield from near_misses(klass, Base if base is klass else base, EVENTS)
+
+
 def _warn_of_near_misses(klass: type[Any]) -> None:
     if klass not in _warned_of:
         _warned_of.add(klass)
-        base = _base_with_hooks(klass)
-        for text in near_misses(klass, Base if base is klass else base, EVENTS):
+        for text in near_misses_of(klass):
             logger.warning("%s", text)

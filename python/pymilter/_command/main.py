@@ -16,6 +16,8 @@ from pymilter.testing._errors import ClientError
 from .output import Failure, Output
 
 SUBCOMMANDS: Final = {
+    "run": "serve a filter: a class or a function of a module",
+    "check": "show the plan of a filter, and everything that is wrong with it",
     "send": "play messages to a running filter, and show what it does",
     "inspect": "show what a running filter negotiates: steps, actions, macros",
     "trace": "stand between an MTA and a filter, show what they say and record it",

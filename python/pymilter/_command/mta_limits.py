@@ -11,6 +11,7 @@ from pymilter.testing._macros import NOT_WITH_CONTENT
 
 # In the order of a session, in which SMFIM_EOM stands before SMFIM_EOH.
 _ORDER: Final = (Stage.CONNECT, Stage.HELO, Stage.ENVFROM, Stage.ENVRCPT, Stage.DATA, Stage.EOH, Stage.EOM)
+_LATER: Final = _ORDER[3:]
 _CONTENT: Final = (Stage.EOH, Stage.EOM)
 _TLS: Final = ("tls_version", "cipher", "cipher_bits", "cert_issuer", "cert_subject")
 _AUTH: Final = ("auth_authen", "auth_author", "auth_type")
@@ -70,7 +71,7 @@ def _macros(agreed: Negotiation) -> Iterator[str]:
             yield f"Postfix has no {_listed(foreign)}, which it asks for at {stage.name}"
         if late:
             yield f"Postfix does not send {_listed(late)} at {stage.name}: ask for it before the content"
-        if stage is Stage.ENVFROM and "i" in names:
+        if stage is Stage.ENVFROM and "i" in names and not any("i" in agreed.macro_lists.get(s, ()) for s in _LATER):
             yield "Postfix has no i at ENVFROM: a message has a queue id from its first accepted recipient on"
 
 

@@ -46,11 +46,12 @@ class Output:
             self._do(self._out.flush)
 
     def complain(self, text: str) -> None:
-        """Print a line to stderr."""
+        """Print a complaint to stderr, which may have several lines."""
         with suppress(Failure):  # it comes up again at the end
             self.flush()
         with suppress(OSError):
-            print(f"{self.program}: {clean(text)}", file=sys.stderr, flush=True)
+            shown = "\n".join(clean(line) for line in text.split("\n"))
+            print(f"{self.program}: {shown}", file=sys.stderr, flush=True)
 
     def finish(self, status: int) -> int:
         """Write what is left, and return the exit status: `status`, or 1 if that failed."""

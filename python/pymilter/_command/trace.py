@@ -50,7 +50,7 @@ def parser(program: str) -> argparse.ArgumentParser:
     result.add_argument("target", metavar="TARGET", type=filter_socket, help="where the filter listens")
     result.add_argument("--save", metavar="FILE", type=new_file, help="record everything in this file, as JSON lines")
     result.add_argument("--quiet", action="store_true", help="show nothing (for --save)")
-    add_settings(result, (Settings.socket_mode, Settings.socket_owner, Settings.socket_group), lambda _: "")
+    add_settings(result, (Settings.socket_mode, Settings.socket_owner, Settings.socket_group), note=lambda _: "")
     return result
 
 

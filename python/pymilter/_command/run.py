@@ -1,0 +1,50 @@
+"""`pymilter run`: serves a user's filter, with the settings of the function `run`."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Final
+
+from pymilter._run import run as serve
+from pymilter.errors import MilterError
+
+from .arguments import new_parser
+from .loading import load_filter
+from .logs import log_to_stderr
+from .options import OfCommand, add_all, chosen, served
+from .output import Failure, Output
+
+_EPILOG: Final = """\
+A setting may stand in the command line, in the environment or in the TOML file (socket_mode = 0o660), and wins in this
+order. The folder in which it is started is searched for the module. SIGTERM ends it, SIGHUP replaces the workers. The
+exit status is 0 after a signal, 1 if the filter cannot be served, and 2 for wrong settings.
+"""
+
+
+def parser(program: str) -> argparse.ArgumentParser:
+    """The parser of its arguments."""
+    result = new_parser(program, "Serve a filter until a signal ends it.", _EPILOG)
+    add_all(result)
+    return result
+
+
+def run(options: argparse.Namespace, output: Output) -> int:
+    """Serve, and return the exit status."""
+    values = chosen(options)
+    settings = served(values)
+    filter_, socket = values.get("filter"), values.get("socket")
+    if filter_ is None or socket is None:
+        raise Failure(f"{'FILTER' if filter_ is None else 'SOCKET'} is missing: see --help", 2)
+    log_to_stderr(
+        values.get("log_level", OfCommand.log_level.default), values.get("log_json", OfCommand.log_json.default)
+    )
+    factory = load_filter(filter_)
+    try:
+        serve(factory, socket, **settings)
+    except (TypeError, ValueError) as error:
+        raise Failure(str(error), 2) from None
+    except (MilterError, ImportError) as error:
+        raise Failure(str(error)) from None
+    except OSError as error:
+        raise Failure(error.strerror or str(error)) from None
+    return 0

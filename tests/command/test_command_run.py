@@ -1,0 +1,348 @@
+"""`pymilter run` and `check`: settings from everywhere, filters that cannot be loaded, plans, faults and the log."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import signal
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from pymilter._command.options import OF_RUN
+from pymilter.testing import FilterProcess, Verdict, send_message, temporary_socket
+from support.commands import argv, environment, in_terminal
+
+pytestmark = pytest.mark.timeout(90)
+
+MESSAGE = b"From: ann@example.org\r\nTo: bob@example.net\r\n\r\nline\r\n"
+PROGRAM = """\
+import logging
+import pymilter
+from pymilter import CONTINUE, Reject
+
+class Gate(pymilter.Base):
+    @pymilter.symlist("{auth_authen}")
+    def envfrom(self, sender, *params):
+        logging.getLogger("gate").info("from %s", sender)
+        return Reject(550, "5.7.1", "no") if "spam" in sender else CONTINUE
+
+    def header(self, name, value) -> None:
+        pass
+
+class Broken(pymilter.Base):
+    def envfrm(self, sender):
+        return CONTINUE
+
+    def header(self, name):
+        return CONTINUE
+
+    async def eom(self):
+        return CONTINUE
+
+class Failing(pymilter.Base):
+    def envfrom(self, sender, *params):
+        raise RuntimeError("oh")
+
+class Nothing(pymilter.Base):
+    pass
+
+class Slip(pymilter.Base):
+    def envform(self, sender, *params):
+        return CONTINUE
+
+    def eom(self):
+        return CONTINUE
+
+@pymilter.message_filter
+def whole(message):
+    return CONTINUE
+
+def made():
+    return Gate()
+
+def fails():
+    raise RuntimeError("no database")
+
+def makes_a_class():
+    return Gate
+
+number = 7
+"""
+Command = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder with the program gate.py."""
+    (tmp_path / "gate.py").write_text(PROGRAM)
+    return tmp_path
+
+
+@pytest.fixture
+def command(folder: Path) -> Command:
+    """Runs the command in that folder."""
+
+    def run(*arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            argv(*arguments),
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+            cwd=folder,
+            env=environment(**env),
+        )
+
+    return run
+
+
+@contextlib.contextmanager
+def serving(folder: Path, name: str, *options: str, **env: str) -> Iterator[FilterProcess]:
+    with temporary_socket() as address:
+        command = argv("run", name, address, *options)
+        with FilterProcess(command, address, cwd=folder, env=environment(**env), timeout=30) as process:
+            yield process
+
+
+@pytest.mark.parametrize("name", ["gate:Gate", "gate:made"])
+def test_a_filter_is_served(folder: Path, name: str) -> None:
+    with serving(folder, name) as process:
+        assert send_message(process.address, MESSAGE).verdict is Verdict.ACCEPT
+        assert send_message(process.address, MESSAGE, "spam@example.org").verdict is Verdict.REJECT
+        process.send_signal(signal.SIGTERM)
+        assert process.wait() == 0
+    assert " INFO gate [- 1 - client.example.com[192.0.2.1]] from <sender@example.com>" in process.stderr
+    assert "Traceback" not in process.stderr
+
+
+def test_workers_are_served(folder: Path) -> None:
+    with serving(folder, "gate:Gate", "--workers=2") as process:
+        assert send_message(process.address, MESSAGE).verdict is Verdict.ACCEPT
+        process.send_signal(signal.SIGTERM)
+        assert process.wait() == 0
+    assert " INFO gate [1[" in process.stderr or " INFO gate [2[" in process.stderr
+
+
+def test_the_log_may_be_json(folder: Path) -> None:
+    with serving(folder, "gate:Failing", "--log-json", "--log-level=warning") as process:
+        assert send_message(process.address, MESSAGE).verdict is Verdict.TEMPFAIL
+        assert process.stop() == 0
+    lines = [json.loads(line) for line in process.stderr.splitlines()]
+    (failure,) = [line for line in lines if line["level"] == "ERROR"]
+    assert "RuntimeError" in failure["message"] + failure.get("exception", "")
+    assert failure["peer"] == "client.example.com[192.0.2.1]"
+    assert failure["connection"] == 1
+    assert {line["level"] for line in lines} <= {"WARNING", "ERROR"}
+
+
+def test_settings_come_from_the_file_the_environment_and_the_command_line(folder: Path) -> None:
+    config = folder / "conf.toml"
+    with temporary_socket() as address:
+        config.write_text(f"filter = 'gate:Failing'\nsocket = '{address}'\nexception_policy = 'reject'\n")
+        for env, options, verdict in (
+            ({}, [], Verdict.REJECT),
+            ({"PYMILTER_EXCEPTION_POLICY": "accept"}, [], Verdict.ACCEPT),
+            ({"PYMILTER_EXCEPTION_POLICY": "accept"}, ["--exception-policy=tempfail"], Verdict.TEMPFAIL),
+        ):
+            where = {"PYMILTER_CONFIG": str(config)} if options else {}
+            command = argv("run", *options, *([] if options else ["--config", str(config)]))
+            with FilterProcess(command, address, cwd=folder, env=environment(**env, **where), timeout=30):
+                assert send_message(address, MESSAGE).verdict is verdict
+
+
+def test_a_socket_has_its_mode(folder: Path) -> None:
+    with serving(folder, "gate:Gate", "--socket-mode=600", PYMILTER_GRACE="0.5") as process:
+        assert Path(process.address.removeprefix("unix:")).stat().st_mode & 0o777 == 0o600
+
+
+def test_ctrl_c_ends_it(folder: Path) -> None:
+    with serving(folder, "gate:Gate") as process:
+        process.send_signal(signal.SIGINT)
+        assert process.wait() == 130
+    assert "Traceback" not in process.stderr
+
+
+def test_the_plan_is_shown(command: Command) -> None:
+    done = command("check", "gate:Gate")
+    assert (done.returncode, done.stderr) == (0, "")
+    lines = [" ".join(line.split()) for line in done.stdout.splitlines()]
+    assert lines[0].startswith("gate:Gate, on libmilter 1.0.")
+    assert "CONNECT not sent the MTA's own list" in lines
+    assert "MAIL answered Gate.envfrom {auth_authen}" in lines
+    assert "HEADER no reply Gate.header" in lines
+    assert lines[-1] == "Nothing is wrong with it."
+
+
+def test_the_plan_of_a_message_filter_is_shown(command: Command) -> None:
+    done = command("check", "--strict", "gate:whole")
+    assert (done.returncode, done.stderr) == (0, "")
+    lines = [" ".join(line.split()) for line in done.stdout.splitlines()]
+    assert "HEADER no reply (gathered)" in lines
+    assert "EOM answered whole.message i" in lines
+
+
+def test_the_plan_is_what_is_negotiated(folder: Path, command: Command) -> None:
+    for name in ("gate:Gate", "gate:whole", "gate:Nothing"):
+        plan = json.loads(command("check", "--json", name).stdout)
+        with serving(folder, name) as process:
+            found = json.loads(command("inspect", "--json", process.address).stdout)
+        for part in ("version", "actions", "extras", "steps"):
+            assert plan[part] == found[part], (name, part)
+
+
+def test_all_faults_are_shown(command: Command) -> None:
+    done = command("check", "gate:Broken", "--json")
+    found = json.loads(done.stdout)
+    assert (done.returncode, done.stderr) == (1, "")
+    assert [fault.split()[0] for fault in found["faults"]] == ["Broken.header", "Broken.eom"]
+    assert "envfrom" in found["warnings"][0]
+    shown = command("check", "gate:Broken").stdout
+    assert all(fault in shown for fault in found["faults"])
+
+
+@pytest.mark.parametrize(
+    ("name", "told"), [("gate:Slip", "envfrom"), ("gate:Nothing", "it handles no step: the MTA asks it nothing")]
+)
+def test_warnings_fail_only_if_asked_for(command: Command, name: str, told: str) -> None:
+    done = command("check", name)
+    assert done.returncode == 0
+    assert told in done.stdout
+    assert command("check", "--strict", name).returncode == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("gate:fails", "the factory failed:\n    Traceback (most recent call last):\n      File"),
+        ("gate:makes_a_class", "the factory made the class Gate itself: it must make an object derived from"),
+    ],
+)
+def test_a_factory_that_fails_is_shown(command: Command, name: str, told: str) -> None:
+    done = command("check", name)
+    assert (done.returncode, done.stderr) == (1, "")
+    assert told in done.stdout
+    assert "_command" not in done.stdout
+
+
+@pytest.mark.parametrize("subcommand", ["run", "check"])
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("gate", "it must be MODULE:ATTRIBUTE, such as gate:Gate; gate has gate:Gate, gate:Broken"),
+        ("gate:", "filter is 'gate:': it must be MODULE:ATTRIBUTE, such as gate:Gate"),
+        ("gate:Gote", "filter is 'gate:Gote': there is no 'Gote' in it; gate has gate:Gate"),
+        ("gate:Gate('x')", "such as `def made(): return Gate('x')`, into the module, and name gate:made"),
+        ("gate.py:Gate", "name the module, not its file: gate:Gate, in the folder ."),
+        ("gate:number", "it is int, and must be a class or a function; gate has gate:Gate"),
+        ("gote:Gate", "there is no module 'gote' in "),
+        ("gate.part:Gate", "there is no module 'gate.part' in "),
+    ],
+)
+def test_a_filter_that_cannot_be_named_so_is_told(command: Command, subcommand: str, name: str, told: str) -> None:
+    done = command(subcommand, name, "unix:/x")
+    assert done.returncode == 2
+    assert told in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_module_that_fails_shows_the_users_own_frames(folder: Path, command: Command) -> None:
+    (folder / "deep.py").write_text("import gate\n\ndef read():\n    return {}['x']\n\nvalue = read()\n")
+    (folder / "outer.py").write_text("from deep import value\n")
+    for subcommand in ("run", "check"):
+        done = command(subcommand, "outer:Gate", "unix:/x")
+        assert done.returncode == 1
+        assert done.stderr.startswith(
+            f"pymilter {subcommand}: cannot import outer:\nTraceback (most recent call last):\n"
+        )
+        assert done.stderr.endswith("KeyError: 'x'\n")
+        assert [Path(line.split('"')[1]).name for line in done.stderr.splitlines() if "File" in line] == [
+            "outer.py",
+            "deep.py",
+            "deep.py",
+        ]
+
+
+def test_a_module_that_imports_what_is_missing_is_told(folder: Path, command: Command) -> None:
+    (folder / "outer.py").write_text("import not_installed_here\n")
+    done = command("check", "outer:Gate")
+    assert done.returncode == 1
+    assert "ModuleNotFoundError: No module named 'not_installed_here'" in done.stderr
+
+
+def test_a_module_that_exits_is_told(folder: Path, command: Command) -> None:
+    (folder / "outer.py").write_text("raise SystemExit(3)\n")
+    done = command("check", "outer:Gate")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert 'importing outer ended with SystemExit(3): put what runs the filter below `if __name__ == "__main__":`' in (
+        done.stderr
+    )
+
+
+@pytest.mark.parametrize("subcommand", ["run", "check"])
+@pytest.mark.parametrize(
+    ("options", "env", "toml", "told"),
+    [
+        (["--grace=-1"], {}, "", "argument --grace: grace is -1.0: it must be a number of seconds from 0 to"),
+        (["--grace=x"], {}, "", "argument --grace: grace is 'x': it must be a number of seconds from 0 to"),
+        (["--workers=1.5"], {}, "", "argument --workers: workers is '1.5': it must be an int of at least 0"),
+        (["--socket-mode=999"], {}, "", "socket_mode is '999': it must be an int from 0 to 0o777, such as 0o660"),
+        (["--noreply-over-tcp=maybe"], {}, "", "noreply_over_tcp is 'maybe': it must be True or False"),
+        (["--exception-policy=skip"], {}, "", "it must be TEMPFAIL, REJECT, ACCEPT or CONTINUE"),
+        (["--log-level=loud"], {}, "", "log_level is 'loud': it must be one of DEBUG, INFO, WARNING, ERROR, CRITICAL"),
+        (["--max-rss=1000000"], {}, "", "max_rss needs workers="),
+        (["--user=nobody.there"], {}, "", "user is 'nobody.there': there is no such user"),
+        ([], {"PYMILTER_GRACE": "x"}, "", "PYMILTER_GRACE: grace is 'x': it must be a number of seconds"),
+        ([], {"PYMILTER_GRCE": "1"}, "", "PYMILTER_GRCE is no variable of pymilter: there are PYMILTER_FILTER, "),
+        ([], {}, "grace = 'x'", "conf.toml: grace is 'x': it must be a number of seconds"),
+        ([], {}, "workers = true", "conf.toml: workers is True: it must be an int of at least 0"),
+        ([], {}, "grce = 1", "conf.toml: 'grce' is not a setting: there are filter, socket, log_level, log_json, name"),
+        ([], {}, "grace = ", "conf.toml is no TOML: "),
+        (["nonsense:x"], {}, "", "socket is 'nonsense:x': 'nonsense' is no kind of socket"),
+        (["--config=absent.toml"], {}, "", "cannot read absent.toml: No such file or directory"),
+    ],
+)
+def test_wrong_settings_are_told(
+    folder: Path, command: Command, subcommand: str, options: list[str], env: dict[str, str], toml: str, told: str
+) -> None:
+    if toml:
+        (folder / "conf.toml").write_text(toml)
+        options = [*options, "--config=conf.toml"]
+    address = [] if "nonsense:x" in options else ["unix:/x"]
+    done = command(subcommand, "gate:Gate", *address, *options, **env)
+    assert done.returncode == 2
+    assert told in done.stderr.splitlines()[-1]
+    assert "Traceback" not in done.stderr
+
+
+def test_what_is_missing_is_told(command: Command) -> None:
+    assert command("run").stderr == "pymilter run: FILTER is missing: see --help\n"
+    assert command("run", "gate:Gate").stderr == "pymilter run: SOCKET is missing: see --help\n"
+    assert command("check").stderr == "pymilter check: FILTER is missing: see --help\n"
+
+
+def test_a_filter_that_cannot_be_served_is_told(command: Command) -> None:
+    done = command("run", "gate:Broken", "unix:/x")
+    assert done.returncode == 2
+    assert "pymilter run: Broken.header cannot be called as it will be" in done.stderr
+    done = command("run", "gate:Gate", "unix:/absent/x")
+    assert done.returncode == 1
+    assert "pymilter run: cannot listen on unix:/absent/x: " in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_help_has_each_setting_with_its_variable(command: Command) -> None:
+    shown = " ".join(command("run", "--help").stdout.split())
+    for name, setting in OF_RUN.items():
+        assert f"--{name.replace('_', '-')}" in shown
+        assert f"variable: PYMILTER_{name.upper()})" in shown
+        assert setting.help.split(".")[0].split()[0] in shown
+    assert "(default: 5.0, variable: PYMILTER_GRACE)" in shown
+
+
+def test_a_terminal_has_colours(folder: Path) -> None:
+    status, shown = in_terminal("check", "gate:Gate", PYTHONPATH=f"{environment()['PYTHONPATH']}:{folder}")
+    assert status == 0
+    assert "\x1b[32mNothing is wrong with it.\x1b[0m" in shown
