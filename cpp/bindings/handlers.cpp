@@ -7,6 +7,7 @@
 #include <memory>
 
 #include "bindings/bindings.hpp"
+#include "python/handlers/names.hpp"
 
 namespace pymilter {
 
@@ -56,6 +57,7 @@ std::shared_ptr<Plan> make_plan(std::uint32_t actions, std::uint32_t protocol, c
 }  // namespace
 
 void bind_handlers(py::module_ &module) {
+    Names::intern();
     const py::class_<Plan, std::shared_ptr<Plan>> plan(module, "Plan", made_in_cpp_only(),
                                                        "What dispatch must know about a class of handlers.");
     module.def("make_plan", &make_plan, py::kw_only(), py::arg("actions"), py::arg("protocol"), py::arg("steps"),

@@ -27,9 +27,6 @@ Names make_names() {
 
 }  // namespace
 
-const Names &Names::get() {
-    static const Names names = make_names();
-    return names;
-}
+void Names::intern() { interned_names = make_names(); }
 
 }  // namespace pymilter

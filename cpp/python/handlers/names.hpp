@@ -18,7 +18,13 @@ struct Names {
     PyObject *protocol = nullptr;
     PyObject *wire = nullptr;
 
+    // Called once, while the module is imported.
+    static void intern();
     static const Names &get();
 };
+
+inline Names interned_names;
+
+inline const Names &Names::get() { return interned_names; }
 
 }  // namespace pymilter
