@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from pymilter._command.options import OF_RUN
-from pymilter.testing import FilterProcess, Verdict, send_message, temporary_socket
+from pymilter.testing import ClientError, FilterProcess, FilterUnreachable, Verdict, send_message, temporary_socket
 from support.commands import argv, environment, in_terminal
 
 pytestmark = pytest.mark.timeout(90)
@@ -158,6 +158,37 @@ def test_a_socket_has_its_mode(folder: Path) -> None:
         assert Path(process.address.removeprefix("unix:")).stat().st_mode & 0o777 == 0o600
 
 
+def test_a_change_starts_it_anew(folder: Path) -> None:
+    def verdict(wanted: Verdict) -> None:
+        while True:  # the test's own timeout is the limit
+            with contextlib.suppress(ClientError):
+                if send_message(process.address, MESSAGE).verdict is wanted:
+                    return
+
+    program = folder / "gate.py"
+    with serving(folder, "gate:Gate", "--reload") as process:
+        verdict(Verdict.ACCEPT)
+        program.write_text(PROGRAM.replace('"spam" in sender', "True"))
+        verdict(Verdict.REJECT)
+        assert "pymilter run: changed: gate.py; the filter starts anew" in process.stderr
+        program.write_text("class\n")
+        while "it starts anew when a file changes" not in process.stderr:
+            pass
+        assert "SyntaxError" in process.stderr
+        program.write_text(PROGRAM)
+        verdict(Verdict.ACCEPT)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait() == 0
+        with pytest.raises(FilterUnreachable):
+            send_message(process.address, MESSAGE)
+
+
+def test_a_socket_of_somebody_else_cannot_be_opened_anew(command: Command) -> None:
+    done = command("run", "gate:Gate", "fd:0", "--reload")
+    assert done.returncode == 2
+    assert done.stderr == "pymilter run: --reload needs a socket that the filter opens itself, not fd:0\n"
+
+
 def test_ctrl_c_ends_it(folder: Path) -> None:
     with serving(folder, "gate:Gate") as process:
         process.send_signal(signal.SIGINT)
@@ -298,7 +329,12 @@ def test_a_module_that_exits_is_told(folder: Path, command: Command) -> None:
         ([], {"PYMILTER_GRCE": "1"}, "", "PYMILTER_GRCE is no variable of pymilter: there are PYMILTER_FILTER, "),
         ([], {}, "grace = 'x'", "conf.toml: grace is 'x': it must be a number of seconds"),
         ([], {}, "workers = true", "conf.toml: workers is True: it must be an int of at least 0"),
-        ([], {}, "grce = 1", "conf.toml: 'grce' is not a setting: there are filter, socket, log_level, log_json, name"),
+        (
+            [],
+            {},
+            "grce = 1",
+            "conf.toml: 'grce' is not a setting: there are filter, socket, log_level",
+        ),
         ([], {}, "grace = ", "conf.toml is no TOML: "),
         (["nonsense:x"], {}, "", "socket is 'nonsense:x': 'nonsense' is no kind of socket"),
         (["--config=absent.toml"], {}, "", "cannot read absent.toml: No such file or directory"),

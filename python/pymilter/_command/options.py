@@ -39,6 +39,11 @@ class OfCommand:
         kinds.text(f"one of {', '.join(LEVELS)}", _check_level), "INFO", "The least level of what is logged to stderr."
     )
     log_json = Setting(kinds.boolean(), False, "Whether each line of the log is a JSON object.")
+    reload = Setting(
+        kinds.boolean(),
+        False,
+        "Whether the filter starts anew when a Python file in or below its folder changes; for development.",
+    )
 
 
 OF_COMMAND: Final[Mapping[str, Setting[Any]]] = {
@@ -50,6 +55,8 @@ OF_RUN: Final[Mapping[str, Setting[Any]]] = {
 }
 ALL: Final = {**OF_COMMAND, **OF_RUN}
 CONFIG: Final = "PYMILTER_CONFIG"
+RELOADED: Final = "PYMILTER_RELOADED"
+"""Set for the child that serves under --reload."""
 _METAVARS: Final = {"exception_policy": "STATUS", "max_rss": "BYTES", "timeout": "SECONDS", "grace": "SECONDS"}
 
 
@@ -98,13 +105,18 @@ def variable(name: str) -> str:
     return f"PYMILTER_{name.upper()}"
 
 
+def config_of(options: argparse.Namespace) -> Path | None:
+    """The TOML file with settings, if there is one."""
+    return options.config or (Path(os.environ[CONFIG]) if os.environ.get(CONFIG) else None)
+
+
 def chosen(options: argparse.Namespace) -> dict[str, Any]:
     """The settings that are given anywhere; the command line wins over variables, and these over the file.
 
     Raises:
         Failure: There is no such setting, or it has a value that is not allowed.
     """
-    file = options.config or (Path(os.environ[CONFIG]) if os.environ.get(CONFIG) else None)
+    file = config_of(options)
     given = {name: value for name, value in vars(options).items() if name in ALL}
     return {**({} if file is None else _of_file(file)), **_of_environment(), **given}
 
@@ -135,7 +147,7 @@ def _of_environment() -> dict[str, Any]:
     for name, word in os.environ.items():
         if name in names:
             found[names[name]] = _read(ALL[names[name]], word, name)
-        elif name.startswith("PYMILTER_") and name not in (VARIABLE, CONFIG):
+        elif name.startswith("PYMILTER_") and name not in (VARIABLE, CONFIG, RELOADED):
             raise Failure(f"{name} is no variable of pymilter: there are {', '.join([*names, CONFIG])}", 2)
     return found
 

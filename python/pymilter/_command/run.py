@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import argparse
+import os
 from typing import Final
 
 from pymilter._run import run as serve
+from pymilter._serve.settings import Settings
 from pymilter.errors import MilterError
 
 from .arguments import new_parser
 from .loading import load_filter
 from .logs import log_to_stderr
-from .options import OfCommand, add_all, chosen, served
+from .options import RELOADED, OfCommand, add_all, chosen, config_of, served
 from .output import Failure, Output
+from .reload import run_reloading
 
 _EPILOG: Final = """\
 A setting may stand in the command line, in the environment or in the TOML file (socket_mode = 0o660), and wins in this
@@ -35,6 +38,10 @@ def run(options: argparse.Namespace, output: Output) -> int:
     filter_, socket = values.get("filter"), values.get("socket")
     if filter_ is None or socket is None:
         raise Failure(f"{'FILTER' if filter_ is None else 'SOCKET'} is missing: see --help", 2)
+    if values.get("reload") and RELOADED not in os.environ:
+        if socket.startswith(("fd:", "systemd:")):
+            raise Failure(f"--reload needs a socket that the filter opens itself, not {socket}", 2)
+        return run_reloading(config_of(options), settings.get("grace", Settings.grace.default), output)
     log_to_stderr(
         values.get("log_level", OfCommand.log_level.default), values.get("log_json", OfCommand.log_json.default)
     )
