@@ -132,14 +132,17 @@ def set_exception_policy(status: int, /) -> None:
         status: TEMPFAIL (the default), REJECT, ACCEPT or CONTINUE.
 
     Raises:
+        TypeError: `status` is no number, or one of another kind, such as False, which is 0 and would be CONTINUE.
         error: `status` is another number.
     """
-    policy = operator.index(status)
-    if policy not in (Status.TEMPFAIL, Status.REJECT, Status.ACCEPT, Status.CONTINUE):
-        raise error(f"exception policy is {policy}: allowed are TEMPFAIL, REJECT, ACCEPT and CONTINUE")
+    allowed = (Status.TEMPFAIL, Status.REJECT, Status.ACCEPT, Status.CONTINUE)
+    if type(status) not in (int, Status):
+        raise TypeError(f"exception policy is {status!r}: allowed are TEMPFAIL, REJECT, ACCEPT and CONTINUE")
+    if status not in allowed:
+        raise error(f"exception policy is {status!r}: allowed are TEMPFAIL, REJECT, ACCEPT and CONTINUE")
     if _program.handlers is not None:
-        _program.handlers.set_exception_policy(policy)
-    _program.policy = policy
+        _program.handlers.set_exception_policy(status)
+    _program.policy = status
 
 
 def register(

@@ -43,10 +43,7 @@ def main(source: str, address: str, options: str) -> None:
     if "main" in names:
         names["main"](address)
     else:
-        settings = json.loads(options)
-        if "exception_policy" in settings:  # JSON has no enums
-            settings["exception_policy"] = pymilter.Status(settings["exception_policy"])
-        pymilter.run(names["Filter"], address, **settings)
+        pymilter.run(names["Filter"], address, **json.loads(options))
     note("end", *_core.connections())
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 import pymilter
-from pymilter import Base, Server, Status, run
+from pymilter import Action, Base, Server, Status, run
 from pymilter._serve.settings import Settings
 
 NAN, INFINITE = float("nan"), float("inf")
@@ -31,8 +31,8 @@ WRONG: dict[str, tuple[list[object], list[object], str]] = {
     "name": ([5, b"x"], ["", "a\0b"], "it must be a str that is not empty, or None"),
     "timeout": (["10", 2.5, True], [0, -1, 2**31], f"{INT}, or None"),
     "exception_policy": (
-        ["tempfail", False, True, 4, None],
-        [Status.SKIP, Status.DISCARD],
+        ["tempfail", False, True, 4.0, None, Action.CHGBODY],
+        [Status.SKIP, Status.DISCARD, 2, 99],
         "REJECT, ACCEPT or CONTINUE",
     ),
     "backlog": (["5", None, True, 1.0], [-1, 0, 2**31], INT),
@@ -92,6 +92,7 @@ def test_each_setting_has_wrong_values_here() -> None:
         {"socket_mode": 0, "socket_owner": 2**32 - 2, "socket_group": 0},
         {"socket_mode": 0o777, "user": os.getuid(), "group": os.getgid(), "socket_owner": pwd.getpwuid(0).pw_name},
         {"exception_policy": pymilter.ACCEPT, "noreply_over_tcp": False, "metrics": "[::1]:0", "pid_file": Path("x")},
+        {"exception_policy": 4},
         {"workers": 2, "max_messages": 1, "max_rss": 1, "on_start": print, "on_stop": dict, "on_reload": lambda: None},
     ],
 )

@@ -10,7 +10,7 @@ import pytest
 from pymilter import Status
 from pymilter.testing import Client, SmtpReply, Verdict
 from support.puppet import SOURCE, Puppet
-from support.wire import Start, free_address, running
+from support.wire import Script, Start, free_address, running
 
 STEPS = ("connect", "hello", "envfrom", "envrcpt", "unknown", "data", "header", "eoh", "body", "eom")
 POLICIES = ("TEMPFAIL", "REJECT", "ACCEPT", "CONTINUE")
@@ -213,6 +213,22 @@ def test_a_failed_connection_stays_failed(start: Start, step: str) -> None:
             assert client.mail("<>").code == 451
             client.abort()
     assert process.seen() == []
+
+
+def test_a_classic_policy_must_be_a_number(script: Script) -> None:
+    """False would be 0, CONTINUE: mail would pass because the filter is broken."""
+    done = script("""
+        import milter
+        def main(address):
+            for policy in (False, True, Action.CHGBODY, "x"):
+                try:
+                    milter.set_exception_policy(policy)
+                except TypeError as error:
+                    note(str(error).split(":")[0])
+            milter.set_exception_policy(4)
+            milter.set_exception_policy(milter.ACCEPT)
+    """)
+    assert len(done.seen) == 4
 
 
 def test_a_policy_must_be_one_of_four(start: Start) -> None:

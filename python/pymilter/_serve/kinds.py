@@ -178,7 +178,9 @@ def policy() -> Kind[Status]:
     """What is answered when a handler fails."""
 
     def accept(value: Any) -> Status:
-        _require_type(value, Status)
+        # As for results of handlers: a plain int is taken, but False and the numbers of other enums are no statuses.
+        if type(value) not in (Status, int):
+            raise TypeError
         if value not in POLICIES:
             raise ValueError
         return Status(value)
