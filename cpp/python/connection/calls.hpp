@@ -27,6 +27,7 @@ class Calls {
 public:
     using Call = std::function<int(SMFICTX *)>;
 
+    virtual ~Calls() = default;
     Calls(const Calls &) = delete;
     Calls &operator=(const Calls &) = delete;
 
@@ -56,7 +57,6 @@ public:
 
 protected:
     explicit Calls(SMFICTX *context) : m_context(context) {}
-    ~Calls() = default;
 
     // The name that errors use for the handler of a step.
     virtual const char *handler_name(Step step) const = 0;

@@ -41,7 +41,7 @@ public:
     // the GIL.
     static void close(SMFICTX *context) noexcept;
 
-    ~Connection();
+    ~Connection() override;
     Connection(const Connection &) = delete;
     Connection &operator=(const Connection &) = delete;
 
@@ -112,11 +112,13 @@ public:
     py::object context_object;         // the Context, Python's handle on this connection
     py::object priv;                   // setpriv, getpriv
 
+protected:
+    const char *handler_name(Step step) const override;
+
 private:
     explicit Connection(SMFICTX *context);
     // As checked_message(), but returns nothing instead of throwing.
     std::optional<MessageNumber> message_of_caller(MessageNumber number) const;
-    const char *handler_name(Step step) const override;
     bool is_about_message() const;
     void note_queue_id() noexcept;
 
