@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import itertools
+import select
 import socket
 import threading
 import time
@@ -16,6 +17,7 @@ from pymilter.testing._address import Address
 from pymilter.testing._errors import ClientError
 
 _PIECE: Final = 65536
+_QUICKACK: Final[int | None] = getattr(socket, "TCP_QUICKACK", None)
 _CONNECT_TIMEOUT: Final = 10.0
 _PAUSE: Final = 0.1
 """Seconds until the next attempt when this process has no descriptor left for a connection."""
@@ -91,7 +93,7 @@ class Relay:
             self._listener.shutdown(socket.SHUT_RDWR)
 
     def _serve(self, number: int, mta: socket.socket) -> None:
-        """One connection: this thread passes on what the MTA says, another what the filter says."""
+        """Reach the filter for a connection of the MTA, and pass on what they say."""
         self._note(Event(time.monotonic(), number, What.OPEN, Side.MTA))
         try:
             target = self._target.connect(_CONNECT_TIMEOUT)
@@ -101,30 +103,95 @@ class Relay:
             return
         with mta, target:
             for sock in (mta, target):
-                sock.settimeout(None)
+                sock.setblocking(False)
                 if sock.family != socket.AF_UNIX:
                     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            back = threading.Thread(target=self._pass_on, args=(number, Side.FILTER, target, mta), daemon=True)
-            back.start()
-            self._pass_on(number, Side.MTA, mta, target)
-            back.join()
+            _Pair(number, mta, target, self._note).run()
 
-    def _pass_on(self, number: int, side: Side, source: socket.socket, target: socket.socket) -> None:
-        # An MTA's second small write waits until the first is acknowledged: at once, as pymilter's own socket does it.
-        acknowledges = source.family != socket.AF_UNIX and hasattr(socket, "TCP_QUICKACK")
-        who = side
+
+class _BrokenOff(Exception):  # noqa: N818 - it says what happened
+    """A side has gone without a word."""
+
+    def __init__(self, side: Side) -> None:
+        super().__init__(side)
+        self.side = side
+
+
+class _Pair:
+    """One connection, in one thread: a thread for each direction would cost the mail more, as they take turns."""
+
+    def __init__(self, number: int, mta: socket.socket, target: socket.socket, note: Callable[[Event], None]) -> None:
+        self._number = number
+        self._note = note
+        self._sockets = {Side.MTA: mta, Side.FILTER: target}
+        self._sides = {mta.fileno(): Side.MTA, target.fileno(): Side.FILTER}
+        self._unsent = {Side.MTA: b"", Side.FILTER: b""}
+        """What a side has said and the other has not taken yet; meanwhile nothing more is read from that side."""
+        self._has_ended = {Side.MTA: False, Side.FILTER: False}
+        self._poll = select.poll()
+
+    def run(self) -> None:
+        """Pass on what both sides say until both have ended, or one has broken off."""
+        for side in Side:
+            self._watch(side)
         try:
-            while data := source.recv(_PIECE):
-                self._note(Event(time.monotonic(), number, What.DATA, side, data))
-                if acknowledges:
-                    source.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
-                who = side.other  # if the next line fails, that is the one who has gone
-                target.sendall(data)
-                who = side
-            self._note(Event(time.monotonic(), number, What.CLOSE, side))
-            target.shutdown(socket.SHUT_WR)
-        except OSError:
-            self._note(Event(time.monotonic(), number, What.CLOSE, who))
-            for sock in (source, target):
+            while not all(self._has_ended.values()):
+                for descriptor, events in self._poll.poll():
+                    side = self._sides[descriptor]
+                    if self._is_read(side) and events & ~select.POLLOUT:
+                        self._read(side)
+                    elif self._unsent[side.other]:
+                        self._send(side.other, self._unsent[side.other])
+        except _BrokenOff as error:
+            self._note(Event(time.monotonic(), self._number, What.CLOSE, error.side))
+            for sock in self._sockets.values():
                 with suppress(OSError):
                     sock.shutdown(socket.SHUT_RDWR)
+
+    def _is_read(self, side: Side) -> bool:
+        return not self._has_ended[side] and not self._unsent[side]
+
+    def _watch(self, side: Side) -> None:
+        """Wait for what is of use on the socket of a side; one of which nothing is wanted would only wake us."""
+        sock = self._sockets[side]
+        mask = select.POLLIN * self._is_read(side) | select.POLLOUT * bool(self._unsent[side.other])
+        if mask:
+            self._poll.register(sock, mask)
+        else:
+            with suppress(KeyError):
+                self._poll.unregister(sock)
+
+    def _read(self, side: Side) -> None:
+        sock = self._sockets[side]
+        try:
+            data = sock.recv(_PIECE)
+        except BlockingIOError:
+            return
+        except OSError as error:
+            raise _BrokenOff(side) from error
+        if data:
+            self._note(Event(time.monotonic(), self._number, What.DATA, side, data))
+            if sock.family != socket.AF_UNIX and _QUICKACK is not None:
+                # An MTA's second small write waits until the first is acknowledged: at once, as pymilter's socket does.
+                sock.setsockopt(socket.IPPROTO_TCP, _QUICKACK, 1)
+            self._send(side, data)
+            return
+        self._note(Event(time.monotonic(), self._number, What.CLOSE, side))
+        self._has_ended[side] = True
+        self._watch(side)
+        with suppress(OSError):
+            self._sockets[side.other].shutdown(socket.SHUT_WR)
+
+    def _send(self, side: Side, data: bytes) -> None:
+        """Send what a side has said to the other, and keep what that does not take yet."""
+        try:
+            sent = self._sockets[side.other].send(data)
+        except BlockingIOError:
+            sent = 0
+        except OSError as error:
+            raise _BrokenOff(side.other) from error
+        had_unsent, left = bool(self._unsent[side]), data[sent:]
+        self._unsent[side] = left
+        if left or had_unsent:
+            self._watch(side)
+            self._watch(side.other)
