@@ -279,6 +279,7 @@ def test_the_rest_of_the_envelope(mta: Mta) -> None:
         ("", "SIZE=1 RET=HDRS ENVID=a", "SIZE=1 RET=HDRS ENVID=a"),
         ("ret=FULL", "SIZE=1 ENVID=a ret=FULL", "ret=FULL"),
         ("ENVID=b BODY=7BIT", "SIZE=1 RET=HDRS ENVID=b", "ENVID=b BODY=7BIT"),
+        ("SIZE=9 ENVID=b", "SIZE=1 RET=HDRS ENVID=b", "SIZE=9 ENVID=b"),
     ],
 )
 def test_parameters_of_a_changed_sender(given: str | None, postfix: str, sendmail: str) -> None:

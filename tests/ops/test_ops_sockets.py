@@ -104,6 +104,12 @@ def test_a_socket_that_is_open_already(script: Script, kind: str, family: str) -
         ("fd:20", "s = socket.socket(); os.dup2(s.fileno(), 20)", errno.EINVAL, "not a stream socket that listens"),
         ("systemd:", "pass", errno.EBADF, "systemd has passed no socket to this process (LISTEN_PID)"),
         (
+            "systemd:",
+            "os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS='2', LISTEN_FDNAMES='one:two')",
+            errno.EBADF,
+            "systemd has passed 2 sockets: name one (one, two)",
+        ),
+        (
             "systemd:mail",
             "os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS='1', LISTEN_FDNAMES='other')",
             errno.EBADF,

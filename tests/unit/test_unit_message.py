@@ -14,6 +14,7 @@ import pytest
 
 from pymilter import Action, Base, DisabledAction, MilterError, Server
 from pymilter.message import Address, Connection, Field, Message, MessageFilter, Peer, Recipient, chain, message_filter
+from pymilter.message._address import received
 from pymilter.testing import (
     AddHeader,
     AddRecipient,
@@ -116,6 +117,19 @@ def test_header_changes_become_the_fewest_edits(change: Callable[[Any], object],
     message = parse()
     change(message.headers)
     assert message.edits == edits
+
+
+@pytest.mark.parametrize("name", ["X", "X-Longer"])
+def test_a_field_may_have_just_as_many_bytes_as_postfix_keeps(name: str) -> None:
+    """With its name, the colon and the space: Postfix cuts the whole field."""
+    message = parse()
+    value = ""
+    while (left := 60_000 - len(f"{name}: {value}".replace("\r\n", "\n"))) > 900:
+        value += "x" * 800 + "\r\n "
+    value += "x" * left
+    message.headers.append(name, value)
+    with pytest.raises(ValueError, match=f"the field {name} would have 60001 bytes: 60000 are allowed"):
+        message.headers.append(name, value + "u")
 
 
 @pytest.mark.parametrize(
@@ -715,6 +729,22 @@ def test_message_in_a_base_names_message_filter(caplog: pytest.LogCaptureFixture
 def test_local_parts_differ_in_case_and_domains_do_not() -> None:
     assert Address("a@example.org") != Address("A@example.org")
     assert Address("a@example.org") == Address("a@EXAMPLE.org")
+
+
+@pytest.mark.parametrize(
+    ("address", "local", "domain"),
+    [
+        ("<a@example.org>", "a", "example.org"),
+        ('<"a@b">', "a@b", ""),
+        ('<"a@b"@example.org>', "a@b", "example.org"),
+        ('<"a\\"b"@example.org>', 'a"b', "example.org"),
+        ("<postmaster>", "postmaster", ""),
+        ("<>", "", ""),
+    ],
+)
+def test_an_address_is_taken_apart_as_the_mta_gave_it(address: str, local: str, domain: str) -> None:
+    found = received(Address, address, ())
+    assert (found.local, found.domain) == (local, domain)
 
 
 def test_a_chain_has_the_smallest_limits_and_the_parts_that_any_wants() -> None:
