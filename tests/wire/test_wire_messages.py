@@ -319,6 +319,25 @@ def test_what_a_classic_begin_message_returns_is_ignored(start: Start) -> None:
     assert process.stderr.count("begin_message() returned Status, which is ignored") == 1
 
 
+def test_an_unknown_command_has_a_queue_id_only_within_a_message(start: Start) -> None:
+    process = start("""
+        class Filter(Base):
+            def envrcpt(self, to): pass
+            def unknown(self, command): note(command, self.queue_id)
+    """)
+    with Client(process.address) as client:
+        client.connect()
+        client.unknown("before")
+        for number in ("one", "two"):
+            client.mail("<a@x>")
+            client.rcpt("<b@x>", macros={"i": number})
+            client.unknown("within")
+            client.eom(macros={"i": number})
+            client.unknown("after")
+    within = [("within", "one"), ("after", None), ("within", "two"), ("after", None)]
+    assert process.seen() == [("before", None), *within]
+
+
 def test_a_handle_taken_before_messages_serves_them_all(start: Start) -> None:
     process = start("""
         class Filter(Base):
