@@ -25,7 +25,6 @@ sfsistat turn_away(const Service &service, SMFICTX *context, Step step) {
         connection->is_given_up = true;
         warn(service, *connection, step, "the filter has stopped, the answer is TEMPFAIL");
     }
-    connection->is_too_late = connection->is_too_late || (is_message_step(step) && !connection->has_message());
     return connection->options.is_no_reply(step) ? SMFIS_NOREPLY : SMFIS_TEMPFAIL;
 }
 

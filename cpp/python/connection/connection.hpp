@@ -91,7 +91,7 @@ public:
     }
     bool has_message() const noexcept { return m_mark.is_set(); }
     // False if the message was refused before any handler ran; abort() is then not called for it.
-    bool knows_message() const noexcept { return !m_connection_failure && !is_too_late; }
+    bool knows_message() const noexcept { return !m_connection_failure; }
     // Whoever stops the filter need not wait for the message any more, but the message may go on.
     void pause_message() noexcept { m_mark.clear(); }
     // Forgets what belonged to the last message. Called without the GIL.
@@ -106,7 +106,6 @@ public:
     bool is_classic = false;           // any thread may use the handle of the connection, for the message under way
     bool has_run_handler = false;      // since the object was last searched for handlers that are set on it
     bool is_given_up = false;          // the filter has stopped, and this has been logged
-    bool is_too_late = false;          // a message came after that
     std::shared_ptr<const Plan> plan;  // null until the receiver is made
     py::object receiver;               // first argument of each handler: the user's object, or the Context
     py::object context_object;         // the Context, Python's handle on this connection
