@@ -15,6 +15,7 @@ import pytest
 from pymilter import Action, Base, DisabledAction, MilterError, Server
 from pymilter.message import Address, Connection, Field, Message, MessageFilter, Peer, Recipient, chain, message_filter
 from pymilter.message._address import received
+from pymilter.message._header_edits import on_wire
 from pymilter.testing import (
     AddHeader,
     AddRecipient,
@@ -745,6 +746,15 @@ def test_local_parts_differ_in_case_and_domains_do_not() -> None:
 def test_an_address_is_taken_apart_as_the_mta_gave_it(address: str, local: str, domain: str) -> None:
     found = received(Address, address, ())
     assert (found.local, found.domain) == (local, domain)
+
+
+@pytest.mark.parametrize(
+    ("raw", "plain", "with_space"),
+    [(" a", "a", " a"), ("  a", " a", "  a"), ("\ta", "\ta", "\ta"), ("a", "a", "a"), (" ", " ", " "), ("", " ", " ")],
+)
+def test_just_one_space_after_the_colon_is_the_servers(raw: str, plain: str, with_space: str) -> None:
+    assert on_wire(raw, leading_space=False) == plain
+    assert on_wire(raw, leading_space=True) == with_space
 
 
 def test_a_chain_has_the_smallest_limits_and_the_parts_that_any_wants() -> None:

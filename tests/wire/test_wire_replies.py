@@ -73,6 +73,7 @@ def test_what_a_reply_may_hold(puppet: Puppet, returned: str, reply: SmtpReply) 
         ("'550', '5.7.1', *(f'line {n}' for n in range(32))", SmtpReply(550, "5.7.1", LINES)),
         ("'550', '5.7.1', '50% off'", SmtpReply(550, "5.7.1", ("50% off",))),
         ("'550', '5.7.1', '50%% off'", SmtpReply(550, "5.7.1", ("50% off",))),
+        ("'550', '5.7.1', 'one', '50% off', '%s', '100%%'", SmtpReply(550, "5.7.1", ("one", "50% off", "%s", "100%"))),
         ("rcode='550', xcode='5.7.1', msg='named'", SmtpReply(550, "5.7.1", ("named",))),
     ],
 )
