@@ -61,6 +61,29 @@ class Name:
         return self._name
 
 
+NUMBERED = """
+    def begin():
+        import pymilter
+        record = logging.LogRecord("x", 10, "", 0, "", (), None)
+        pymilter.LogFilter().filter(record)
+        os.write(1, f"{record.worker}\\n".encode())
+"""
+
+
+def test_the_lowest_number_that_is_free_goes_to_a_new_worker(tmp_path: Path) -> None:
+    with serving(tmp_path, before=NUMBERED, workers=3, on_start=Name("begin")) as crew:
+
+        def numbers(count: int) -> list[tuple[str, int]]:
+            lines = eventually(lambda: crew.process.stdout.split(), lambda found: len(found) == count)
+            return [(number, int(pid.rstrip("]"))) for number, _, pid in (line.partition("[") for line in lines)]
+
+        first = dict(numbers(3))
+        assert first.keys() == {"1", "2", "3"}
+        for count, number in enumerate(("2", "1"), 4):
+            os.kill(first[number], signal.SIGKILL)
+            assert numbers(count)[-1][0] == number
+
+
 HOLDING = """
     held = []
     def hold():
