@@ -98,11 +98,14 @@ def _saved(file: Path | None, target: str) -> Iterator[IO[str] | None]:
         recording = open(  # noqa: SIM115 - closed below
             file, "w", encoding="ascii", opener=lambda path, flags: os.open(path, flags, 0o600)
         )
-        recording.write(f"{first_line(target)}\n")
-        recording.flush()
     except OSError as error:
         raise Failure(f"cannot write {file}: {error.strerror}") from None
     try:
+        try:
+            recording.write(f"{first_line(target)}\n")
+            recording.flush()
+        except OSError as error:
+            raise Failure(f"cannot write {file}: {error.strerror}") from None
         yield recording
     finally:
         with suppress(OSError):
