@@ -167,3 +167,13 @@ def test_a_message_that_is_kept_knows_what_was_known() -> None:
     assert message.edits == [AddHeader("X", " 1")]
     with pytest.raises(MilterError, match=r"macro \{other\} was not read before"):
         message.macro("{other}")
+
+
+def test_a_new_boundary_is_in_the_header_and_in_the_body() -> None:
+    data = b'Subject: a\r\nContent-Type: multipart/mixed; boundary="old"\r\n\r\n--old\r\n\r\ntext\r\n--old--\r\n'
+    message = Message.parse(data)
+    message.email.set_boundary("new")
+    changes = [edit for edit in message.edits if isinstance(edit, ChangeHeader)]
+    assert [(edit.name, 'boundary="new"' in edit.value) for edit in changes] == [("Content-Type", True)]
+    assert b"--new--" in message.as_bytes()
+    assert b"old" not in message.as_bytes()

@@ -12,6 +12,7 @@ import pytest
 from pymilter._observe.stats import Stats, total
 from pymilter._process.inheritance import Inheritance
 from pymilter._serve.systemd import watchdog_seconds
+from pymilter._workers.crew import Crew
 from pymilter._workers.tally import Tally
 from pymilter._workers.worker import ASK, RETIRE, STOP, Worker
 
@@ -66,3 +67,19 @@ def test_a_worker_hears_all_that_has_come_at_once(words: bytes, is_replaced: boo
             there.shutdown(socket.SHUT_WR)
             assert stops.get(timeout=30) is is_replaced
             assert stops.get(timeout=30) is False  # at the end of the line
+
+
+def test_a_worker_that_cannot_be_started_keeps_no_share(monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_process(*arguments: object) -> None:
+        raise OSError("no process is left")
+
+    monkeypatch.setattr("pymilter._workers.crew.Child", no_process)
+    crew = Crew(2, lambda: None)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        for _ in range(20):
+            with pytest.raises(OSError, match="no process is left"):
+                crew.start(listener)
+    assert crew._shares is not None
+    assert crew._shares.take() is not None
+    assert len(crew) == 0
+    crew.close()
