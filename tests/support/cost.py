@@ -74,14 +74,13 @@ def growth(case: Case, make: Make, enough: float) -> str:
 
 
 def _tripling(case: Case, make: Make, size: int) -> list[float]:
-    """Return the times for three lengths if each is more than triple the one before, three times over; or []."""
-    times: list[float] = []
-    for _ in range(3):
-        times = [seconds(case, make(size * factor // 2), _RUNS) for factor in (1, 2, 4)]
-        if times[1] <= 3 * times[0] or times[2] <= 3 * times[1]:
-            return []
+    """The times for three lengths if each is more than three times the one before; otherwise []."""
+    times = [float("inf")] * 3
+    for _ in range(3):  # at different moments, of which one should be quiet
+        for place, factor in enumerate((1, 2, 4)):
+            times[place] = min(times[place], seconds(case, make(size * factor // 2), _RUNS))
         time.sleep(0.05)
-    return times
+    return times if times[1] > 3 * times[0] and times[2] > 3 * times[1] else []
 
 
 def faults(case: Case, is_long: bool) -> list[str]:
