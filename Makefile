@@ -40,12 +40,12 @@ $(VENV)/.tests: $(VENV)/.built
 demo: $(VENV)/.built
 	$(BIN)/python examples/demo.py
 
-# What CI runs: style and types, all tests, and beside them the gates of the C++ half as far as a quarter of an hour
-# allows: tests mostly wait. Each phase runs, and a summary tells how each went.
+# What CI runs: style and types, all tests, and the gates of the C++ half as far as a quarter of an hour allows. Each
+# phase runs, and a summary tells how each went.
 test: $(VENV)/.tests
 	@scripts/phases lint 'BIN=$(CURDIR)/$(BIN) scripts/lint' \
 	    tests '$(BIN)/python -m pytest' \
-	    \&native 'PYTHON=$(CURDIR)/$(BIN)/python scripts/check-native --short'
+	    native 'PYTHON=$(CURDIR)/$(BIN)/python scripts/check-native --short'
 
 pytest: $(VENV)/.tests
 	$(BIN)/python -m pytest
