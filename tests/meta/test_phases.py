@@ -41,25 +41,6 @@ def test_a_phase_that_fails_hides_no_other(failing: str) -> None:
     assert summary_of(done.stdout) == {name: "FAILED, status 3" if name == failing else "passed" for name in names}
 
 
-@pytest.mark.parametrize("failing", ["one", "two", ""])
-def test_a_phase_runs_beside_another(tmp_path: Path, failing: str) -> None:
-    def waits(own: str, other: str) -> str:
-        return (
-            f"touch {tmp_path}/{own}; while [ ! -e {tmp_path}/{other} ]; do sleep 0.01; done; "
-            f"echo {own} ended; {'exit 5' if own == failing else 'true'}"
-        )
-
-    done = phases("one", waits("one", "two"), "&two", waits("two", "one"), "three", "echo three")
-    assert done.returncode == (1 if failing else 0)
-    expected = {name: "FAILED, status 5" if name == failing else "passed" for name in ("one", "two", "three")}
-    assert summary_of(done.stdout) == expected
-    assert [line for line in done.stdout.splitlines() if line in ("one ended", "two ended", "three")] == [
-        "one ended",
-        "two ended",
-        "three",
-    ]
-
-
 def test_an_interruption_is_told() -> None:
     """At Ctrl-C the terminal signals all of them."""
     command = [str(PHASES), "lint", "true", "tests", "echo begun; exec sleep 60", "native", "true"]
