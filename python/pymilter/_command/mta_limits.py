@@ -7,7 +7,7 @@ from typing import Final
 
 from pymilter.testing._agreement import Negotiation
 from pymilter.testing._constants import Stage
-from pymilter.testing._macros import NOT_WITH_CONTENT
+from pymilter.testing._macros import NOT_WITH_CONTENT, bare_name
 
 # In the order of a session, in which SMFIM_EOM stands before SMFIM_EOH.
 _ORDER: Final = (Stage.CONNECT, Stage.HELO, Stage.ENVFROM, Stage.ENVRCPT, Stage.DATA, Stage.EOH, Stage.EOM)
@@ -61,7 +61,7 @@ def _steps(agreed: Negotiation) -> Iterator[str]:
 
 def _macros(agreed: Negotiation) -> Iterator[str]:
     for stage in _ORDER:
-        names = [name.removeprefix("{").removesuffix("}") for name in agreed.macro_lists.get(stage, ())]
+        names = [bare_name(name) for name in agreed.macro_lists.get(stage, ())]
         early = [name for name in names if _is_before(stage, _KNOWN_FROM.get(name, Stage.CONNECT))]
         foreign = [name for name in names if name not in _POSTFIX]
         late = [name for name in names if stage in _CONTENT and name in NOT_WITH_CONTENT]

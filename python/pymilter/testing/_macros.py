@@ -78,8 +78,8 @@ class Macros:
         values: Mapping[str, Text] | None = None,
         lists: Mapping[Stage, Sequence[str]] | None = None,
     ) -> None:
-        self._fixed = {_bare(name): value for name, value in (values or {}).items()}
-        self._session: dict[str, Text] = {_bare(name): value for name, value in DEFAULT_MACROS.items()}
+        self._fixed = {bare_name(name): value for name, value in (values or {}).items()}
+        self._session: dict[str, Text] = {bare_name(name): value for name, value in DEFAULT_MACROS.items()}
         self._lists: dict[Stage, Sequence[str]] = {**DEFAULT_MACRO_LISTS, **(lists or {})}
         self._asked: Mapping[Stage, Sequence[str]] = {}
 
@@ -97,7 +97,7 @@ class Macros:
 
     def value(self, name: str) -> str:
         """The present value of a macro, "" if it has none."""
-        return to_str(to_bytes(self._fixed.get(_bare(name), self._session.get(_bare(name), ""))))
+        return to_str(to_bytes(self._fixed.get(bare_name(name), self._session.get(bare_name(name), ""))))
 
     def packet(self, command: Command, extra: Mapping[str, Text] | None = None) -> bytes:
         """The macro packet that goes before `command`, or nothing if there is no macro to send."""
@@ -105,18 +105,19 @@ class Macros:
         stage = _STAGES.get(command)
         if stage is not None:
             for name in self._asked.get(stage) or self._lists[stage]:
-                bare = _bare(name)
+                bare = bare_name(name)
                 known = command not in _CONTENT or bare not in NOT_WITH_CONTENT
                 value = self._fixed.get(bare, self._session.get(bare) if known else None)
                 if value is not None:
                     chosen[bare] = name, value
         for name, value in (extra or {}).items():
-            bare = _bare(name)
+            bare = bare_name(name)
             chosen[bare] = bare if len(bare) == 1 else f"{{{bare}}}", value
         if not chosen:
             return b""
         return packet(Command.MACRO, command.value + strings(part for pair in chosen.values() for part in pair))
 
 
-def _bare(name: str) -> str:
+def bare_name(name: str) -> str:
+    """The name of a macro without the braces of a long one."""
     return name.removeprefix("{").removesuffix("}")
