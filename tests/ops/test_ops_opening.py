@@ -18,7 +18,8 @@ import pytest
 
 from pymilter._serve.access import UNCHANGED, Access
 from pymilter._serve.address import parse_address
-from pymilter._serve.sockets import discard_listener, open_listener
+from pymilter._serve.listener import Listener
+from pymilter._serve.sockets import open_listener
 from support.wire import free_address
 
 BACKLOG = 5
@@ -31,7 +32,7 @@ def path() -> Iterator[Path]:
         yield Path(address.removeprefix("unix:"))
 
 
-def opened(path: Path, access: Access = UNCHANGED) -> socket.socket:
+def opened(path: Path, access: Access = UNCHANGED) -> Listener:
     return open_listener(parse_address(str(path)), backlog=BACKLOG, access=access)
 
 
@@ -72,7 +73,7 @@ def test_of_those_who_open_at_one_moment_one_serves(path: Path) -> None:
             stale.bind(str(path))
         begin = threading.Barrier(racers)
 
-        def race(begin: threading.Barrier = begin) -> socket.socket | None:
+        def race(begin: threading.Barrier = begin) -> Listener | None:
             begin.wait(30)
             try:
                 return opened(path)
@@ -87,7 +88,7 @@ def test_of_those_who_open_at_one_moment_one_serves(path: Path) -> None:
             client.connect(str(path))
             found[0].accept()[0].close()
         assert os.listdir(path.parent) == [path.name]  # noqa: PTH208 - no lock stays
-        discard_listener(found[0])
+        found[0].discard()
         assert not path.exists()
 
 
@@ -112,7 +113,7 @@ sys.stdin.read()
         holder.wait(30)
     # One that has died leaves its file, which keeps nobody.
     assert Path(f"{path}.lock").exists()
-    discard_listener(opened(path))
+    opened(path).discard()
     assert not Path(f"{path}.lock").exists()
 
 
@@ -130,7 +131,7 @@ def test_a_lock_file_that_has_been_replaced_keeps_nobody_away(path: Path, monkey
 
         monkeypatch.setattr(fcntl, "flock", flock_late)
         assert code_of(path) == errno.EADDRINUSE
-    discard_listener(opened(path))
+    opened(path).discard()
 
 
 @pytest.mark.parametrize("kind", ["link", "folder", "pipe"])
@@ -164,9 +165,9 @@ def test_the_file_of_another_one_is_not_removed(path: Path) -> None:
     ours = opened(path)
     path.unlink()
     other = opened(path)
-    discard_listener(ours)
+    ours.discard()
     assert path.exists()
-    discard_listener(other)
+    other.discard()
     assert not path.exists()
 
 
@@ -182,7 +183,7 @@ def test_the_file_goes_before_the_socket_does(path: Path, monkeypatch: pytest.Mo
         remove(file)
 
     monkeypatch.setattr(os, "unlink", watched)
-    discard_listener(listener)
+    listener.discard()
     assert seen == [(path.name, 0)]
 
 
@@ -215,7 +216,7 @@ def test_access_is_not_given_to_what_has_taken_the_place_of_the_socket(
 ) -> None:
     """Neither through a link to another socket, nor to another file."""
     other = path.with_name("other")
-    target: socket.socket | None = None
+    target: Listener | None = None
     if is_socket:
         target = opened(other)
     else:
@@ -232,7 +233,7 @@ def test_access_is_not_given_to_what_has_taken_the_place_of_the_socket(
     assert code_of(path, Access(mode=0o666)) in (errno.ELOOP, errno.ENOTSOCK)
     assert other.stat().st_mode & 0o777 == 0o600
     if target is not None:
-        discard_listener(target)
+        target.discard()
 
 
 def test_access_without_proc_says_so(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -255,7 +256,7 @@ def test_access_where_paths_can_be_changed_without_following_links(path: Path, m
     monkeypatch.setattr(os, "chown", chown)
     monkeypatch.setattr(os, "supports_follow_symlinks", {chmod})
     monkeypatch.delattr(os, "O_PATH", raising=False)
-    discard_listener(opened(path, Access(mode=0o660, owner=3, group=4)))
+    opened(path, Access(mode=0o660, owner=3, group=4)).discard()
     there = str(path)
     assert calls == [
         ("chown", there, 3, -1, False),
@@ -267,7 +268,7 @@ def test_access_where_paths_can_be_changed_without_following_links(path: Path, m
 def test_a_path_of_107_bytes_and_one_of_108(path: Path) -> None:
     longest = path.parent / ("x" * (107 - len(str(path.parent)) - 1))
     assert len(str(longest)) == 107
-    discard_listener(opened(longest))
+    opened(longest).discard()
     assert code_of(longest.with_name(longest.name + "x")) == errno.ENAMETOOLONG
 
 

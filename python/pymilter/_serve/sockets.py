@@ -97,10 +97,3 @@ def _listen(listener: OwnSocket, address: Address, backlog: int, access: Access)
         if str(address) in str(error):
             raise
         raise cannot_listen(error.errno or errno.EINVAL, address, error.strerror or str(error)) from error
-
-
-def discard_listener(listener: socket.socket) -> None:
-    """Close a listening socket that is not to be served any more, and remove the file that it has made."""
-    if isinstance(listener, Listener):
-        listener.discard()
-    listener.close()

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from pymilter._process.forked import ending_children
 from pymilter._process.process import PROCESS
-from pymilter._serve.sockets import discard_listener
+from pymilter._serve.listener import Listener
 from pymilter._serve.systemd import notify, notify_reloading, watchdog
 from pymilter._workers.child import Child, check_program
 from pymilter._workers.crew import Crew
@@ -78,7 +78,7 @@ class Supervisor:
             if signal.SIGINT in self._signals:
                 raise KeyboardInterrupt
 
-    def run(self, listener: socket.socket) -> None:
+    def run(self, listener: Listener) -> None:
         """Keep the workers until SIGTERM or SIGINT, which stop them; a second of these signals kills them.
 
         SIGHUP replaces them. Raises MilterError if nobody serves and none can be started.
@@ -108,7 +108,7 @@ class Supervisor:
         if number != signal.SIGCHLD:
             self._signals.append(number)
 
-    def _keep(self, listener: socket.socket) -> None:
+    def _keep(self, listener: Listener) -> None:
         while not self._is_of_parent and not set(ENDING) & set(self._signals):
             if signal.SIGHUP in self._signals:
                 self._begin_reload()
@@ -162,7 +162,7 @@ class Supervisor:
         # A child that was forked just now keeps no workers.
         return 0 if self._is_of_parent else self._count + bool(self._to_replace) - len(self._crew.wanted())
 
-    def _start_missing(self, listener: socket.socket) -> None:
+    def _start_missing(self, listener: Listener) -> None:
         while self._missing() > 0 and time.monotonic() >= self._next_start:
             try:
                 child = self._crew.start(listener)
@@ -228,10 +228,10 @@ class Supervisor:
         if self._is_reloading:
             self._give_up_reload(f"{number} new {what}")
 
-    def _stop_all(self, listener: socket.socket) -> None:
+    def _stop_all(self, listener: Listener) -> None:
         self._crew.stop(self._grace)
         # From now on the MTA cannot connect; otherwise its connections would wait for a worker that never comes.
-        discard_listener(listener)
+        listener.discard()
         while len(self._crew) > 0:
             self._wait(self._crew.remaining())
             if sum(number in ENDING for number in self._signals) > 1:
