@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from .conftest import Inner
@@ -177,5 +179,16 @@ def test_what_cannot_be_run_is_told_at_once(inner: Inner) -> None:
 def test_nothing_is_left_behind(inner: Inner, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = pytester.mkdir("temporary")
     monkeypatch.setenv("TMPDIR", str(folder))
-    inner("def test_one():\n    with session(Gate) as gate: gate.send(MESSAGE)\n").assert_outcomes(passed=1)
+    source = """
+        import pathlib
+        def test_one():
+            with session(Gate) as gate:
+                gate.send(MESSAGE)
+                assert pathlib.Path(gate.address.removeprefix("unix:")).is_socket()
+                pathlib.Path("address").write_text(gate.address)
+    """
+    inner(source).assert_outcomes(passed=1)
+    path = Path((pytester.path / "address").read_text().removeprefix("unix:"))
+    assert not path.exists()
+    assert not path.parent.exists()
     assert [path.name for path in folder.iterdir() if path.name.startswith("pymilter-session")] == []

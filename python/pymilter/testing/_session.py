@@ -8,10 +8,9 @@ from __future__ import annotations
 import atexit
 import email.message
 import os
-import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from types import TracebackType
 from typing import Any, Final, Self
 
@@ -22,6 +21,7 @@ from pymilter._observe import report
 from pymilter._run import Server
 from pymilter.errors import MilterError
 
+from ._address import temporary_socket
 from ._agreement import Negotiation
 from ._client import Client
 from ._constants import VERSION, Action, Command, Protocol
@@ -239,13 +239,10 @@ class _Run:
         self._opening = threading.Lock()  # one connection is negotiated at a time, so that it is known whose it is
         self._next: Session | None = None
         self._sessions: dict[int, Session] = {}  # by the id of the connection
-        self._folder = tempfile.TemporaryDirectory(prefix="pymilter-session-")
-        self._server = Server(self._make, f"unix:{self._folder.name}/filter.sock", name="pymilter.testing")
-        try:
+        with ExitStack() as stack:
+            self._server = Server(self._make, stack.enter_context(temporary_socket()), name="pymilter.testing")
             self._server.start()
-        except BaseException:
-            self._folder.cleanup()
-            raise
+            self._folder = stack.pop_all()
         report.failed.append(self._note)
         atexit.register(self._end)
 
@@ -286,7 +283,7 @@ class _Run:
     def _end(self) -> None:
         if os.getpid() == self._process:
             self._server.stop()
-            self._folder.cleanup()
+            self._folder.close()
 
 
 _run: _Run | None = None
