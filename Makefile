@@ -5,12 +5,14 @@ MINUTES ?= 5
 BIN := $(VENV)/bin
 SOURCES := pyproject.toml CMakeLists.txt $(wildcard cmake/*) $(wildcard cpp/*/*.?pp cpp/*/*/*.?pp)
 
-.PHONY: help demo test pytest test-all test-distros lint check-native check-long bench soak clean
+.PHONY: help demo test pytest test-all test-distros lint docs docs-live check-native check-long bench soak clean
 
 help:
 	@echo 'make demo   build, and run an example filter on a real message'
 	@echo 'make test   build, lint and test everything, with a private Postfix and Sendmail, and the sanitizers'
 	@echo 'make lint   style, warnings and types'
+	@echo 'make docs   build the site: build/docs/index.html'
+	@echo 'make docs-live  serve the site on http://127.0.0.1:8000, built again when a page changes'
 	@echo 'make check-native  sanitizers, fuzzing and leaks for the C++ half'
 	@echo 'make pytest  the tests alone'
 	@echo 'make check-long  the tests that take too long for make test'
@@ -34,16 +36,21 @@ $(VENV)/.tools: pyproject.toml scripts/install-system
 
 $(VENV)/.tests: $(VENV)/.built
 	PYTHON=$(PYTHON) scripts/install-system test
-	$(BIN)/pip install --quiet --group test --group check
+	$(BIN)/pip install --quiet --group test --group check --group docs
+	@touch $@
+
+$(VENV)/.docs: $(VENV)/.built
+	$(BIN)/pip install --quiet --group docs
 	@touch $@
 
 demo: $(VENV)/.built
 	$(BIN)/python examples/demo.py
 
-# What CI runs: style and types, all tests, and the gates of the C++ half as far as a quarter of an hour allows. Each
+# What CI runs: style and types, the site, all tests, and the gates of the C++ half as far as a quarter of an hour allows. Each
 # phase runs, and a summary tells how each went.
 test: $(VENV)/.tests
 	@scripts/phases lint 'BIN=$(CURDIR)/$(BIN) scripts/lint' \
+	    docs '$(BIN)/python -m sphinx -q $(SPHINX)' \
 	    tests '$(BIN)/python -m pytest' \
 	    native 'PYTHON=$(CURDIR)/$(BIN)/python scripts/check-native --short'
 
@@ -69,6 +76,15 @@ test-distros:
 
 lint: $(VENV)/.tests
 	BIN=$(CURDIR)/$(BIN) scripts/lint
+
+# A warning is an error, and so is a name that is referred to and not there. Nothing is fetched.
+SPHINX = -W --keep-going -n -j auto -d build/doctrees docs build/docs
+docs: $(VENV)/.docs
+	$(BIN)/python -m sphinx $(SPHINX)
+
+docs-live: $(VENV)/.docs
+	$(BIN)/pip install --quiet --group live
+	$(BIN)/python -m sphinx_autobuild --port 8000 --watch python --watch examples $(SPHINX)
 
 check-native: $(VENV)/.tests
 	PYTHON=$(CURDIR)/$(BIN)/python scripts/check-native

@@ -166,7 +166,7 @@ def run(
     A second signal ends the process at once. libmilter's loop runs in threads of its own, so the program's own signal
     handlers run as ever. With `workers`, this process opens the socket and keeps the others: SIGHUP replaces them one
     by one, a second signal kills them, and `on_start` and `on_stop` are called in each of them. A process that a
-    function given here forks ends when that returns. See docs/operating.md.
+    function given here forks ends when that returns. See docs/reference/operating.md.
 
     Args:
         factory: Makes an object derived from `Base` for each connection: a class, a function or a lambda.

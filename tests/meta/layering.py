@@ -1,4 +1,4 @@
-"""The layering rules of docs/design.md as functions: each gives what breaks them in a tree, as "file:line: what"."""
+"""The layering rules of docs/explanation/design.md as functions: each returns the breaches, as "file:line: what"."""
 
 from __future__ import annotations
 

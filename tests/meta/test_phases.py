@@ -62,4 +62,4 @@ def test_make_test_runs_them() -> None:
         ["make", "-n", "test"], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60, check=True
     )
     last = done.stdout.replace("\\\n", " ").splitlines()[-1]
-    assert re.findall(r"(\w+) '", last) == ["lint", "tests", "native"]
+    assert re.findall(r"(\w+) '", last) == ["lint", "docs", "tests", "native"]

@@ -1,4 +1,4 @@
-"""The ways that docs/design.md draws lead through files and functions that exist, and never back into a file."""
+"""The walks drawn in docs/explanation/design.md lead through files and functions that exist, never back into a file."""
 
 from __future__ import annotations
 
@@ -68,11 +68,11 @@ def _defined_in(path: Path) -> set[str]:
 
 def walks() -> list[list[Hop]]:
     """Those of this tree."""
-    return walks_in((ROOT / "docs/design.md").read_text("utf-8"))
+    return walks_in((ROOT / "docs/explanation/design.md").read_text("utf-8"))
 
 
 def test_each_table_is_read() -> None:
-    text = (ROOT / "docs/design.md").read_text("utf-8")
+    text = (ROOT / "docs/explanation/design.md").read_text("utf-8")
     assert len(walks()) == text.count(HEAD) >= 8
     assert all(len(walk) > 2 for walk in walks())
 

@@ -24,7 +24,7 @@ from support.wire import eventually
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 README = Path(__file__).parents[2] / "README.md"
-OPERATING = Path(__file__).parents[2] / "docs" / "operating.md"
+OPERATING = Path(__file__).parents[2] / "docs" / "reference" / "operating.md"
 MESSAGE = b"Subject: a test\r\nMessage-ID: <units-test@client.example>\r\n\r\ntext\r\n"
 # As systemd makes one for DynamicUser=, from 61184 on: a number that no name has.
 DYNAMIC = 61234

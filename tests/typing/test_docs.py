@@ -11,7 +11,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 BLOCK = re.compile(r"^```python\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 # Pages whose blocks are whole programs; those of the README after the first begin in the middle of one.
-PAGES = ("README.md", "docs/messages.md")
+PAGES = ("README.md", "docs/reference/messages.md")
 FRAGMENT = "import pymilter\nfrom pymilter import CONTINUE, Base, Outcome, Reject\n\n"
 
 

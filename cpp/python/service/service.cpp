@@ -81,7 +81,7 @@ std::string Service::start(int descriptor, bool no_reply_over_tcp, bool log_conn
     const std::string reason =
         libmilter.was_played ? "this libmilter throws them away" : "libmilter could not be reached to change that";
     return "commands that come out of order may get no answer, so that a sender can get a message past the filter: " +
-           reason + " (docs/design.md, \"No command goes unanswered\")";
+           reason + " (docs/explanation/design.md, \"No command goes unanswered\")";
 }
 
 void Service::join_balance(int memory, std::size_t slot, double patience) {

@@ -52,8 +52,8 @@ def check_html(msg: MimeMessage, savname: str | None = None, *, strict: bool = F
     """Remove the scripts from a text/html part.
 
     Every other byte of the text stays (in UTF-16 and the like: every other character), in the same transfer encoding.
-    Script elements are all that is removed: see docs/html.md. A part with a script that only some mail clients see is
-    replaced by a warning.
+    Script elements are all that is removed: see docs/reference/html.md. A part with a script that only some mail
+    clients see is replaced by a warning.
 
     Args:
         msg: the part. A part of another type, and one with parts of its own, is left alone.
