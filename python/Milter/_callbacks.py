@@ -41,7 +41,7 @@ def connect_callback(
     Args:
         ctx: The context of the connection.
         hostname: The name of the client, or "[ip]" if it has no verified name.
-        family: One of the AF_ numbers of `socket`.
+        family: One of the AF_* numbers of `socket`.
         hostaddr: The address of the client, as `Base.connect` gets it.
         nr_mask: Ignored; pymilter 1.0 had this argument.
     """

@@ -145,7 +145,7 @@ class Base:
     def connect(self, hostname: str, family: int, hostaddr: Hostaddr, /) -> Outcome:
         """A client connected (xxfi_connect). `hostname` is "[ip]" where it has no verified name.
 
-        `family` is one of socket's AF_ numbers; 0 with a `hostaddr` of None where the MTA did not tell. REJECT and
+        `family` is one of socket's AF_* numbers; 0 with a `hostaddr` of None where the MTA did not tell. REJECT and
         ACCEPT end the filtering of the whole connection.
         """
         return CONTINUE

@@ -1,0 +1,18 @@
+"""The site's own Sphinx extension: the reference from the public names, the pictures, and output of commands."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sphinx_pymilter import api, docstrings, references, signatures
+
+if TYPE_CHECKING:
+    from sphinx.application import Sphinx
+    from sphinx.util.typing import ExtensionMetadata
+
+
+def setup(app: Sphinx) -> ExtensionMetadata:
+    """Called by Sphinx."""
+    for part in (api, docstrings, references, signatures):
+        part.setup(app)
+    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
