@@ -82,13 +82,7 @@ from pymilter._core import (
     setmaxdatasize,
     version,
 )
-from pymilter._observe.logging import LogFilter
 from pymilter._process.process import is_worker
-from pymilter._run import (
-    Server,
-    run,
-    stop,
-)
 from pymilter.errors import (
     BadValue,
     DisabledAction,
@@ -197,8 +191,11 @@ __all__ = [
     "version",
 ]
 
-# Loaded when they are first looked at, since many filters go without: names by the module that has them.
+# Loaded when they are first looked at: names by the module that has them. Many filters go without messages and
+# counters, and what defines or tests a filter need not run it.
+_LOGGING = "pymilter._observe.logging"
 _MESSAGES = "pymilter.message"
+_RUN = "pymilter._run"
 _STATS = "pymilter._observe.stats"
 _LATER = {
     "Address": _MESSAGES,
@@ -206,14 +203,18 @@ _LATER = {
     "Envelope": _MESSAGES,
     "Field": _MESSAGES,
     "Headers": _MESSAGES,
+    "LogFilter": _LOGGING,
     "Message": _MESSAGES,
     "MessageFilter": _MESSAGES,
     "Recipient": _MESSAGES,
+    "Server": _RUN,
     "Stats": _STATS,
     "Transports": _STATS,
     "chain": _MESSAGES,
     "message_filter": _MESSAGES,
+    "run": _RUN,
     "stats": _STATS,
+    "stop": _RUN,
 }
 
 

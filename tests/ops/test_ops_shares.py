@@ -20,8 +20,8 @@ from support.wire import eventually
 
 # Whether a connection waits for the worker with the fewest must not depend on how busy this machine is.
 PATIENT = """\
-import pymilter._workers.shares
-pymilter._workers.shares.PATIENCE = {patience}
+import pymilter._workers.serve
+pymilter._workers.serve.PATIENCE = {patience}
 """
 TELLING = """\
 class Filter(Filter):

@@ -14,6 +14,7 @@ import pytest
 from pymilter import LogFilter
 from pymilter._workers.limits import resident_bytes, spent_when
 from pymilter.testing import Client, ClientError, FilterProcess, Verdict
+from support.alone import package_alone
 from support.crew import gone, serving
 from support.wire import Script, Start, eventually, free_address
 
@@ -261,6 +262,28 @@ def test_a_size_that_the_program_has_at_its_start_is_no_limit(caplog: pytest.Log
     grown = b"x" * 100_000_000
     assert is_spent()
     del grown
+
+
+def test_a_worker_loads_only_what_it_uses(tmp_path: Path) -> None:
+    """Each module costs memory in each worker."""
+    # What only the supervisor uses, or what reads limits that nobody has set; and what that would bring with it.
+    spared = (
+        *("pymilter._workers.supervisor", "pymilter._workers.child", "pymilter._workers.shares", "mmap"),
+        *("pymilter._observe.stats", "subprocess", "dataclasses", "pathlib", "urllib", "ipaddress", "random"),
+    )
+    program = tmp_path / "program.py"
+    program.write_text(
+        f"import os, sys; sys.path.insert(0, {str(package_alone(tmp_path))!r})\n"
+        "import pymilter\n"
+        "def tell():\n"
+        f"    found = set({spared!r}) & set(sys.modules)\n"
+        '    os.write(1, f"loaded {sorted(found)}\\n".encode())\n'
+        "pymilter.run(pymilter.Base, sys.argv[1], workers=1, on_stop=tell)\n"
+    )
+    with free_address("unix") as address, FilterProcess([sys.executable, "-S", program, address], address) as process:
+        message(address)
+        assert process.stop() == 0, process.stderr
+        assert process.stdout.splitlines() == ["loaded []"]
 
 
 def test_records_name_the_worker(tmp_path: Path) -> None:

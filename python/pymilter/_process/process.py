@@ -1,7 +1,6 @@
 """What this process owns: its one run of libmilter, what must end with it, and what a forked child must leave alone."""
 
 import atexit
-import logging
 import os
 import sys
 import threading
@@ -12,8 +11,6 @@ from typing import Any, Final, Protocol
 from pymilter._core import is_in_callback, shut_gate
 from pymilter._process import forked
 from pymilter._process.inheritance import Inheritance
-
-logger = logging.getLogger("pymilter")
 
 # At exit, handlers that are still running get this many seconds to end.
 EXIT_GRACE: Final = 5.0
@@ -59,7 +56,11 @@ class Process:
         if self.running is not None:
             self.running._finish(0.0)
         if not shut_gate(EXIT_GRACE):
-            logger.warning("handlers are still running %g s after the end: they are cut off", EXIT_GRACE)
+            import logging  # loaded long ago by what runs handlers, which not every program does
+
+            logging.getLogger("pymilter").warning(
+                "handlers are still running %g s after the end: they are cut off", EXIT_GRACE
+            )
 
     def prepare_fork(self) -> None:
         """Prepare for a fork; called in the parent."""

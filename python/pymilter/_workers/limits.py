@@ -3,14 +3,13 @@
 import logging
 import os
 from collections.abc import Callable
-from pathlib import Path
 from typing import Final
 
 from pymilter._observe.counts import own_messages
 
 logger = logging.getLogger("pymilter")
 
-_STATM: Final = Path("/proc/self/statm")
+_STATM: Final = "/proc/self/statm"
 # The workers of a service start together, and must not all be replaced at the same moment.
 JITTER: Final = 10  # a tenth
 
@@ -37,7 +36,8 @@ def spent_when(max_messages: int | None, max_rss: int | None) -> Callable[[], bo
 def resident_bytes() -> int:
     """Return how many bytes of this process are in RAM. Raises OSError if there is no /proc."""
     try:
-        pages = int(_STATM.read_text().split()[1])
+        with open(_STATM) as statm:  # noqa: PTH123 - without pathlib, which is large
+            pages = int(statm.read().split()[1])
     except OSError as error:
         raise OSError(error.errno, f"max_rss needs {_STATM}: {error.strerror}") from error
     return pages * os.sysconf("SC_PAGE_SIZE")

@@ -1,12 +1,15 @@
 """How a worker serves: the socket of its supervisor, until that says that it is enough, or has gone."""
 
 from functools import partial
+from typing import Final
 
 from pymilter._serve.serving import Serving
 from pymilter._serve.settings import Settings
-from pymilter._workers import shares
 from pymilter._workers.limits import spent_when
 from pymilter._workers.worker import REFUSES, RETIRE_GRACE, Worker
+
+# A connection waits this many seconds for a worker that has fewer connections than the one that could take it at once.
+PATIENCE: Final = 0.01
 
 
 def serve_as(worker: Worker, serving: Serving, settings: Settings) -> None:
@@ -19,7 +22,7 @@ def serve_as(worker: Worker, serving: Serving, settings: Settings) -> None:
             serving.request_stop(settings.grace)
 
     with serving._starting(signals=True), worker.listener() as listener:
-        worker.use_share(partial(serving._service.join_balance, patience=shares.PATIENCE))
+        worker.use_share(partial(serving._service.join_balance, patience=PATIENCE))
         serving._serve(listener, settings.timeout)
     worker.watch(stop, spent_when(settings.max_messages, settings.max_rss))
     try:

@@ -2,12 +2,8 @@
 
 import mmap
 import os
-from typing import Final
 
 from pymilter._core import BALANCE_SLOT
-
-# A connection waits this many seconds for a worker that has fewer connections than the one that could take it at once.
-PATIENCE: Final = 0.01
 
 
 class Slot:

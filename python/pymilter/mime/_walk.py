@@ -6,6 +6,8 @@ import logging
 from collections.abc import Callable, Iterable
 from typing import cast
 
+import pymilter._observe.logging  # noqa: F401 - puts connection and queue id on what is logged here
+
 from ._limits import Limits, UnreadableError
 from ._message import MimeMessage
 from ._readings import Budget, Reading, other_readings, whole_readings
