@@ -168,6 +168,12 @@ def test_parseaddr_never_raises(value: str) -> None:
         ('"=?utf-8?q?x?=" <a@b>', '"x" <a@b>'),
         ("caf\udce9", "caf\udce9"),
         ("=?utf\x00?q?a?=", "=?utf\x00?q?a?="),
+        ("=?hex?q?61?=", "61"),
+        ("=?zip?q?=ff?=", "=?zip?q?=ff?="),
+        ("=?utf-8?q?a", "=?utf-8?q?a"),
+        ("=?utf-8?q?a\n b?=", "=?utf-8?q?a\n b?="),
+        ("=?utf-8?q?a\n b?= =?utf-8?q?c?=", "a bc"),
+        (" =?utf-8?q?a?=\n", "a"),
         ("", ""),
     ],
 )

@@ -40,6 +40,15 @@ def test_no_row_of_a_long_line_begins_as_a_boundary_or_an_mbox_does(text: bytes,
     assert decode_transfer(coded, "quoted-printable") == quopri.decodestring(coded) == data
 
 
+@pytest.mark.parametrize("place", range(70, 78))
+def test_no_row_ends_within_an_escape(place: int) -> None:
+    data = b"x" * place + b"\xe9" * 100
+    coded = encode_transfer(data, "quoted-printable", b"\n")
+    assert decode_transfer(coded, "quoted-printable") == data
+    for row in coded.split(b"\n"):
+        assert row.replace(b"=E9", b"").strip(b"x") in (b"=", b"")
+
+
 @given(st.binary(), st.sampled_from([b"\n", b"\r\n"]))
 def test_base64_is_lossless(data: bytes, eol: bytes) -> None:
     coded = encode_transfer(data, "base64", eol)
@@ -75,6 +84,24 @@ def test_decoding_never_raises(data: bytes, encoding: str) -> None:
 def test_name_of_the_encoding(header: str) -> None:
     """1.0.5 did not decode "base64 " with a blank behind it; mail clients do."""
     assert read(leaf("a/b", b"QUI=", header)).get_payload(decode=True) == b"AB"
+
+
+def test_a_charset_with_a_long_name_is_unknown() -> None:
+    """Python finds utf-8 in any number of dashes, and remembers each name."""
+    assert charset_codec("utf" + "-" * 96 + "8") == "utf-8"
+    assert charset_codec("utf" + "-" * 97 + "8") is None
+
+
+@pytest.mark.parametrize(
+    ("lines", "data"),
+    [
+        (b"#86)C\n", b"abc"),  # the text ends where the file does
+        (b"#86)C9&5F\n`\nend\n", b"abc"),  # more in the line than its first byte says
+        (b"", b""),
+    ],
+)
+def test_uuencoded_lines_are_read_until_one_is_none(lines: bytes, data: bytes) -> None:
+    assert decode_transfer(b"begin 644 name\n" + lines, "x-uuencode") == data
 
 
 def test_only_charsets_of_texts_have_a_codec() -> None:

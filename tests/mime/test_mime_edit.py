@@ -178,6 +178,22 @@ def test_append_text_to_bytes_that_nobody_can_read() -> None:
     assert b"caf" in msg.as_bytes()
 
 
+def test_append_text_to_half_a_character() -> None:
+    msg = read(base64_leaf("text/plain; charset=utf-16", "ab".encode("utf-16") + b"\0"))
+    assert msg.append_text("caf\xe9\n") == 1
+    assert msg.get_payload(decode=True).decode("utf-16") == "ab\N{REPLACEMENT CHARACTER}\ncaf\xe9\n"
+
+
+@pytest.mark.parametrize(("old", "new"), [(b"a\n", b"a\nb"), (b"a\r", b"a\rb"), (b"a", b"a\nb"), (b"", b"b")])
+def test_appended_text_begins_a_line(old: bytes, new: bytes) -> None:
+    msg = read(leaf("text/plain", old))
+    msg.append_text("b")
+    assert msg.get_payload(decode=True) == new
+    msg = read(base64_leaf("text/plain; charset=us-ascii", old))
+    msg.append_text("\u20ac")
+    assert lf(msg.get_payload(decode=True)) == new.replace(b"b", "\u20ac".encode()).replace(b"\r", b"\n")
+
+
 # -- drop and replace_with_text
 
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import struct
+
 import pytest
 
 import mime
+from pymilter.mime._limits import UnreadableError
+from pymilter.mime._tnef import tnef_files
 from support.mime_hidden import BAD, GOOD, KINDS, Case
 from support.mime_messages import base64_leaf, multipart, read, zipped
-from support.mime_tnef import tnef
+from support.mime_tnef import attribute, properties, tnef
 
 _CASES = [pytest.param(case, id=title) for cases in KINDS.values() for title, case in cases()]
 
@@ -38,3 +42,112 @@ def test_content_counts_whatever_it_is_called(content: bytes) -> None:
     raw = multipart(base64_leaf("image/png; name=a.png", content))
     assert not mime.defang(read(raw), "/saved", scan_zip=True)
     assert mime.defang(read(raw), "/saved", scan_zip=True, by_content=True)
+
+
+PAGE = "<svg><script>x</script></svg>"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        pytest.param(bytes(32769) + b"CD001", id="image of a disk"),
+        pytest.param(PAGE.encode("utf-16"), id="UTF-16"),
+        pytest.param(b"\xfe\xff" + PAGE.encode("utf-16-be"), id="UTF-16, big end first"),
+        pytest.param(PAGE.encode("utf-8-sig"), id="UTF-8 with a mark"),
+    ],
+)
+def test_content_is_seen_behind_a_mark_or_far_in(content: bytes) -> None:
+    raw = base64_leaf("image/png; name=a.png", content)
+    assert not mime.defang(read(raw), "/saved")
+    assert mime.defang(read(raw), "/saved", by_content=True)
+
+
+@pytest.mark.parametrize(
+    "content", [b"MZ is the sign of a program\n", b"MZ" + b"x" * 600 + b"\0", bytes(32769) + b"CD00"]
+)
+def test_content_that_begins_almost_like_a_program_is_none(content: bytes) -> None:
+    assert not mime.defang(read(base64_leaf("text/plain", content)), "/saved", by_content=True)
+
+
+SIGN = b"\x78\x9f\x3e\x22\x01\x00"
+_LONG, _TIME, _UNICODE, _BINARY = 3, 0x40, 0x1F, 0x102
+DATA, NAME = 0x3701, 0x3707
+
+
+def winmail(*rows: bytes) -> bytes:
+    """A winmail.dat with one attachment that has these properties."""
+    return SIGN + attribute(2, 0x9002, bytes(14)) + attribute(2, 0x9005, struct.pack("<I", len(rows)) + b"".join(rows))
+
+
+def row(number: int, kind: int, value: bytes, *, id: bytes = b"") -> bytes:
+    """One property as in the file, which for types of fixed size has no count."""
+    return struct.pack("<HH", kind, number) + id + value
+
+
+def sized(*values: bytes) -> bytes:
+    return struct.pack("<I", len(values)) + b"".join(
+        struct.pack("<I", len(each)) + each + bytes(-len(each) % 4) for each in values
+    )
+
+
+WIDE = sized("evil.exe\0".encode("utf-16-le"))
+FILE = [row(NAME, _UNICODE, WIDE), row(DATA, _BINARY, sized(b"abc"))]
+FOUND = [("evil.exe", "application/octet-stream", b"abc")]
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        pytest.param(row(1, _LONG, bytes(4)), id="fixed"),
+        pytest.param(row(1, 2, bytes(4)), id="16 bits, padded"),
+        pytest.param(row(1, _TIME, bytes(8)), id="64 bits"),
+        pytest.param(row(1, 0x48, bytes(16)), id="id"),
+        pytest.param(row(1, 0x1000 | _LONG, struct.pack("<I", 2) + bytes(8)), id="several"),
+        pytest.param(row(1, 0x1000 | _BINARY, sized(b"a", b"bcdef")), id="several of any size"),
+        pytest.param(row(0x8001, _LONG, bytes(4), id=bytes(16) + struct.pack("<II", 0, 7)), id="named by a number"),
+        pytest.param(
+            row(0x8001, _LONG, bytes(4), id=bytes(16) + struct.pack("<II", 1, 6) + b"abcdef\0\0"), id="named by a name"
+        ),
+    ],
+)
+def test_file_in_a_winmail_dat_is_found_behind_each_kind_of_property(before: bytes) -> None:
+    assert list(tnef_files(winmail(before, *FILE))) == FOUND
+
+
+def test_each_attachment_in_a_winmail_dat_has_its_own_name() -> None:
+    """A name without content is one too, and so is content without a name."""
+    second = tnef("title", b"b.txt")[6:].partition(b"IPM.Note\0")[2][2:]
+    assert [name for name, _, _ in tnef_files(tnef("title", b"a.exe") + second)] == ["a.exe", "b.txt"]
+    named = SIGN + attribute(2, 0x9002, bytes(14)) + attribute(2, 0x8010, b"a.exe\0")
+    assert list(tnef_files(named)) == [("a.exe", "application/octet-stream", b"")]
+    assert list(tnef_files(winmail(FILE[1]))) == [("", "application/octet-stream", b"abc")]
+    assert list(tnef_files(winmail())) == []
+    assert list(tnef_files(b"text")) == []
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (winmail(*FILE)[:-3], "an attribute is longer than the file"),
+        (winmail(row(1, 0x99, bytes(8))), "a property has the type 0x99"),
+        (winmail(row(1, _BINARY, b"\1\0\0\0\1")), "a property is cut off"),
+        (winmail(b"\1"), "a property is cut off"),
+    ],
+)
+def test_a_broken_winmail_dat_is_replaced(data: bytes, reason: str) -> None:
+    with pytest.raises(UnreadableError, match=reason):
+        list(tnef_files(data))
+    msg = read(base64_leaf("application/ms-tnef; name=winmail.dat", data))
+    assert mime.defang(msg, "/saved")
+    assert b"'winmail.dat', and has been removed" in msg.as_bytes()
+
+
+def test_a_lying_count_in_a_winmail_dat_costs_nothing() -> None:
+    many = winmail(*FILE).replace(struct.pack("<I", 2) + FILE[0], struct.pack("<I", 2**32 - 1) + FILE[0])
+    assert list(tnef_files(many)) == FOUND
+    values = struct.pack("<HHI", _BINARY, 1, 2**32 - 1) + bytes(4)
+    assert list(tnef_files(winmail(values))) == []
+
+
+def test_properties_are_written_as_they_are_read() -> None:
+    assert properties((DATA, _BINARY, b"abc"))[4:] == FILE[1]

@@ -11,6 +11,8 @@ import pytest
 
 import mime
 from mime import Limits, TooComplexDefect
+from pymilter.mime import _readings
+from pymilter.mime._limits import UnreadableError
 from support import mime_hostile
 from support.mime_messages import base64_leaf, leaf, multipart, read
 
@@ -40,6 +42,12 @@ def deep_multipart(depth: int) -> bytes:
     return raw
 
 
+def boundaries(number: int) -> bytes:
+    """A multipart with so many parameters that may be its boundary."""
+    head = b"Content-Type: multipart/mixed" + b"".join(b"; boundary=b%d" % each for each in range(number))
+    return head + b"\n\n--b0\n\ntext\n--b0--\n"
+
+
 @pytest.mark.parametrize(
     ("raw", "expected"),
     [
@@ -55,6 +63,9 @@ def deep_multipart(depth: int) -> bytes:
         pytest.param(b"a: b\n" * 8 + b"\n", [], id="8 fields"),
         pytest.param(b"a: b\n" * 9 + b"\n", ["text/plain"], id="9 fields"),
         pytest.param(base64_leaf("message/rfc822", b"\n" * 900), [], id="decoded"),
+        pytest.param(multipart(*[leaf("message/rfc822", b"\n")] * 3), [], id="3 parts with 3 messages"),
+        pytest.param(multipart(*[leaf("message/rfc822", b"\n")] * 4), ["message/rfc822"] * 2, id="4 with 2 messages"),
+        pytest.param(boundaries(8), [], id="8 boundaries"),
     ],
 )
 def test_what_exceeds_a_limit_is_kept_whole_and_then_replaced(raw: bytes, expected: list[str]) -> None:
@@ -75,6 +86,54 @@ def test_decoded_bound() -> None:
         raw = base64_leaf("message/rfc822", raw)
     assert too_complex(mime.message_from_file(io.BytesIO(raw), Limits(decoded=3))) == []
     assert too_complex(mime.message_from_file(io.BytesIO(raw), Limits(decoded=2))) == ["message/rfc822"]
+
+
+def test_decoded_bound_of_multiparts() -> None:
+    """RFC 2045 forbids to encode a multipart, and some clients decode it."""
+    raw = leaf("text/plain", b"x" * 1000)
+    for _ in range(4):
+        raw = base64_leaf("multipart/mixed; boundary=B", b"--B\n" + raw + b"\n--B--\n")
+    assert too_complex(mime.message_from_file(io.BytesIO(raw), Limits(decoded=3))) == []
+    assert too_complex(mime.message_from_file(io.BytesIO(raw), Limits(decoded=2))) == ["multipart/mixed"]
+
+
+def test_a_multipart_with_too_many_boundaries_is_replaced() -> None:
+    """Nobody can say which one counts; honest mail has one."""
+    assert [part.get_content_type() for part in read(boundaries(8)).walk()] == ["multipart/mixed", "text/plain"]
+    msg = read(boundaries(9))
+    assert not msg.is_multipart()
+    assert msg.too_complex
+    assert [str(defect) for defect in msg.defects] == ["too many boundaries"]
+    assert mime.defang(msg, "/saved")
+    assert b"(too complex to be checked)" in msg.as_bytes()
+
+
+def test_a_header_with_too_many_names_is_bad() -> None:
+    def named(number: int) -> mime.MimeMessage:
+        return read(b"Content-Type: a/b" + b"".join(b"; name=n%d" % each for each in range(number)) + b"\n\nx\n")
+
+    assert not named(64).has_too_many_names()
+    assert not mime.defang(named(64), "/saved")
+    msg = named(65)
+    assert msg.has_too_many_names()
+    assert mime.defang(msg, "/saved")
+    assert b"was originally named 'n0'" in msg.as_bytes()
+
+
+def test_a_message_with_too_much_to_read_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each other reading of a part costs; a sender may not ask for any number of them."""
+    raw = leaf("text/plain", b"x" * 100, extra=b"Content-Type: text/html\n")
+    assert not mime.defang(read(raw), "/saved")
+    monkeypatch.setattr(_readings, "_AT_LEAST", 0)
+    monkeypatch.setattr(_readings, "_READINGS", 0)
+    msg = read(raw)
+    assert mime.defang(msg, "/saved")
+    assert b"(too complex to be checked)" in msg.as_bytes()
+    monkeypatch.setattr(_readings, "_READINGS", 16)
+    budget = _readings.Budget(2)
+    budget.take(32)
+    with pytest.raises(UnreadableError, match="too much to read"):
+        budget.take(1)
 
 
 def test_default_bounds() -> None:

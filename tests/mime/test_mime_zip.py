@@ -91,6 +91,10 @@ def test_too_many_entries_are_refused() -> None:
         mime.zipnames(zipped(*ten, "one more"), limits)
     with pytest.raises(ZipLimitError, match="more than 10 entries"):
         mime.zipnames(zipped(("a.zip", zipped(*ten[:5])), ("b.zip", zipped(*ten[:5]))), limits)
+    outer = zipped(("a.zip", zipped(*ten[:8])), "x", "y")  # neither has too many, both together have
+    assert len(listed(outer, ZipLimits(entries=11))) == 11
+    with pytest.raises(ZipLimitError, match="more than 10 entries"):
+        mime.zipnames(outer, limits)
 
 
 def test_size_of_all_together() -> None:
