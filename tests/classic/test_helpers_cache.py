@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import threading
 import time
@@ -100,6 +101,26 @@ def test_load_leaves_a_good_file_alone(log: Path) -> None:
     log.write_text(f"a@b {stamp(1)}\nperm@x\n")
     AddrCache().load(str(log))
     assert names(log) == ["log"]
+
+
+def test_a_file_that_may_only_be_read_is_loaded(log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    log.write_text("a@example.org\n")
+    opened, refused = os.open, []
+
+    def read_only(path: str, flags: int, mode: int = 0o777) -> int:
+        if flags & (os.O_RDWR | os.O_WRONLY):
+            refused.append(flags)
+            raise OSError(errno.EROFS, os.strerror(errno.EROFS), path)
+        return opened(path, flags, mode)
+
+    monkeypatch.setattr(os, "open", read_only)
+    cache = AddrCache()
+    cache.load(str(log))
+    assert refused
+    assert "a@example.org" in cache
+    with pytest.raises(OSError, match="Read-only"):
+        cache["b@example.org"] = None
+    assert "b@example.org" in cache
 
 
 def test_load_of_a_missing_file_begins_one(log: Path) -> None:
@@ -297,6 +318,41 @@ def test_the_group_is_kept(base: Path) -> None:
     lock.lock(strict_perms=True)
     lock.commit()
     assert base.stat().st_gid == 1
+
+
+def test_a_group_that_cannot_be_set_matters_only_if_the_program_says_so(
+    base: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fchown(descriptor: int, user: int, group: int) -> None:
+        raise PermissionError("not your group")
+
+    monkeypatch.setattr(os, "fchown", fchown)
+    lock = PLock("b")
+    lock.lock().write("new")
+    lock.commit()
+    assert base.read_text() == "new"
+    with pytest.raises(PermissionError, match="not your group"):
+        lock.lock(strict_perms=True)
+    assert lock.fp is None
+    assert names(base) == ["b"]
+
+
+def test_the_lock_file_of_another_user_is_somebody_elses_lock(base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened = os.open
+
+    def refusing(path: str | os.PathLike[str], flags: int, mode: int = 0o777) -> int:
+        if os.fspath(path).endswith(".own"):
+            raise PermissionError(errno.EACCES, "of another user")
+        return opened(path, flags, mode)
+
+    own = Path("b.lock.own")
+    own.touch()
+    monkeypatch.setattr(os, "open", refusing)
+    with pytest.raises(FileExistsError, match=r"b\.lock"):
+        PLock("b").lock()
+    own.unlink()
+    with pytest.raises(PermissionError, match="of another user"):  # the folder may not be written to
+        PLock("b").lock()
 
 
 def test_commit_needs_a_lock(base: Path) -> None:

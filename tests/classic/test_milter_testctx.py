@@ -321,6 +321,120 @@ def test_symlist_and_setsymlist_are_kept() -> None:
         ctx.setsymlist(0, "j")
 
 
+def test_setsymlist_takes_a_stage_in_each_form_once() -> None:
+    class Asks(Base):
+        def negotiate(self, opts: list[int], /) -> Any:
+            ctx: Any = self._ctx
+            ctx.setsymlist("envrcpt", "{rcpt_addr}")
+            ctx.setsymlist(Milter.M_EOM, "i")
+            ctx.setsymlist(int(Milter.M_CONNECT), "j", "_")
+            with pytest.raises(Milter.error, match="called before for the stage EOM"):
+                ctx.setsymlist("eom", "v")
+            return super().negotiate(opts)
+
+    Milter.factory = Asks
+    ctx = TestCtx()
+    ctx._connect()
+    asked = {stage: ctx._symlist[stage] for stage in (Milter.M_ENVRCPT, Milter.M_EOM, Milter.M_CONNECT)}
+    assert list(asked.values()) == ["{rcpt_addr}", "i", "j _"]
+    ctx._negotiate()  # a connection's lists are its own: this raises nothing
+
+
+def test_a_filter_may_take_all_that_is_offered() -> None:
+    class Takes(Recording):
+        def negotiate(self, opts: list[int], /) -> Any:
+            opts[:] = [0, 0, 0, 0]
+            return Milter.ALL_OPTS
+
+    Milter.factory = Takes
+    ctx = TestCtx()
+    assert ctx._connect() == Milter.CONTINUE
+    assert (ctx.actions, ctx.protocol) == (Milter.CURR_ACTS, Milter.P_SKIP)
+    assert ctx._opts == [Milter.CURR_ACTS, Milter.P_SKIP, 0, 0]
+
+
+def test_what_eom_asks_for_is_kept() -> None:
+    class Asks(Base):
+        def eom(self) -> Outcome:
+            self.replacebody("caf\xe9\n")  # type: ignore[arg-type]  # classic programs do
+            self.replacebody(bytearray(b"more\n"))
+            self.quarantine("look at it\r\n")
+            self.addrcpt("<a@example.org>", ["NOTIFY=NEVER", "ORCPT=x"])
+            self.addrcpt("<b@example.org>", [])
+            self.progress()
+            return Milter.CONTINUE
+
+    Milter.factory = Asks
+    ctx = TestCtx()
+    ctx._connect()
+    begun = ctx._activity
+    ctx._feedFile(BytesIO(MESSAGE))
+    assert ctx._body is not None
+    assert ctx._body.getvalue().endswith(b"\n\ncaf\xc3\xa9\nmore\n")
+    assert ctx._bodyreplaced
+    assert ctx._quarantine == "look at it"
+    assert ctx._addrcpt == [("<a@example.org>", "NOTIFY=NEVER ORCPT=x"), ("<b@example.org>", None)]
+    assert ctx._activity > begun
+    for ask in (ctx.progress, lambda: ctx.quarantine("x"), lambda: ctx.chgfrom("<>")):
+        with pytest.raises(Milter.error, match="possible only at eom"):
+            ask()
+
+
+def test_headers_are_changed_in_a_message_that_is_fed_step_by_step() -> None:
+    class Adds(Base):
+        def eom(self) -> Outcome:
+            self.addheader("X-New", "added")
+            self.chgheader("Subject", 1, None)
+            return Milter.CONTINUE
+
+    Milter.factory = Adds
+    ctx = TestCtx()
+    ctx._connect()
+    ctx._envfrom("<a@example.org>")
+    ctx._header("Subject", "one")
+    ctx._eoh()
+    ctx._eom()
+    assert (ctx._msg["x-new"], ctx._msg["subject"], ctx._headerschanged) == ("added", None, True)
+
+
+def test_callbacks_make_the_object_where_there_was_no_negotiation() -> None:
+    class Failing(Recording):
+        def close(self) -> Outcome:
+            super().close()
+            raise KeyError("at the close")
+
+    Milter.factory = Failing
+    ctx = TestCtx()
+    assert Milter.close_callback(ctx) == Milter.CONTINUE
+    assert Milter.connect_callback(ctx, "host", socket.AF_INET, ("192.0.2.7", 1)) == Milter.CONTINUE
+    made = ctx.getpriv()
+    assert made.events == [("connect", ("host", 2, ("192.0.2.7", 1)))]
+    Milter.connect_callback(ctx, "again", socket.AF_INET, ("192.0.2.7", 1))
+    assert ctx.getpriv() is made
+    with pytest.raises(KeyError, match="at the close"):
+        Milter.close_callback(ctx)
+    assert made.events[-1] == ("close", None)
+    with pytest.raises(Milter.error, match="has no connection"):
+        _ = made.context
+
+
+def test_milter_logs_what_happens(capsys: pytest.CaptureFixture[str]) -> None:
+    Milter.factory = Milter.Milter
+    ctx = TestCtx()
+    ctx._connect("host", "name", "192.0.2.7")
+    assert ctx._envfrom("<a@example.org>", "SIZE=9") == Milter.CONTINUE
+    assert ctx._envrcpt("<b@example.org>") == Milter.CONTINUE
+    assert [ctx._header("A", "b"), ctx._eoh(), ctx._eom()] == [Milter.CONTINUE] * 3
+    ctx._abort()
+    assert capsys.readouterr().out.split("Milter:\n")[1:] == [
+        "connect from host at ('192.0.2.7', 1234)\n\n",
+        "hello from name\n\n",
+        "mail from\n<a@example.org>\n('SIZE=9',)\n\n",
+        "rcpt to\n<b@example.org>\n()\n\n",
+        *(f"{line}\n\n" for line in ("A: b", "eoh", "eom", "abort", "close")),
+    ]
+
+
 class Asking(Base):
     """Notes at each step which of the macros it sees."""
 
@@ -498,6 +612,49 @@ def test_results_of_test_base_may_be_set_even_before_it_is_made() -> None:
     early._addrcpt = ["<a@example.org>"]
     assert (early._addrcpt, early._testctx._addrcpt) == (["<a@example.org>"], [("<a@example.org>", None)])
     early._close()
+
+
+def test_test_base_passes_on_and_logs_what_the_class_asks_for(tmp_path: Path) -> None:
+    class Asks(TestBase, Base):  # type: ignore[misc]  # its connect is the MTA's part
+        def __init__(self) -> None:
+            TestBase.__init__(self, str(tmp_path / "log"))
+
+        def negotiate(self, opts: list[int], /) -> Any:
+            self.setsymlist("eom", "i")
+            return Base.negotiate(self, opts)
+
+        def eom(self) -> Outcome:
+            self.chgheader("Subject", 1, "new")
+            self.addheader("X-A", "b")
+            self.chgfrom("<c@example.org>")
+            self.quarantine("reason")
+            self.progress()
+            return Milter.CONTINUE
+
+    asks = Asks()
+    asks.setsymval("i", "4711")
+    assert asks.connect() == Milter.CONTINUE
+    begun = asks._testctx._activity
+    assert asks.feedFile(BytesIO(MESSAGE)) == Milter.CONTINUE
+    assert asks._symlist[Milter.M_EOM] == "i"
+    assert (asks._msg["subject"], asks._msg["x-a"], asks._sender) == ("new", "b", "<c@example.org>")
+    assert (asks._headerschanged, asks._envfromchanged) == (True, True)
+    assert asks._testctx._quarantine == "reason"
+    assert asks._testctx._activity > begun
+    lines = ["chgheader: Subject[1]=new", "addheader: X-A=b", "chgfrom: sender=<c@example.org>"]
+    assert (tmp_path / "log").read_text() == "".join(f"{line}\n\n" for line in lines)
+
+
+def test_test_base_negotiates_where_nobody_connected() -> None:
+    class Fed(TestBase, Recording):  # type: ignore[misc]  # its connect is the MTA's part
+        def __init__(self) -> None:
+            TestBase.__init__(self, os.devnull)
+            Recording.__init__(self)
+
+    fed = Fed()
+    assert fed.feedFile(BytesIO(MESSAGE)) == Milter.CONTINUE
+    assert [event for event, _ in fed.events[:1]] == ["envfrom"]
+    assert fed.events[-1] == ("close", None)
 
 
 def test_the_log_is_closed_where_the_client_was_refused() -> None:
