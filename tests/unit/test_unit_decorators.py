@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 
 from pymilter import (
+    REJECT,
     Base,
+    Reject,
     decode,
     enable_protocols,
     gather,
@@ -18,6 +20,7 @@ from pymilter import (
     rejected_recipients,
     symlist,
 )
+from pymilter._class.arity import is_async, most_arguments
 from pymilter._class.decorators import MACRO_METHODS, OPTIONAL_METHODS, TEXT_METHODS
 
 ALL_METHODS = {*OPTIONAL_METHODS, *MACRO_METHODS, "eom", "abort", "close", "negotiate", "something"}
@@ -104,6 +107,49 @@ def test_protocols_of_a_class_do_not_reach_its_base() -> None:
     assert enable_protocols(Grandchild, 0) is Grandchild
     masks = [getattr(klass, "_milter_protocol", 0) for klass in (Base, Parent, Child, Grandchild)]
     assert masks == [0, 0, 0x100000, 0x100800]
+
+
+@pytest.mark.parametrize("exceeded", [REJECT, None, "552 too large", Reject])
+def test_a_body_that_is_too_large_is_answered_by_a_reply(exceeded: Any) -> None:
+    with pytest.raises(ValueError, match=r"exceeded=.*: allowed are Reject\(\.\.\.\) and TempFail\(\.\.\.\)"):
+        gather(exceeded=exceeded)
+    gather(exceeded=Reject(552, "5.3.4", "too large"))
+
+
+def test_hooks_for_bytes_decode_as_the_method_says() -> None:
+    class Filter(Base):
+        seen: Any = None
+
+        @decode("bytes")
+        def envfrom(self, mailfrom: Any, *params: Any) -> None:
+            self.seen = mailfrom, params
+
+        @decode("replace")
+        def envrcpt(self, to: str) -> None:
+            self.seen = to
+
+        def header(self, name: str, value: str) -> None:
+            self.seen = name, value
+
+    handlers = Filter()
+    handlers.envfrom_bytes(b"<\xff>", b"SIZE=1")
+    assert handlers.seen == (b"<\xff>", (b"SIZE=1",))
+    handlers.envrcpt_bytes(b"<\xff>", b"NOTIFY=NEVER")
+    assert handlers.seen == "<\N{REPLACEMENT CHARACTER}>"
+    handlers.header_bytes("X", b"\xff")
+    assert handlers.seen == ("X", "\udcff")
+
+
+def test_a_ring_of_wrappers_is_no_handler() -> None:
+    def wrapped(address: str) -> None: ...
+    def wrapper(*args: str) -> None: ...
+
+    vars(wrapper)["__wrapped__"] = wrapped
+    assert most_arguments(wrapper) == 1
+    vars(wrapped)["__wrapped__"] = wrapper
+    with pytest.raises(ValueError, match="wrapper loop when unwrapping"):
+        most_arguments(wrapper)
+    assert not is_async(wrapper)
 
 
 @pytest.mark.parametrize("sizes", [{"limit": 0}, {"limit": -1}, {"piece": -1}, {"in_memory": -1}])

@@ -6,7 +6,7 @@ import gc
 import tracemalloc
 import types
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -15,7 +15,11 @@ import pytest
 from pymilter import Action, Base, DisabledAction, MilterError, Server
 from pymilter.message import Address, Connection, Field, Message, MessageFilter, Peer, Recipient, chain, message_filter
 from pymilter.message._address import received
+from pymilter.message._connection import Tls, peer_of
+from pymilter.message._field import checked_raw
+from pymilter.message._grant import OVER
 from pymilter.message._header_edits import on_wire
+from pymilter.message._source import Parsed
 from pymilter.testing import (
     AddHeader,
     AddRecipient,
@@ -45,6 +49,37 @@ def parse(data: bytes = DATA, mta: str = "Postfix 3.7.11", **options: Any) -> Me
 
 
 # ------------------------------------------------------------------------------------ reading
+
+
+def test_what_is_no_message_is_refused() -> None:
+    with pytest.raises(TypeError, match="data is a str: a message is bytes"):
+        Message.parse("a: b\n\n")  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="recipients is a str: give a list of addresses"):
+        Message.parse(b"", recipients="a@example.org")
+    assert Message.parse(bytearray(b"a: b\n\nx"), recipients=("a@example.org",)).body == b"x\r\n"  # type: ignore[arg-type]
+
+
+def test_a_message_has_as_many_fields_and_recipients_before_they_are_looked_at() -> None:
+    assert (len(parse().headers), len(parse().recipients)) == (6, 2)
+    assert (len(Message.parse(b"").headers), len(Message.parse(b"").recipients)) == (0, 0)
+    assert len(Message.parse(b"x: 1\nno field\n").headers) == 1
+
+
+def test_time_can_be_asked_for_until_the_message_is_over() -> None:
+    message = parse()
+    message.progress()
+    message._grant.reason = OVER
+    with pytest.raises(MilterError, match="the message is over"):
+        message.progress()
+    with pytest.raises(MilterError, match="the message is over"):
+        message.quarantine("late")
+
+
+def test_a_filter_without_message_says_so() -> None:
+    class Bare(MessageFilter): ...
+
+    with pytest.raises(NotImplementedError, match=r"Bare has no method message\(self, message\)"):
+        Bare().message(parse())
 
 
 def test_a_message_is_read() -> None:
@@ -318,6 +353,110 @@ def test_smtputf8_is_told() -> None:
     assert not parse().envelope.smtputf8
 
 
+class _WithParameters(Parsed):
+    def sender(self) -> Sequence[str]:
+        return "<a@example.org>", "SIZE=5", "RET=FULL"
+
+
+@pytest.mark.parametrize(
+    ("sender", "edits"),
+    [
+        ("a@example.org", []),
+        (Address("a@example.org"), []),
+        (Address("a@example.org", ["SIZE=5", "RET=FULL"]), []),
+        (Address("a@example.org", "RET=HDRS"), [ChangeFrom("<a@example.org>", "RET=HDRS")]),
+        ("x@example.org", [ChangeFrom("<x@example.org>")]),
+        (Address("x@example.org", ["SIZE=5", "RET=FULL"]), [ChangeFrom("<x@example.org>", "SIZE=5 RET=FULL")]),
+    ],
+)
+def test_the_clients_parameters_stay_where_the_filter_gives_none(sender: str | Address, edits: list[Edit]) -> None:
+    message = Message(_WithParameters(DATA, "", ["b@example.net"]), Connection(), sum(Action))
+    assert message.sender.params == ("SIZE=5", "RET=FULL")
+    message.sender = sender
+    assert message.edits == edits
+
+
+def test_a_recipient_that_came_twice_comes_back_once() -> None:
+    message = Message.parse(DATA, recipients=["b@example.net", "<b@example.net>", "c@example.net"])
+    assert len(message.recipients) == 3
+    message.recipients.remove("B@EXAMPLE.NET")
+    assert [str(one) for one in message.recipients] == ["c@example.net"]
+    message.recipients.add("b@example.net")
+    assert message.edits == [DeleteRecipient("<b@example.net>"), AddRecipient("<b@example.net>")]
+    assert len(message.recipients) == 2
+
+
+@pytest.mark.parametrize(
+    ("shown", "text"),
+    [
+        (Address("<a@Example.org>"), "Address('a@Example.org')"),
+        (Recipient("a@example.org", ["NOTIFY=NEVER"]), "Recipient('a@example.org', ('NOTIFY=NEVER',))"),
+        (parse().recipients, "<Recipients: b@example.net, c@Example.net>"),
+        (parse().envelope, "<Envelope from a@example.org to b@example.net, c@Example.net>"),
+        (parse(b"a: b\r\nC: d\r\n\r\n").headers, "<Headers: a, C>"),
+        (parse(), "<Message from a@example.org to b@example.net, c@Example.net>"),
+        (Message.parse(DATA), "<Message from <> to >"),
+        (Message.parse(DATA).envelope, "<Envelope from <> to >"),
+        (Connection(Peer("192.0.2.1", 5, "mx.example.org")), "<Connection from mx.example.org[192.0.2.1]>"),
+        (Connection(), "<Connection from unknown>"),
+    ],
+)
+def test_what_python_shows_of_it(shown: object, text: str) -> None:
+    assert repr(shown) == text
+
+
+def test_addresses_are_no_texts() -> None:
+    assert Address("a@example.org") != "a@example.org"
+    assert Address("a@" + "\xe9" * 70 + ".Example").ascii_domain == "\xe9" * 70 + ".example"  # no label is that long
+    assert Address("a@example.org", "RET=HDRS").params == ("RET=HDRS",)
+
+
+# ------------------------------------------------------------------------------------ the connection
+
+
+@pytest.mark.parametrize(
+    ("hostname", "hostaddr", "peer", "text"),
+    [
+        ("mx.example.org", ("192.0.2.1", 5), Peer("192.0.2.1", 5, "mx.example.org"), "mx.example.org[192.0.2.1]"),
+        ("[192.0.2.1]", ("192.0.2.1", 5), Peer("192.0.2.1", 5), "192.0.2.1"),
+        ("unknown", ("::1", 5, 0, 0), Peer("::1", 5), "::1"),
+        ("localhost", None, Peer(None, None, "localhost"), "localhost"),
+        ("localhost", "/run/socket", Peer(None, None, "localhost"), "localhost"),
+        ("", None, Peer(), "unknown"),
+        (None, None, Peer(), "unknown"),
+    ],
+)
+def test_a_client_is_what_the_mta_knows_of_it(hostname: str | None, hostaddr: Any, peer: Peer, text: str) -> None:
+    found = peer_of(hostname, hostaddr)
+    assert (found, str(found), found.is_verified) == (peer, text, peer.name is not None)
+
+
+@pytest.mark.parametrize(
+    ("macros", "tls"),
+    [
+        ({}, None),
+        ({"tls_version": ""}, None),
+        ({"{tls_version}": "TLSv1.3"}, Tls("TLSv1.3", None, None, None, None)),
+        (
+            {"tls_version": "TLSv1.2", "cipher": "AES", "cipher_bits": "256", "cert_subject": "s", "cert_issuer": "i"},
+            Tls("TLSv1.2", "AES", 256, "s", "i"),
+        ),
+        (
+            {"tls_version": "TLSv1.2", "cipher": "", "cipher_bits": "many", "cert_subject": "", "cert_issuer": ""},
+            Tls("TLSv1.2", None, None, None, None),
+        ),
+    ],
+)
+def test_encryption_is_read_of_macros(macros: dict[str, str], tls: Tls | None) -> None:
+    assert Connection(macros=macros).tls == tls
+
+
+def test_names_are_read_of_macros() -> None:
+    connection = Connection(macros={"{daemon_name}": "smtpd", "j": "mx.example.net", "auth_authen": ""})
+    assert (connection.daemon, connection.hostname, connection.login) == ("smtpd", "mx.example.net", None)
+    assert (Connection().daemon, Connection().hostname, Connection().login) == (None, None, None)
+
+
 # ------------------------------------------------------------------------------------ the body
 
 
@@ -373,6 +512,22 @@ def test_changes_of_email_and_headers_are_made_in_their_order() -> None:
     assert [field.value for field in message.headers.all("Subject")] == ["via headers", "via email"]
     message.email.append_text("more\n")
     assert message.as_bytes() == b"Subject: via headers\r\nSubject: via email\r\n\r\nbody\r\nmore\r\n"
+
+
+def test_a_body_that_is_changed_by_the_email_is_the_body() -> None:
+    message = parse(b"Content-Type: text/plain\r\nX-Long: a\r\n\r\nbody\r\n")
+    message.email.set_payload("new\n")
+    assert (message.body, bytes(message.body_view)) == (b"new\r\n", b"new\r\n")
+    assert message.edits == [ReplaceBody(b"new\r\n")]
+
+
+def test_a_fold_that_could_not_be_sent_is_undone() -> None:
+    """Another library may write a line with nothing but blanks in it, which lenient readers take for the end."""
+    assert checked_raw("X", " one\n two") == " one\n two"
+    assert checked_raw("X", "one") == " one"
+    assert checked_raw("X", " one\n \n two") == " one  two"
+    with pytest.raises(ValueError, match="NUL"):
+        checked_raw("X", "a\0b")
 
 
 def test_an_email_that_was_replaced_is_not_changed_in_silence() -> None:
@@ -580,6 +735,18 @@ def test_a_filter_is_tested_without_a_process() -> None:
 
 
 # ------------------------------------------------------------------------------------ models, memory
+
+
+def test_a_field_that_sendmail_has_ready_takes_its_place() -> None:
+    """Sendmail adds Date, From and Message-Id by itself where there is none, and would then send two."""
+    for name in ("Date", "message-id", "From", "Received", "X-New"):
+        message = Message.parse(b"Subject: s\r\n\r\n", connection=Connection(macros={"v": "8.17.1.9/Debian"}))
+        message.headers.append(name, "v")
+        ready = name not in ("Received", "X-New")
+        assert message.edits == [AddHeader(name, " v") if ready else InsertHeader(9, name, " v")]
+    message = Message.parse(b"Date: d\r\n\r\n", connection=Connection(macros={"v": "8.17.1.9/Debian"}))
+    message.headers.prepend("Date", "v")
+    assert message.edits == [InsertHeader(0, "Date", " v")]
 
 
 @pytest.mark.parametrize("mta", ["postfix", "sendmail"])

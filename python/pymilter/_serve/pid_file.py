@@ -10,11 +10,8 @@ logger = logging.getLogger("pymilter")
 
 
 @contextlib.contextmanager
-def keep_pid_file(path: str | os.PathLike[str] | None) -> Iterator[None]:
+def keep_pid_file(path: str | os.PathLike[str]) -> Iterator[None]:
     """Keep a file with the number of this process during the block. Raises OSError if it cannot be written."""
-    if path is None:
-        yield
-        return
     pid = os.getpid()
     descriptor = _put_in_place(Path(path), f"{pid}\n".encode())
     try:

@@ -1,0 +1,145 @@
+"""Files that a filter makes and removes again: the pid file, the file of its socket, the lock beside it."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import socket
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from pymilter._process.own_file import OwnFile
+from pymilter._serve.address import Address
+from pymilter._serve.lock import opening
+from pymilter._serve.pid_file import keep_pid_file
+
+
+def open_descriptors() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+def refusing(*arguments: object, **keywords: object) -> None:
+    raise PermissionError(errno.EACCES, "the folder is not yours")
+
+
+# ------------------------------------------------------------------------------------ the pid file
+
+
+@pytest.mark.parametrize("mask", [0o000, 0o022, 0o077])
+def test_a_pid_file_is_written_by_its_owner_alone(tmp_path: Path, mask: int) -> None:
+    """Who could write it could have root kill any process."""
+    file = tmp_path / "pid"
+    earlier = os.umask(mask)
+    try:
+        with keep_pid_file(file):
+            assert file.read_text() == f"{os.getpid()}\n"
+            assert file.stat().st_mode & 0o777 == 0o644 & ~mask
+    finally:
+        os.umask(earlier)
+    assert list(tmp_path.iterdir()) == []
+
+
+def removed(file: Path) -> None:
+    file.unlink()
+
+
+def of_another(file: Path) -> None:
+    file.write_text("4711\n")
+
+
+def replaced(file: Path) -> None:
+    file.unlink()
+    file.write_text(f"{os.getpid()}\n")
+
+
+@pytest.mark.parametrize(("change", "left"), [(removed, []), (of_another, ["pid"]), (replaced, ["pid"])])
+def test_a_pid_file_that_is_no_longer_ours_stays(
+    tmp_path: Path, change: Callable[[Path], None], left: list[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    before = open_descriptors()
+    with keep_pid_file(tmp_path / "pid"):
+        change(tmp_path / "pid")
+    assert [path.name for path in tmp_path.iterdir()] == left
+    assert open_descriptors() == before
+    assert caplog.messages == []
+
+
+def test_a_pid_file_that_cannot_be_removed_is_emptied(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "pid"
+    with keep_pid_file(file):
+        monkeypatch.setattr(Path, "unlink", refusing)
+    assert file.read_text() == ""
+    assert caplog.messages == [f"cannot remove the pid file {file}, which is empty now: the folder is not yours"]
+
+
+def test_a_pid_file_that_cannot_be_put_in_place_leaves_nothing(tmp_path: Path) -> None:
+    (tmp_path / "pid").mkdir()
+    before = open_descriptors()
+    with pytest.raises(IsADirectoryError), keep_pid_file(tmp_path / "pid"):
+        pass
+    assert [path.name for path in tmp_path.iterdir()] == ["pid"]
+    assert open_descriptors() == before
+    where = tmp_path / "none" / "pid"
+    with (
+        pytest.raises(FileNotFoundError, match=f"cannot write the pid file {where}: No such file"),
+        keep_pid_file(where),
+    ):
+        pass
+
+
+# ------------------------------------------------------------------------------------ a file of our own
+
+
+def test_only_a_file_of_our_own_is_removed(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path = tmp_path / "socket"
+    path.touch()
+    own = OwnFile(str(path), "socket")
+    kept = path.with_name("kept")
+    path.rename(kept)  # kept, so that the other has another inode
+    path.touch()
+    own.remove()
+    assert path.exists()
+    path.unlink()
+    own.remove()
+    kept.rename(path)
+    own.remove()
+    assert not path.exists()
+    own.remove()
+    assert caplog.messages == []
+
+
+def test_a_file_that_cannot_be_removed_is_named_in_the_log(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "socket"
+    path.touch()
+    own = OwnFile(str(path), f"socket unix:{path}")
+    monkeypatch.setattr(os, "unlink", refusing)
+    own.remove()
+    assert caplog.messages == [f"cannot remove the socket unix:{path}: the folder is not yours"]
+    own.leave_to_parent()
+    own.remove()
+    assert len(caplog.messages) == 1
+
+
+# ------------------------------------------------------------------------------------ the lock
+
+
+def test_a_lock_that_the_system_refuses_is_closed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_locks(descriptor: int, operation: int) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    address = Address(socket.AF_UNIX, path=str(tmp_path / "socket"))
+    before = open_descriptors()
+    with opening(address):
+        assert [path.name for path in tmp_path.iterdir()] == ["socket.lock"]
+    assert list(tmp_path.iterdir()) == []
+    monkeypatch.setattr(fcntl, "flock", no_locks)
+    with pytest.raises(OSError, match="No locks available"), opening(address):
+        pass
+    assert open_descriptors() == before
