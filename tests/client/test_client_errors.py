@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import struct
+import threading
 import time
 from collections.abc import Callable, Iterator
 from typing import cast
@@ -27,6 +28,7 @@ from pymilter.testing import (
     send_message,
     temporary_socket,
 )
+from pymilter.testing._address import Address
 from support.cfilter.rogue import AGREE, read_command, rogue, until_closed
 from support.packets import packet, read_packet
 
@@ -131,6 +133,28 @@ def test_a_context_manager_does_not_hide_the_first_error(probe: Probe) -> None:
 def test_no_answer_to_the_negotiation() -> None:
     with rogue(until_closed, agree=None) as address, pytest.raises(FilterTimeout, match="the negotiation"):
         Client(address, timeout=SHORT)
+
+
+def test_a_queue_of_connections_that_is_full_is_waited_for() -> None:
+    with temporary_socket() as address, socket.socket(socket.AF_UNIX) as listener, contextlib.ExitStack() as stack:
+        path = address.removeprefix("unix:")
+        listener.bind(path)
+        listener.listen(0)
+        while True:
+            waiting = stack.enter_context(socket.socket(socket.AF_UNIX))
+            waiting.setblocking(False)
+            if waiting.connect_ex(path):
+                break
+        with pytest.raises(FilterTimeout, match=rf"^no connection to {address} within 0.2 s$"):
+            Client(address, timeout=0.2)
+        made: list[socket.socket] = []
+        connecting = threading.Thread(target=lambda: made.append(Address.parse(address).connect(60)))
+        connecting.start()
+        connecting.join(0.1)
+        assert connecting.is_alive()
+        stack.enter_context(listener.accept()[0])
+        connecting.join(60)
+        assert [stack.enter_context(sock).gettimeout() for sock in made] == [None]
 
 
 def test_half_a_packet_and_silence() -> None:

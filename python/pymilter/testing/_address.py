@@ -6,6 +6,7 @@ import contextlib
 import os
 import shutil
 import socket
+import struct
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -49,9 +50,16 @@ class Address(FilterAddress):
         """
         sock = socket.socket(self.family, socket.SOCK_STREAM)
         try:
-            sock.settimeout(timeout)
-            sock.connect(self.path if self.family == socket.AF_UNIX else (self.host, self.port))
-        except TimeoutError:
+            if self.family == socket.AF_UNIX:
+                # With settimeout() it would not wait at a filter whose queue is full, as an MTA does (EAGAIN).
+                seconds, fraction = divmod(timeout, 1.0)
+                limit = struct.pack("@ll", int(seconds), max(1, int(fraction * 1_000_000)))
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, limit)
+                sock.connect(self.path)
+            else:
+                sock.settimeout(timeout)
+                sock.connect((self.host, self.port))
+        except (TimeoutError, BlockingIOError):
             sock.close()
             raise FilterTimeout(f"no connection to {self} within {timeout:g} s") from None
         except OSError as error:
