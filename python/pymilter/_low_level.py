@@ -48,7 +48,7 @@ class Program:
         except (OSError, ValueError) as reason:
             raise MilterError(str(reason)) from reason
         if self.listener is not None:
-            self.listener.close()
+            self.listener.discard()
         self.listener = listener
         return listener
 

@@ -11,8 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from pymilter import MilterError
+from pymilter._low_level import Program
 from pymilter._process.own_file import OwnFile
 from pymilter._serve.address import Address
+from pymilter._serve.inherited import adopt
 from pymilter._serve.lock import opening
 from pymilter._serve.pid_file import keep_pid_file
 
@@ -125,6 +128,49 @@ def test_a_file_that_cannot_be_removed_is_named_in_the_log(
     own.leave_to_parent()
     own.remove()
     assert len(caplog.messages) == 1
+
+
+# ------------------------------------------------------------------------------------ sockets
+
+
+@pytest.mark.parametrize(
+    ("kind", "reason"),
+    [
+        (socket.SOCK_STREAM, "it is not a stream socket that listens"),
+        (socket.SOCK_SEQPACKET, "it is not a stream socket that listens"),
+        (None, "Socket operation on non-socket"),
+    ],
+)
+def test_a_descriptor_that_cannot_be_served_is_not_kept(kind: int | None, reason: str) -> None:
+    with socket.socket(socket.AF_UNIX, kind or socket.SOCK_STREAM) as given, Path(os.devnull).open() as file:
+        if kind == socket.SOCK_SEQPACKET:
+            given.bind("")  # the system chooses a name
+            given.listen()
+        number = file.fileno() if kind is None else given.fileno()
+        before = open_descriptors()
+        with pytest.raises(OSError, match=f"cannot listen on fd:{number}: {reason}"):
+            adopt(Address(socket.AF_UNSPEC, inherited=f"fd:{number}"))
+        assert open_descriptors() == before
+        os.fstat(number)  # it is still open for whoever gave it
+
+
+def test_a_classic_program_that_opens_another_socket_leaves_none_behind(tmp_path: Path) -> None:
+    program = Program()
+    with pytest.raises(MilterError, match="there is no socket to open: call setconn"):
+        program.open(rmsock=True)
+    program.connection = f"unix:{tmp_path}/first"
+    first = program.open(rmsock=True)
+    program.connection = f"unix:{tmp_path}/second"
+    second = program.open(rmsock=True)
+    assert first.fileno() < 0
+    assert [path.name for path in tmp_path.iterdir()] == ["second"]
+    program.connection = str(tmp_path / "none" / "third")
+    with pytest.raises(MilterError, match="No such file"):
+        program.open(rmsock=True)
+    assert program.listener is second
+    assert second.fileno() >= 0
+    second.discard()
+    assert list(tmp_path.iterdir()) == []
 
 
 # ------------------------------------------------------------------------------------ the lock

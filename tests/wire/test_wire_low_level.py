@@ -33,6 +33,49 @@ def test_functions_with_unknown_and_without_data_get_headers(start: Start) -> No
     assert process.seen() == [("unknown",), ("header",), ("eom",)]
 
 
+def test_functions_may_be_set_while_they_are_called(start: Start) -> None:
+    process = start("""
+        import milter
+        def tried():
+            try:
+                milter.main()
+            except milter.error as error:
+                note(str(error))
+        def first(ctx, name):
+            note("first", name)
+            note(milter.set_helo_callback(second) is first)
+            milter.set_exception_policy(milter.REJECT)
+            return milter.CONTINUE
+        def second(ctx, name):
+            note("second", name)
+            raise LookupError("SECRET")
+        def main(address):
+            tried()
+            milter.register("low")
+            tried()
+            note(milter.set_helo_callback(first))
+            milter.setconn(address)
+            milter.opensocket(True)
+            milter.main()
+            tried()
+    """)
+    with Client(process.address) as client:
+        client.connect()
+        assert client.helo("one").verdict is Verdict.CONTINUE
+        assert client.helo("two").verdict is Verdict.REJECT
+    process.stop()
+    assert process.seen()[:-1] == [
+        ("there is no filter to run: call register() first",),
+        ("there is no socket to open: call setconn() first",),
+        (None,),
+        ("first", "one"),
+        (True,),
+        ("second", "two"),
+        ("main() can run only once in a process: start another process for another run",),
+    ]
+    assert "LookupError: SECRET" in process.stderr
+
+
 def test_over_tcp_data_is_asked_for_and_not_answered(start: Start) -> None:
     process = start("class Filter(Base):\n    def eom(self): return ACCEPT", kind="inet")
     with Client(process.address) as client:

@@ -37,7 +37,12 @@ def _inherited_descriptor(address: Address) -> int:
 def adopt(address: Address) -> InheritedSocket:
     """The socket that `address` names. Raises OSError with errno when there is none that listens."""
     try:
-        listener = InheritedSocket(fileno=os.dup(_inherited_descriptor(address)))
+        descriptor = os.dup(_inherited_descriptor(address))
+        try:
+            listener = InheritedSocket(fileno=descriptor)
+        except BaseException:
+            os.close(descriptor)
+            raise
     except OSError as error:
         if str(address) in str(error):
             raise
