@@ -110,6 +110,10 @@ def test_what_is_no_text_breaks_nothing(grey: greysql.Greylist) -> None:
     assert grey.check("1", "caf\udce9@x", "r") == 0
     # 1.0.5: UnicodeEncodeError, and then OperationalError for whatever is asked
     assert grey.check("1", "caf\udce9@x", "r", timeinc=700) == 1
+    assert grey.check("1", "caf\udce8@x", "r", timeinc=700) == 0  # is another sender
+    written = io.StringIO()
+    grey.export_csv(written)
+    assert written.getvalue().count("@x") == 2
 
 
 def test_the_last_byte_can_be_ignored(grey: greysql.Greylist) -> None:

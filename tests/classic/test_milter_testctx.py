@@ -254,6 +254,8 @@ def test_edits_have_their_place_and_their_action() -> None:
         (lambda self: self.chgheader("X-A", 1, "a\rb"), "a CR without LF"),
         (lambda self: self.addrcpt("<a@example.org>,<b@example.org>"), "recipient contains '>' at position 14"),
         (lambda self: self.addrcpt("<a@example.org>", "A=1\r\nDATA"), "ESMTP parameter contains"),
+        (lambda self: self.chgfrom("<a@example.org>", "A=1\r\nDATA"), "ESMTP parameter contains"),
+        (lambda self: self.chgfrom("<a@example.org>", ["A=1", "B=\0"]), "ESMTP parameter contains"),
         (lambda self: self.delrcpt("<a@example.org"), "only one of its angle brackets"),
         (lambda self: self.chgfrom("a\x7f@example.org"), "sender contains"),
         (lambda self: self.quarantine(""), "quarantine reason is empty"),

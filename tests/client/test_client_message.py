@@ -55,6 +55,29 @@ def test_where_the_header_ends(data: bytes, fields: list[bytes], separator: byte
     assert (message.separator, message.body) == (separator, body)
 
 
+@pytest.mark.parametrize("eol", [b"\n", b"\r\n"])
+def test_postfix_cuts_a_long_field(eol: bytes) -> None:
+    """Before a line if one ends in the last tenth of what is kept, and anywhere otherwise."""
+
+    def kept(*lines: int) -> bytes:
+        value = (eol + b" ").join(b"x" * size for size in lines)
+        (field,) = Message.taken_in(b"A:" + value + eol).fields
+        assert field.raw.endswith(eol)
+        return field.raw.replace(eol, b"\n")[:-1]
+
+    assert len(kept(59_998)) == 60_000
+    assert len(kept(59_999)) == 60_000
+    assert kept(55_000, 10_000) == b"A:" + b"x" * 55_000
+    assert len(kept(50_000, 20_000)) == 60_000
+    assert kept(30_000, 29_996) == b"A:" + b"x" * 30_000 + b"\n " + b"x" * 29_996
+
+
+def test_postfix_takes_the_line_of_a_mailbox_for_a_field() -> None:
+    assert bytes(Message.taken_in(b"From me Mon\r\nA: b\r\n\r\nx")) == b"X-Mailbox-Line: From me Mon\r\nA: b\r\n\r\nx"
+    assert Message.taken_in(b">From me\nA: b\n").fields[0].value() == b">From me"
+    assert bytes(Message.taken_in(b"A: b\rc\r\r\n\r\nx\r")) == b"A: b c\r\n\r\nx "
+
+
 def test_only_one_space_and_no_tab_is_taken_after_the_colon() -> None:
     values = [field.value() for field in Message.parse(b"A:  b\r\nC:\td\r\nE:f\r\nG: \r\nH:\r\n i\r\n").fields]
     assert values == [b" b", b"\td", b"f", b"", b"\n i"]

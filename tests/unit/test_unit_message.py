@@ -349,8 +349,16 @@ def test_whatever_an_mta_let_through_is_shown() -> None:
     assert message.edits == [DeleteRecipient("<postmaster>")]
 
 
-def test_smtputf8_is_told() -> None:
-    assert not parse().envelope.smtputf8
+@pytest.mark.parametrize(
+    ("params", "told"),
+    [((), False), (("SIZE=1", "SMTPUTF8"), True), (("smtputf8",), True), (("X-SMTPUTF8", "BODY=SMTPUTF8"), False)],
+)
+def test_smtputf8_is_told(params: tuple[str, ...], told: bool) -> None:
+    class WithParameters(Parsed):
+        def sender(self) -> Sequence[str]:
+            return ("<a@example.org>", *params)
+
+    assert Message(WithParameters(DATA, "", []), Connection(), 0).envelope.smtputf8 is told
 
 
 class _WithParameters(Parsed):

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+import socket
 import urllib.request
+from pathlib import Path
 
 import pytest
 from prometheus_client import CollectorRegistry, Counter, generate_latest
@@ -12,6 +15,7 @@ from pymilter._observe.counts import own_text
 from pymilter._observe.stats import at_the_end, own_stats, stats_of_text, total
 from pymilter._serve.address import parse_host_and_port
 from pymilter.prometheus import Collector, MetricsServer
+from support.wire import eventually
 
 
 @pytest.mark.parametrize(
@@ -49,6 +53,43 @@ def test_ipv6() -> None:
         with urllib.request.urlopen(server.url, timeout=20) as answer:
             assert b"pymilter_messages_total 0.0\n" in answer.read()
     server.close()
+
+
+def test_who_leaves_the_block_of_a_server_has_closed_it() -> None:
+    with MetricsServer("127.0.0.1:0") as server:
+        address = "127.0.0.1", int(server.url.split(":")[2].partition("/")[0])
+        socket.create_connection(address, 20).close()
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(address, 20)
+    with (
+        socket.create_server(address),
+        pytest.raises(OSError, match=rf"cannot serve metrics on 127\.0\.0\.1:{address[1]}: ") as info,
+    ):
+        MetricsServer(f"127.0.0.1:{address[1]}")
+    assert info.value.errno == errno.EADDRINUSE
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    with pytest.raises(LookupError), MetricsServer("127.0.0.1:0"):
+        raise LookupError
+    eventually(lambda: len(list(Path("/proc/self/fd").iterdir())), lambda now: now == before)
+
+
+def test_a_scrape_that_gets_no_thread_is_turned_away(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def no_thread(*arguments: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    def failures() -> list[str]:
+        return [record.levelname for record in caplog.records if record.getMessage() == "a scrape failed"]
+
+    with MetricsServer("127.0.0.1:0") as server:
+        with monkeypatch.context() as patched:
+            patched.setattr("socketserver.ThreadingMixIn.process_request", no_thread)
+            with socket.create_connection(("127.0.0.1", int(server._server.server_address[1])), 20) as peer:
+                assert peer.recv(100).startswith(b"HTTP/1.0 503 Service Unavailable\r\n")
+            assert eventually(failures, bool) == ["ERROR"]
+        with urllib.request.urlopen(server.url, timeout=20) as answer:
+            assert answer.status == 200
 
 
 def stats_of(number: int, **answers: dict[Status, int]) -> Stats:

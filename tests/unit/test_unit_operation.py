@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import os
 import queue
@@ -17,6 +18,7 @@ from pymilter import MilterError
 from pymilter._core import Service
 from pymilter._observe import writer
 from pymilter._observe.stats import Stats, total
+from pymilter._process import threads
 from pymilter._process.forked import _status
 from pymilter._process.inheritance import Inheritance
 from pymilter._process.process import PROCESS
@@ -263,6 +265,45 @@ def test_a_child_ends_with_the_status_of_a_program(
 ) -> None:
     assert _status(SystemExit(code)) == status
     assert capsys.readouterr().err == ("why\n" if code == "why" else "")
+
+
+# ------------------------------------------------------------------------------------ threads that handlers start
+
+
+def own(*arguments: object) -> None: ...
+
+
+class OwnThread(threading.Thread):
+    def run(self) -> None: ...
+
+
+@pytest.mark.parametrize(
+    ("thread", "is_of_the_message"),
+    [
+        (threading.Thread(target=own), True),
+        (threading.Thread(target=functools.partial(own, 1)), True),
+        (threading.Timer(0, own), True),
+        (OwnThread(), True),
+        (threading.Thread(target=queue.Queue[int]().get), False),
+        (threading.Thread(target=functools.partial(queue.Queue[int]().get, block=False)), False),
+        (threading.Thread(target=functools.partial(functools.partial(queue.Queue[int].get), 1)), False),
+    ],
+)
+def test_threads_of_pools_belong_to_no_message(thread: threading.Thread, is_of_the_message: bool) -> None:
+    """A pool's thread is made with the first task, and works for any message afterwards."""
+    threads.note(thread.run, 7, 3)
+    assert getattr(thread, threads.MARK, None) == ((7, 3) if is_of_the_message else None)
+
+
+def test_a_thread_belongs_to_the_message_in_which_it_was_started() -> None:
+    found: list[int] = []
+    thread = threading.Thread(target=lambda: found.extend(threads.message_of(connection) for connection in (7, 8)))
+    threads.note(thread.run, 7, 3)
+    thread.start()
+    thread.join(30)
+    assert found == [3, 0]
+    assert threads.message_of(7) == 0
+    threads.note(own, 7, 3)  # a thread of the low level, which has no object
 
 
 # ------------------------------------------------------------------------------------ the thread of the log

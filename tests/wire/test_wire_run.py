@@ -210,6 +210,30 @@ def test_a_stop_in_on_start_is_not_lost(script: Script, how: str) -> None:
     assert done.returncode == 0
 
 
+def test_a_start_that_fails_after_on_start_is_followed_by_on_stop(script: Script) -> None:
+    """What on_start has opened is closed, and the socket is gone: here no descriptor is left for libmilter."""
+    done = script("""
+        import os, resource
+        def main(address):
+            soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+            def started():
+                note("started")
+                resource.setrlimit(resource.RLIMIT_NOFILE, (3, hard))
+            def stopped():
+                resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+                note("stopped")
+            server = Server(Base, address, on_start=started, on_stop=stopped)
+            try:
+                server.start()
+            except Exception:
+                note("failed")
+            server.stop()
+            note("over", os.listdir(os.path.dirname(address[5:])))
+    """)
+    assert done.seen == [("started",), ("stopped",), ("failed",), ("over", [])], done.stderr
+    assert done.returncode == 0
+
+
 def test_a_stop_while_a_classic_program_starts_is_not_lost(script: Script) -> None:
     done = script("""
         import Milter
