@@ -91,6 +91,7 @@ check-native: $(VENV)/.tests
 
 # The long gate: run it before you resolve an issue that it covers, and quote what it printed.
 check-long: $(VENV)/.tests
+	PYTHON=$(PYTHON) scripts/install-system peers
 	$(BIN)/python -m pytest --long -m long
 
 bench: $(VENV)/.tests

@@ -18,7 +18,7 @@ from pymilter.testing import FilterProcess
 from support import require
 from support.mta import socket_folder
 from support.other_user import python_for
-from support.postfix import Postfix
+from support.postfix import ChrootedPostfix, Postfix
 from support.sink import Sink
 from support.wire import eventually
 
@@ -38,17 +38,6 @@ def settings_of(unit: str) -> dict[str, str]:
 def postconf_of(text: str) -> dict[str, str]:
     """What `postconf -e` is told to set in a text."""
     return dict(re.findall(r"postconf -e '(\w+) = ([^']*)'", text))
-
-
-class ChrootedPostfix(Postfix):
-    """Its smtpd is confined to the queue, as Debian's is."""
-
-    def _configure(self) -> None:
-        super()._configure()
-        services = self.folder / "etc" / "master.cf"
-        text, count = re.subn(r"^(127\S+ inet n - )n", r"\1y", services.read_text(), flags=re.MULTILINE)
-        assert count == 1
-        services.write_text(text)
 
 
 @pytest.fixture

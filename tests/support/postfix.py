@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -129,3 +130,14 @@ class Postfix(Mta):
             for message in messages
             if wanted(message["queue_name"])
         ]
+
+
+class ChrootedPostfix(Postfix):
+    """Its smtpd is confined to the queue, as Debian's is."""
+
+    def _configure(self) -> None:
+        super()._configure()
+        services = self.folder / "etc" / "master.cf"
+        text, count = re.subn(r"^(127\S+ inet n - )n", r"\1y", services.read_text(), flags=re.MULTILINE)
+        assert count == 1
+        services.write_text(text)
