@@ -140,7 +140,7 @@ def test_a_worker_that_cannot_be_run_leaves_nothing_open(
         patched.setattr(PROCESS, "folder", str(tmp_path / "gone"))
         with pytest.raises(FileNotFoundError):
             crew.start(listening)
-    assert descriptors() == before
+    assert descriptors() <= before
     started, begin = [], threading.Thread.start
 
     def second_fails(thread: threading.Thread) -> None:
@@ -154,7 +154,7 @@ def test_a_worker_that_cannot_be_run_leaves_nothing_open(
         with pytest.raises(OSError, match="no thread to listen to it: can't start new thread"):
             crew.start(listening)
     assert len(crew) == 0
-    eventually(descriptors, lambda now: now == before)
+    eventually(descriptors, lambda now: now <= before)
 
 
 def test_numbers_that_cannot_be_read_are_no_numbers(
@@ -209,7 +209,7 @@ def test_a_service_without_stderr_has_no_last_words(monkeypatch: pytest.MonkeyPa
             pass
     with LastWords.opened():
         pass  # the worker could not be started
-    assert descriptors() == before
+    assert descriptors() <= before
 
 
 def test_workers_are_kept_by_the_main_thread() -> None:
