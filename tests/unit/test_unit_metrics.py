@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import select
 import socket
 import urllib.request
 from pathlib import Path
@@ -12,6 +13,7 @@ from prometheus_client import CollectorRegistry, Counter, generate_latest
 
 from pymilter import Stats, Status, Transports
 from pymilter._observe.counts import own_text
+from pymilter._observe.scrapes import TURNED_AWAY, _turn_away
 from pymilter._observe.stats import at_the_end, own_stats, stats_of_text, total
 from pymilter._serve.address import parse_host_and_port
 from pymilter.prometheus import Collector, MetricsServer
@@ -90,6 +92,23 @@ def test_a_scrape_that_gets_no_thread_is_turned_away(
             assert eventually(failures, bool) == ["ERROR"]
         with urllib.request.urlopen(server.url, timeout=20) as answer:
             assert answer.status == 200
+
+
+def test_a_peer_that_is_turned_away_gets_the_answer_whole() -> None:
+    """A request that nobody has read would reset the connection, and the answer might be lost with it."""
+    with (
+        socket.create_server(("127.0.0.1", 0)) as listener,
+        socket.create_connection(listener.getsockname(), 20) as peer,
+    ):
+        request, _ = listener.accept()
+        peer.sendall(b"GET /metrics HTTP/1.0\r\n\r\n")
+        select.select([request], [], [], 20)
+        _turn_away(request)
+        request.close()
+        answer = b""
+        while part := peer.recv(4096):
+            answer += part
+    assert answer == TURNED_AWAY
 
 
 def stats_of(number: int, **answers: dict[Status, int]) -> Stats:

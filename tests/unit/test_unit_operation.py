@@ -6,6 +6,7 @@ import functools
 import logging
 import os
 import queue
+import signal
 import socket
 import sys
 import threading
@@ -224,6 +225,28 @@ def test_workers_are_kept_by_the_main_thread() -> None:
     thread.start()
     thread.join(30)
     assert raised
+
+
+def test_signals_are_the_programs_again_afterwards(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(PROCESS, "ask_workers", None)
+    numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD)
+    before = [signal.getsignal(number) for number in numbers]
+    with socket.socket() as own_wakeup:
+        own_wakeup.setblocking(False)
+        earlier = signal.set_wakeup_fd(own_wakeup.fileno(), warn_on_full_buffer=False)
+        try:
+            supervisor = Supervisor(1, grace=0.0)
+            with supervisor.taking_signals():
+                assert {signal.getsignal(number) for number in numbers} == {supervisor._note}
+                signal.raise_signal(signal.SIGHUP)
+                signal.raise_signal(signal.SIGCHLD)
+            assert supervisor._signals == [signal.SIGHUP]
+            assert [signal.getsignal(number) for number in numbers] == before
+        finally:
+            assert signal.set_wakeup_fd(earlier) == own_wakeup.fileno()
+    with pytest.raises(KeyboardInterrupt), Supervisor(1, grace=0.0).taking_signals():
+        signal.raise_signal(signal.SIGINT)
+    assert [signal.getsignal(number) for number in numbers] == before
 
 
 def test_memory_that_cannot_be_measured_is_an_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
