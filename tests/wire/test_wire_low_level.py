@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pymilter.testing import Client, Protocol, Verdict
+from pymilter.testing import Client, Command, Protocol, Verdict
 from support.wire import Start, message
 
 
@@ -76,6 +76,31 @@ def test_functions_may_be_set_while_they_are_called(start: Start) -> None:
     assert "LookupError: SECRET" in process.stderr
 
 
+def test_functions_after_classes_that_could_not_be_served(start: Start) -> None:
+    process = start("""
+        import Milter, milter
+        class Unused(Milter.Base):
+            def hello(self, hostname): note("hello")
+        def told(ctx, name):
+            note("told", name)
+            return milter.CONTINUE
+        def main(address):
+            Milter.factory = Unused
+            try:
+                Milter.runmilter("high", "unix:/nowhere/socket")
+            except milter.error as error:
+                note("No such file" in str(error))
+            milter.set_helo_callback(told)
+            milter.register("low")
+            milter.setconn(address)
+            milter.main()
+    """)
+    with Client(process.address) as client:
+        client.connect()
+        client.helo("name")
+    assert process.seen() == [(True,), ("told", "name")]
+
+
 def test_over_tcp_data_is_asked_for_and_not_answered(start: Start) -> None:
     process = start("class Filter(Base):\n    def eom(self): return ACCEPT", kind="inet")
     with Client(process.address) as client:
@@ -133,11 +158,19 @@ def test_after_the_stop_no_handler_hears_of_a_connection_that_is_still_open(star
     process = start(STOPPED.format(over=str(over)), keeps_connections=True)
     with Client(process.address) as client:
         try:
-            client.connect()  # libmilter is on this connection when it stops, so that it goes on with it
-            answers = [client.helo(), client.unknown("FOO"), client.mail("<>")]
+            # libmilter goes on with this connection after its stop while there is something to read, and no longer: so
+            # all is sent before the first answer comes.
+            for command, payload in (
+                (Command.CONNECT, b"host\0U"),
+                (Command.HELO, b"name\0"),
+                (Command.UNKNOWN, b"FOO\0"),
+                (Command.MAIL, b"<>\0"),
+            ):
+                client.send(command, payload)
+            answers = [client.receive()[0] for _ in range(4)]
         finally:
             over.touch()
     assert process.wait() == 0
-    assert {answer.verdict for answer in answers} == {Verdict.TEMPFAIL}
+    assert answers == [b"c", b"t", b"t", b"t"]
     assert process.seen("connect", "hello", "unknown", "envfrom", "eom") == [("connect",)]
     assert "the filter has stopped, the answer is TEMPFAIL" in process.stderr
