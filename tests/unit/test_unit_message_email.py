@@ -77,6 +77,27 @@ def test_a_change_of_the_body_needs_its_action_at_its_line(name: str) -> None:
     assert granted.edits != []
 
 
+LETTER = b"Subject: s\r\nContent-Type: text/plain\r\n\r\nbody\r\n"
+TEXT_CHANGES: dict[str, Change] = {
+    "set_payload": lambda e: e.set_payload("new"),
+    "set_payload_bytes": lambda e: e.set_payload_bytes(b"new"),
+    "set_body_text": lambda e: e.set_body_text("new"),
+    "set_charset": lambda e: e.set_charset("utf-8"),
+    "append_text": lambda e: e.append_text("caf\xe9"),
+    "replace_with_text": lambda e: e.replace_with_text(e, "new"),
+    "drop": lambda e: e.drop(e),
+}
+
+
+@pytest.mark.parametrize("name", TEXT_CHANGES)
+def test_a_change_of_the_text_changes_no_field_before_it_is_refused(name: str) -> None:
+    message = parse(LETTER, actions=0x1FF & ~Action.CHGBODY)
+    with pytest.raises(DisabledAction, match="CHGBODY"):
+        TEXT_CHANGES[name](message.email)
+    assert message.as_bytes() == LETTER
+    assert message.edits == []
+
+
 @pytest.mark.parametrize("name", HEADER_CHANGES)
 def test_a_change_of_a_field_needs_its_action_at_its_line(name: str) -> None:
     action, change = HEADER_CHANGES[name]
