@@ -163,10 +163,11 @@ def run(
 ) -> None:
     """Serve a socket until SIGTERM, SIGHUP, SIGINT or stop(); then return, or raise KeyboardInterrupt after SIGINT.
 
-    A second signal ends the process at once. libmilter's loop runs in threads of its own, so the program's own signal
-    handlers run as ever. With `workers`, this process opens the socket and keeps the others: SIGHUP replaces them one
-    by one, a second signal kills them, and `on_start` and `on_stop` are called in each of them. A process that a
-    function given here forks ends when that returns. See docs/reference/operating.md.
+    A second signal ends the process at once, but SIGTERM and SIGHUP together count as one. libmilter's loop runs in
+    threads of its own, so the program's own signal handlers run as ever. With `workers`, this process opens the socket
+    and keeps the others: SIGHUP replaces them one by one, a second signal kills them, and `on_start` and `on_stop` are
+    called in each of them. A process that a function given here forks ends when that returns. See
+    docs/reference/operating.md.
 
     Args:
         factory: Makes an object derived from `Base` for each connection: a class, a function or a lambda.

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from pymilter.testing import Client, ClientError, FilterProcess, Verdict
-from support.crew import Crew, gone, serving
+from support.crew import Crew, freeze, gone, serving
 from support.wire import Script, Start, eventually, free_address
 
 # The pauses between starts that fail are not what is looked at here.
@@ -211,6 +211,28 @@ def test_a_second_signal_kills_the_workers(tmp_path: Path, number: signal.Signal
             client.eom()
         with contextlib.suppress(ClientError):
             client.close()
+
+
+@pytest.mark.parametrize("order", [(signal.SIGTERM, signal.SIGHUP), (signal.SIGHUP, signal.SIGTERM)])
+def test_sigterm_and_sighup_to_all_processes_let_messages_end(
+    tmp_path: Path, order: tuple[signal.Signals, signal.Signals]
+) -> None:
+    """As systemd sends them to a control group, with SendSIGHUP=yes."""
+    with serving(tmp_path, workers=2, grace=600) as crew:
+        processes = {crew.process.pid, *crew.pids()}
+        with Client(crew.process.address) as client:
+            client.connect()
+            client.mail("<a@example.org>")
+            for pid in processes:
+                freeze(pid)
+            for number in (*order, signal.SIGCONT):
+                for pid in processes:
+                    os.kill(pid, number)
+            crew.wait_for("stopped listening")  # the worker without a message
+            assert client.eom().verdict is Verdict.CONTINUE
+        assert crew.process.wait() == 0, crew.process.stderr
+        assert not crew.log("ended with status -")
+        assert gone(processes)()
 
 
 @pytest.mark.parametrize("how", ["-", "no argument"])

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from pymilter.testing import Client, FilterGone, Verdict
+from support.crew import freeze
 from support.wire import Script, Start, WireFilter, eventually, free_address, message, prepared
 
 STARTING = Path(__file__).parents[1] / "support" / "starts.py"
@@ -270,10 +271,12 @@ def test_what_signals_do_is_as_before(script: Script) -> None:
 
 
 STOPS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
+BOTH = (signal.SIGTERM, signal.SIGHUP)
 
 
-@pytest.mark.parametrize("second", STOPS)
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize(
+    ("number", "second"), [(number, second) for number in BOTH for second in STOPS if {number, second} != {*BOTH}]
+)
 def test_a_second_signal_ends_it_while_a_message_is_under_way(
     tmp_path: Path, number: signal.Signals, second: signal.Signals
 ) -> None:
@@ -291,6 +294,43 @@ def test_a_second_signal_ends_it_while_a_message_is_under_way(
         assert process.wait() == -second
         with suppress(FilterGone):
             client.close()
+
+
+@pytest.mark.parametrize("order", [BOTH, BOTH[::-1], ()], ids=["TERM, HUP", "HUP, TERM", "at once"])
+def test_sigterm_and_sighup_together_let_messages_end(start: Start, order: tuple[signal.Signals, ...]) -> None:
+    """As systemd sends them with SendSIGHUP=yes."""
+    source = """
+        class Filter(Base):
+            def envfrom(self, address): return CONTINUE
+    """
+    process = start(source, grace=60)
+    with Client(process.address) as client:
+        client.connect()
+        client.mail("<a@example.org>")
+        if not order:
+            freeze(process.pid)
+            for number in (*BOTH, signal.SIGCONT):
+                process.send_signal(number)
+        else:
+            for number in order:
+                process.send_signal(number)
+                eventually(lambda: process.stderr, lambda text: "stopping on" in text)
+        eventually(lambda: process.stderr, lambda text: "stopping on" in text)
+        assert client.eom().verdict is Verdict.CONTINUE
+    assert process.wait() == 0, process.stderr
+
+
+def test_sigterm_and_sighup_together_do_not_reload(start: Start) -> None:
+    process = start("""
+        def main(address):
+            run(Base, address, on_reload=lambda: note("reloaded"))
+    """)
+    freeze(process.pid)
+    for number in (*BOTH, signal.SIGCONT):
+        process.send_signal(number)
+    assert process.wait() == 0, process.stderr
+    assert "stopping on SIGTERM" in process.stderr
+    assert not process.seen("reloaded")
 
 
 @pytest.mark.parametrize("second", STOPS)

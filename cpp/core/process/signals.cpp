@@ -26,7 +26,8 @@ struct Watched {
 std::array<Watched, 3> all_watched{{{SIGTERM}, {SIGHUP}, {SIGINT}}};
 std::atomic<int> target{-1};
 std::atomic<pid_t> owner{0};
-std::atomic<bool> is_stopping{false};
+// The signals so far that end the filter, each a bit.
+std::atomic<unsigned> ending{0};
 std::atomic<bool> is_holding{false};
 std::atomic<bool> is_reloading_on_hup{false};
 
@@ -41,10 +42,21 @@ void call_earlier_handler(const Watched &watched) {
     }
 }
 
+constexpr unsigned bit_of(int number) { return 1U << static_cast<unsigned>(number); }
+
+// Whether the process is to end at once, whatever still hangs: this is the second signal that ends the filter.
+// One SIGTERM and one SIGHUP are a single request: systemd sends both together if it is told to (SendSIGHUP=yes).
+bool is_second(int number) {
+    constexpr unsigned request = bit_of(SIGTERM) | bit_of(SIGHUP);
+    const unsigned earlier = ending.fetch_or(bit_of(number));
+    const unsigned all = earlier | bit_of(number);
+    return earlier != 0 && (earlier == all || (all & ~request) != 0);
+}
+
 void note_signal(Watched &watched) {
     const bool reloads = watched.number == SIGHUP && is_reloading_on_hup.load();
-    if (!reloads && is_stopping.exchange(true)) {
-        end_process(watched.number);  // at once, whatever still hangs
+    if (!reloads && is_second(watched.number)) {
+        end_process(watched.number);
     }
     const int descriptor = target.load();
     if (descriptor >= 0) {
@@ -139,7 +151,7 @@ SignalChain::SignalChain(int descriptor, bool holds, bool reloads) {
     is_reloading_on_hup.store(reloads);
     target.store(descriptor);
     owner.store(::getpid());
-    is_stopping.store(false);
+    ending.store(0);
     is_holding.store(holds);
     for (Watched &watched : all_watched) {
         watched.is_held.store(false);

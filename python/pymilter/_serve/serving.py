@@ -116,15 +116,21 @@ class Serving:
     def _wait(self) -> None:
         is_main = _is_main_thread()
         started = time.monotonic() + STARTING
+        is_reload_due = False
         while True:
             renew_every = RENEW_EVERY_AT_START if time.monotonic() < started else RENEW_EVERY
-            event, number = self._service.wait(None if is_main else renew_every)
+            # SIGTERM may have come together with SIGHUP, after it in the order of their numbers. It then wins.
+            event, number = self._service.wait(0.0 if is_reload_due else None if is_main else renew_every)
             if self._is_of_parent:
                 return
+            if event == _core.EVENT_NOTHING and is_reload_due and self._on_reload is not None:
+                is_reload_due = False
+                self._reload(self._on_reload)
+                continue
             if event in (_core.EVENT_NOTHING, _core.EVENT_INTERRUPTED):
                 continue
             if number == signal.SIGHUP and self._on_reload is not None:
-                self._reload(self._on_reload)
+                is_reload_due = True
                 continue
             if number is not None:
                 self._drain.grace = max(self._drain.grace, self._settings.grace)
