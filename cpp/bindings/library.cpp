@@ -2,11 +2,14 @@
 #include <pybind11/stl.h>
 
 #include <chrono>
+#include <csignal>
 #include <string>
 #include <tuple>
+#include <vector>
 
 #include "bindings/bindings.hpp"
 #include "core/protocol/libmilter.hpp"
+#include "core/process/signals.hpp"
 #include "core/process/traffic.hpp"
 #include "python/interpreter/errors.hpp"
 #include "python/interpreter/gil.hpp"
@@ -44,6 +47,16 @@ std::size_t set_max_data_size(std::size_t size) {
 #endif
 }
 
+std::vector<int> numbers_of(const sigset_t &set) {
+    std::vector<int> numbers;
+    for (int number = 1; number < NSIG; ++number) {
+        if (::sigismember(&set, number) == 1) {
+            numbers.push_back(number);
+        }
+    }
+    return numbers;
+}
+
 }  // namespace
 
 void bind_library(py::module_ &module) {
@@ -63,6 +76,9 @@ void bind_library(py::module_ &module) {
     module.def(
         "end_messages_when_none", [] { return traffic.close_when_empty(); },
         "The same, but only when none is under way; false when one is.");
+    module.def(
+        "signals_of_others", [] { return numbers_of(signals_of_others()); },
+        "The signals that a thread of ours blocks: all but the synchronous faults.");
     module.def("is_in_callback", &Attach::is_here, "Whether libmilter called the calling thread.");
     module.def(
         "shut_gate",

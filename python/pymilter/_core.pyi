@@ -311,6 +311,9 @@ def current_context() -> Context | None:
 def message_context(context: Context) -> Context:
     """The handle of the message that the calling thread works for; without one, `context` itself."""
 
+def signals_of_others() -> list[int]:
+    """The signals that a thread of ours blocks: all but the synchronous faults."""
+
 def is_in_callback() -> bool:
     """Whether libmilter called the calling thread."""
 

@@ -122,7 +122,7 @@ class Server(Serving):
     def _supervise(self, begin_metrics: Callable[[], None]) -> None:
         from pymilter._workers.supervisor import Supervisor
 
-        supervisor = Supervisor(self._settings.workers, grace=self._settings.grace)
+        supervisor = Supervisor(self._settings)
         with supervisor.taking_signals(), opened(self._wanted_address, self._settings) as listener:
             begin_metrics()
             supervisor.run(listener)
@@ -157,6 +157,7 @@ def run(
     metrics: str | None = None,
     max_messages: int | None = None,
     max_rss: int | None = None,
+    start_timeout: float = 120.0,
     on_start: Hook | None = None,
     on_stop: Hook | None = None,
     on_reload: Hook | None = None,
@@ -190,6 +191,7 @@ def run(
         max_messages: After how many messages a worker is replaced, or up to a tenth fewer, so that not all are replaced
             at once.
         max_rss: At how many bytes of memory a worker is replaced.
+        start_timeout: How many seconds a new worker may take until it serves; it is then killed.
         on_start: Called just before the socket is served, as `user`; an exception ends the start.
         on_stop: Called once the filter has stopped and no handler runs any more.
         on_reload: Called for SIGHUP, which then does not end the filter; an exception is logged. Not with workers.

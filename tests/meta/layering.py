@@ -55,6 +55,7 @@ CORE_IMPORTERS: Final = (
     "_observe.counts",
     "_observe.logging",
     "_observe.stats",
+    "_observe.writer",
     "_process.process",
     "_run",
     "_serve.drain",

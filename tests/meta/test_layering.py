@@ -224,5 +224,5 @@ def test_circle_is_seen(python: Path, file: str, line: str) -> None:
 
 def test_import_for_type_checkers_is_no_circle(python: Path) -> None:
     with (python / "pymilter/_serve/address.py").open("a") as text:
-        text.write("if TYPE_CHECKING:\n    from pymilter._serve.sockets import OwnSocket\n")
+        text.write("if TYPE_CHECKING:\n    from pymilter._serve.sockets import open_listener\n")
     assert circles(python / "pymilter") == []

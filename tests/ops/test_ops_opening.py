@@ -229,7 +229,7 @@ def test_access_is_not_given_to_what_has_taken_the_place_of_the_socket(
         path.unlink()
         path.symlink_to(other)
 
-    monkeypatch.setattr("pymilter._serve.sockets.OwnSocket.bind", bind_and_replace, raising=False)
+    monkeypatch.setattr("pymilter._serve.sockets.Listener.bind", bind_and_replace, raising=False)
     assert code_of(path, Access(mode=0o666)) in (errno.ELOOP, errno.ENOTSOCK)
     assert other.stat().st_mode & 0o777 == 0o600
     if target is not None:

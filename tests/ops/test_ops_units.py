@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from pymilter._workers.child import START_WITHIN
+from pymilter._serve.settings import Settings
 from pymilter.testing import FilterProcess
 from support import require
 from support.mta import socket_folder
@@ -134,8 +134,8 @@ def test_the_readme_and_the_unit_are_one_way() -> None:
 
 def test_systemd_waits_longer_than_the_supervisor() -> None:
     """Otherwise a start that hangs would be ended by systemd, before the log has the reason."""
-    assert int(settings_of("pymilter-gate.service")["TimeoutStartSec"]) > START_WITHIN
-    assert f"{START_WITHIN:g} s after its start" in " ".join(OPERATING.read_text().split())
+    assert int(settings_of("pymilter-gate.service")["TimeoutStartSec"]) > Settings.start_timeout.default
+    assert f"{Settings.start_timeout.default:g} s after its start" in " ".join(OPERATING.read_text().split())
 
 
 @pytest.mark.parametrize("is_in_group", [True, False])

@@ -24,6 +24,7 @@ from pymilter._process.forked import _status
 from pymilter._process.inheritance import Inheritance
 from pymilter._process.process import PROCESS
 from pymilter._serve.drain import Drain
+from pymilter._serve.settings import Settings
 from pymilter._serve.systemd import watchdog_seconds
 from pymilter._workers.crew import Crew
 from pymilter._workers.last_words import KEPT, LastWords
@@ -91,7 +92,7 @@ def test_a_worker_that_cannot_be_started_keeps_no_share(monkeypatch: pytest.Monk
         raise OSError("no process is left")
 
     monkeypatch.setattr("pymilter._workers.crew.Child", no_process)
-    crew = Crew(2, lambda: None)
+    crew = Crew(2, 120.0, lambda: None)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         for _ in range(20):
             with pytest.raises(OSError, match="no process is left"):
@@ -115,7 +116,7 @@ def listening() -> Any:
 def crew_of(program: str, monkeypatch: pytest.MonkeyPatch) -> Crew:
     """A crew of one, whose worker runs `program`."""
     monkeypatch.setattr(sys, "orig_argv", [sys.executable, "-c", program])
-    return Crew(1, lambda: None)
+    return Crew(1, 120.0, lambda: None)
 
 
 def test_a_worker_starts_in_the_folder_in_which_the_service_was_started(
@@ -218,7 +219,7 @@ def test_workers_are_kept_by_the_main_thread() -> None:
 
     def work() -> None:
         with pytest.raises(MilterError, match="workers are kept by the main thread") as info:
-            Supervisor(1, grace=0.0)
+            Supervisor(Settings(workers=1, grace=0.0))
         raised.append(info.value)
 
     thread = threading.Thread(target=work)
@@ -235,7 +236,7 @@ def test_signals_are_the_programs_again_afterwards(monkeypatch: pytest.MonkeyPat
         own_wakeup.setblocking(False)
         earlier = signal.set_wakeup_fd(own_wakeup.fileno(), warn_on_full_buffer=False)
         try:
-            supervisor = Supervisor(1, grace=0.0)
+            supervisor = Supervisor(Settings(workers=1, grace=0.0))
             with supervisor.taking_signals():
                 assert {signal.getsignal(number) for number in numbers} == {supervisor._note}
                 signal.raise_signal(signal.SIGHUP)
@@ -244,7 +245,7 @@ def test_signals_are_the_programs_again_afterwards(monkeypatch: pytest.MonkeyPat
             assert [signal.getsignal(number) for number in numbers] == before
         finally:
             assert signal.set_wakeup_fd(earlier) == own_wakeup.fileno()
-    with pytest.raises(KeyboardInterrupt), Supervisor(1, grace=0.0).taking_signals():
+    with pytest.raises(KeyboardInterrupt), Supervisor(Settings(workers=1, grace=0.0)).taking_signals():
         signal.raise_signal(signal.SIGINT)
     assert [signal.getsignal(number) for number in numbers] == before
 

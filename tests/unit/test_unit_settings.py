@@ -48,6 +48,11 @@ WRONG: dict[str, tuple[list[object], list[object], str]] = {
     "metrics": ([9464, b"x:1"], ["", ":9464", "x", "x:99999"], "it must be HOST:PORT, such as 127.0.0.1:9464 or"),
     "max_messages": (["5", 2.5, True], [0, -1], "it must be an int of at least 1, or None"),
     "max_rss": (["5", 2.5, True], [0, -1], "it must be an int of at least 1, or None"),
+    "start_timeout": (
+        ["5", None, True],
+        [0, 0.9, NAN, INFINITE, 1e9],
+        "a number of seconds from 1 to 31536000 (a year)",
+    ),
     "on_start": ([5, "f", asynchronous], [], HOOK),
     "on_stop": ([5, "f", asynchronous], [], HOOK),
     "on_reload": ([5, "f", asynchronous], [], HOOK),
@@ -93,7 +98,15 @@ def test_each_setting_has_wrong_values_here() -> None:
         {"socket_mode": 0o777, "user": os.getuid(), "group": os.getgid(), "socket_owner": pwd.getpwuid(0).pw_name},
         {"exception_policy": pymilter.ACCEPT, "noreply_over_tcp": False, "metrics": "[::1]:0", "pid_file": Path("x")},
         {"exception_policy": 4},
-        {"workers": 2, "max_messages": 1, "max_rss": 1, "on_start": print, "on_stop": dict, "on_reload": lambda: None},
+        {
+            "workers": 2,
+            "max_messages": 1,
+            "max_rss": 1,
+            "start_timeout": 1,
+            "on_start": print,
+            "on_stop": dict,
+            "on_reload": lambda: None,
+        },
     ],
 )
 def test_what_is_allowed(values: dict[str, object]) -> None:

@@ -43,8 +43,13 @@ EVENTS: Final = {name.replace("_", ""): name for name in ARGUMENTS if not name.e
 _warned_of: "weakref.WeakSet[type[Any]]" = weakref.WeakSet()
 
 
-def faults_of_factory(factory: Callable[..., object]) -> Iterator[str]:
-    """Yield why something cannot make the object for a connection; if it is a class, its handlers' faults too."""
+def faults_of_factory(factory: Callable[..., object], base: str = "pymilter.Base") -> Iterator[str]:
+    """Yield why something cannot make the object for a connection; if it is a class, its handlers' faults too.
+
+    Args:
+        factory: A class or a function, which is to be called without arguments.
+        base: The name of `Base` in the texts, as the program knows it.
+    """
     if not callable(factory):
         yield f"factory must be a class or a function that makes a Base, not {type(factory).__name__}"
         return
@@ -53,7 +58,7 @@ def faults_of_factory(factory: Callable[..., object]) -> Iterator[str]:
         if issubclass(klass, Base):
             yield from faults_of_handlers(Handlers.of(klass))
         else:
-            yield f"factory is the class {klass.__qualname__}: it must be derived from pymilter.Base"
+            yield f"factory is the class {klass.__qualname__}: it must be derived from {base}"
 
 
 def check_factory(factory: Callable[..., object]) -> None:
@@ -70,13 +75,10 @@ def check_factory(factory: Callable[..., object]) -> None:
 
 def warn_of_factory(factory: Callable[..., object]) -> None:
     """Check the same for a classic program, and warn of all faults: it must go on to start."""
-    for fault in factory_faults(factory):
+    for fault in faults_of_factory(factory, "Milter.Base"):
         logger.warning("%s", fault)
-    if isinstance(klass := target_of(factory).function, type):
-        if issubclass(klass, Base):
-            warn_of_handlers(Handlers.of(klass))
-        else:
-            logger.warning("factory is the class %s: it must be derived from Milter.Base", klass.__qualname__)
+    if isinstance(klass := target_of(factory).function, type) and issubclass(klass, Base):
+        _warn_of_near_misses(klass)
 
 
 def check_handlers(handlers: Handlers) -> None:

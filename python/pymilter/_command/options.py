@@ -57,7 +57,11 @@ ALL: Final = {**OF_COMMAND, **OF_RUN}
 CONFIG: Final = "PYMILTER_CONFIG"
 RELOADED: Final = "PYMILTER_RELOADED"
 """Set for the child that serves under --reload."""
-_METAVARS: Final = {"exception_policy": "STATUS", "max_rss": "BYTES", "timeout": "SECONDS", "grace": "SECONDS"}
+_METAVARS: Final = {
+    "exception_policy": "STATUS",
+    "max_rss": "BYTES",
+    **dict.fromkeys(("timeout", "grace", "start_timeout"), "SECONDS"),
+}
 
 
 def add_settings(

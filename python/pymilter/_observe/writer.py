@@ -8,6 +8,7 @@ from collections.abc import Callable
 from contextvars import copy_context
 from typing import Final
 
+from pymilter._core import signals_of_others
 from pymilter._process.process import PROCESS
 
 logger = logging.getLogger("pymilter")
@@ -37,13 +38,6 @@ class _Item:
         write, self._write = self._write, None
         if write is not None:
             self._context.run(write)
-
-
-def _faults() -> set[int]:
-    import signal
-
-    names = ("SIGSEGV", "SIGBUS", "SIGFPE", "SIGILL", "SIGABRT", "SIGTRAP", "SIGSYS")
-    return {getattr(signal, name) for name in names if hasattr(signal, name)}
 
 
 class Writer:
@@ -109,8 +103,8 @@ class Writer:
             import signal  # few processes have something to write
 
             thread = threading.Thread(target=self._run, name="pymilter log", daemon=True)
-            # It inherits a mask that lets nothing through but faults: signals are for the program's own threads.
-            mask = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals() - _faults())
+            # The thread inherits this mask: signals are for the threads of the program.
+            mask = signal.pthread_sigmask(signal.SIG_BLOCK, signals_of_others())
             try:
                 thread.start()
             except RuntimeError:  # the process is out of threads

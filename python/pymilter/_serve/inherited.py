@@ -11,10 +11,6 @@ from pymilter._serve.listener import Listener
 FIRST_SYSTEMD_DESCRIPTOR: Final = 3  # SD_LISTEN_FDS_START
 
 
-class InheritedSocket(Listener):
-    """A listening socket that was open before; its file, if it has one, stays when the filter stops."""
-
-
 def _inherited_descriptor(address: Address) -> int:
     kind, _, rest = address.inherited.partition(":")
     if kind == "fd":
@@ -34,12 +30,12 @@ def _inherited_descriptor(address: Address) -> int:
     return FIRST_SYSTEMD_DESCRIPTOR + names.index(rest)
 
 
-def adopt(address: Address) -> InheritedSocket:
+def adopt(address: Address) -> Listener:
     """The socket that `address` names. Raises OSError with errno when there is none that listens."""
     try:
         descriptor = os.dup(_inherited_descriptor(address))
         try:
-            listener = InheritedSocket(fileno=descriptor)
+            listener = Listener(fileno=descriptor)
         except BaseException:
             os.close(descriptor)
             raise

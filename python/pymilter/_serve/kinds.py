@@ -91,16 +91,16 @@ def _within(least: int, most: int | None) -> Callable[[Any], int]:
     return accept
 
 
-def seconds() -> Kind[float]:
-    """Times to wait."""
+def seconds(least: float = 0) -> Kind[float]:
+    """Times to wait, in seconds."""
 
     def accept(value: Any) -> float:
         _require_type(value, int, float)
-        if not math.isfinite(value) or not 0 <= value <= YEAR:
+        if not math.isfinite(value) or not least <= value <= YEAR:
             raise ValueError
         return float(value)
 
-    return Kind(float, f"a number of seconds from 0 to {YEAR:.0f} (a year)", accept, float)
+    return Kind(float, f"a number of seconds from {least:g} to {YEAR:.0f} (a year)", accept, float)
 
 
 def boolean() -> Kind[bool]:

@@ -7,7 +7,7 @@ from pymilter._process.process import PROCESS
 
 
 class Listener(socket.socket):
-    """A listening socket; `file` is the file that it has made and that goes with it, if any."""
+    """A listening socket. `file` is what it has made and removes; an inherited one has none, and its file stays."""
 
     file: OwnFile | None = None
 

@@ -115,6 +115,12 @@ class Settings:
     max_rss: Setting[int | None] = Setting(
         optional(kinds.whole(1)), None, "At how many bytes of memory a worker is replaced.", of_run=True
     )
+    start_timeout: Setting[float] = Setting(
+        kinds.seconds(least=1),
+        120.0,
+        "How many seconds a new worker may take until it serves; it is then killed.",
+        of_run=True,
+    )
     on_start: Setting[Hook | None] = Setting(
         optional(kinds.hook()), None, "Called just before the socket is served, as `user`; an exception ends the start."
     )

@@ -48,10 +48,6 @@ def _remove_stale(address: Address) -> None:
         raise cannot_listen(code, address, f"cannot find out who serves the socket there: {os.strerror(code)}")
 
 
-class OwnSocket(Listener):
-    """A listening socket that we have opened; a unix socket has a file."""
-
-
 def open_listener(
     address: Address,
     *,
@@ -64,7 +60,7 @@ def open_listener(
         return adopt(address)
     if len(os.fsencode(address.path)) > 107:
         raise cannot_listen(errno.ENAMETOOLONG, address, "the path is longer than 107 bytes")
-    listener = OwnSocket(address.family, socket.SOCK_STREAM)
+    listener = Listener(address.family, socket.SOCK_STREAM)
     try:
         if address.family == socket.AF_UNIX:
             with opening(address):
@@ -82,7 +78,7 @@ def open_listener(
     return listener
 
 
-def _listen(listener: OwnSocket, address: Address, backlog: int, access: Access) -> None:
+def _listen(listener: Listener, address: Address, backlog: int, access: Access) -> None:
     where = _bind_address(address)
     try:
         listener.bind(where)

@@ -19,9 +19,6 @@ from pymilter._workers.shares import Slot
 from pymilter._workers.worker import ASK, RETIRE, RETIRE_GRACE, STOP
 from pymilter.errors import MilterError
 
-# A worker that does not serve this many seconds after its start is killed. This is long enough for slow imports, and
-# less than TimeoutStartSec= in examples/pymilter-gate.service, so that the log has the reason before systemd gives up.
-START_WITHIN: Final = 120.0
 # A worker that has not ended this many seconds after its grace is killed.
 KILL_AFTER: Final = 8.0
 # A retiring worker reports when it takes no more connections. The supervisor waits for that report this many seconds.
@@ -41,6 +38,7 @@ class Child:
     """A worker process, as the main thread of the supervisor sees it.
 
     A thread of its own passes each line that the worker sends to `hear`. `number` is unique among the living workers.
+    The worker must serve within `start_timeout` seconds.
     The worker gives up its `share` when it takes no more connections.
 
     Raises:
@@ -48,10 +46,16 @@ class Child:
     """
 
     def __init__(
-        self, listener: socket.socket, hear: Callable[["Child", str], None], number: int, share: Slot | None = None
+        self,
+        listener: socket.socket,
+        hear: Callable[["Child", str], None],
+        number: int,
+        start_timeout: float,
+        share: Slot | None = None,
     ) -> None:
         self._started = time.monotonic()
         self.number = number
+        self.start_timeout = start_timeout
         self.is_wanted = True
         self.is_ready = False
         self.is_refusing = False
@@ -101,7 +105,7 @@ class Child:
             return how
         said = self._words.last_line()
         if self.is_late:
-            how = f"{how}: it did not serve within {START_WITHIN:g} s"
+            how = f"{how}: it did not serve within {self.start_timeout:g} s"
             return f"{how}; the last it said: {said}" if said else f"{how}, and said nothing on stderr"
         return f"{how}: {said}" if said else f"{how} before it came to run(), and nothing on stderr says why"
 
@@ -143,7 +147,7 @@ class Child:
     def remaining(self) -> float:
         """Return the seconds until the worker must serve, or must have ended; infinite if it has no deadline."""
         is_starting = self.is_wanted and not self.is_ready
-        deadline = self._started + START_WITHIN if is_starting else self._deadline
+        deadline = self._started + self.start_timeout if is_starting else self._deadline
         return max(0.0, deadline - time.monotonic())
 
     def lived(self) -> float:

@@ -21,9 +21,10 @@ class Crew:
     `wake` is called from other threads whenever a worker has reported something that the supervisor must act on.
     """
 
-    def __init__(self, count: int, wake: Callable[[], None]) -> None:
+    def __init__(self, count: int, start_timeout: float, wake: Callable[[], None]) -> None:
         self._children: list[Child] = []
         self._shares = Shares(count) if count > 1 else None
+        self._start_timeout = start_timeout
         self._wake = wake
         self.tally: Final = Tally()
 
@@ -53,7 +54,7 @@ class Crew:
         number = next(number for number in itertools.count(1) if number not in used)
         share = self._shares.take() if self._shares is not None else None
         try:
-            child = Child(listener, self._hear, number, share)
+            child = Child(listener, self._hear, number, self._start_timeout, share)
         except OSError:
             if share is not None:
                 share.give_back()

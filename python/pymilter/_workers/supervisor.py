@@ -15,6 +15,7 @@ from typing import Any, Final
 from pymilter._process.forked import ending_children
 from pymilter._process.process import PROCESS
 from pymilter._serve.listener import Listener
+from pymilter._serve.settings import Settings
 from pymilter._serve.systemd import notify, notify_reloading, watchdog
 from pymilter._workers.child import Child, check_program
 from pymilter._workers.crew import Crew
@@ -35,17 +36,17 @@ ENDING: Final = (signal.SIGTERM, signal.SIGINT)
 
 
 class Supervisor:
-    """Keeps `count` workers serving one socket. It runs in the main thread of a process that serves nothing itself.
+    """Keeps workers serving one socket. It runs in the main thread of a process that serves nothing itself.
 
     Raises MilterError in another thread, and if the program cannot be run again.
     """
 
-    def __init__(self, count: int, *, grace: float) -> None:
+    def __init__(self, settings: Settings) -> None:
         if threading.current_thread() is not threading.main_thread():
             raise MilterError("workers are kept by the main thread: call run() there")
         check_program()
-        self._count = count
-        self._grace = grace
+        self._count = settings.workers
+        self._grace = settings.grace
         self._to_replace: list[Child] = []
         self._is_reloading = False
         self._is_announced = False
@@ -58,7 +59,7 @@ class Supervisor:
         self._reader, self._writer = socket.socketpair()
         self._reader.setblocking(False)
         self._writer.setblocking(False)
-        self._crew = Crew(count, self._wake)
+        self._crew = Crew(settings.workers, settings.start_timeout, self._wake)
 
     @contextlib.contextmanager
     def taking_signals(self) -> Iterator[None]:

@@ -11,7 +11,7 @@ from typing import Final
 from pymilter._observe.counts import own_text
 from pymilter._process.inheritance import VARIABLE, Inheritance
 from pymilter._process.process import PROCESS
-from pymilter._serve.inherited import InheritedSocket
+from pymilter._serve.listener import Listener
 
 # The supervisor's orders, one byte each: take no new connections and end with the last one; stop, which the end of the
 # line means too; report your numbers.
@@ -49,9 +49,9 @@ class Worker:
             os.set_inheritable(descriptor, False)
         return cls(inheritance)
 
-    def listener(self) -> InheritedSocket:
+    def listener(self) -> Listener:
         """The socket to serve."""
-        return InheritedSocket(fileno=self._has.listener)
+        return Listener(fileno=self._has.listener)
 
     def use_share(self, use: Callable[[int, int], None]) -> None:
         """Call `use` with the shared memory and this worker's slot, by which the workers balance their connections."""
