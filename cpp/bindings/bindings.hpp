@@ -26,5 +26,6 @@ void bind_context(py::module_ &module);
 void bind_handlers(py::module_ &module);
 void bind_service(py::module_ &module);
 void bind_counters(py::module_ &module);
+void bind_relay(py::module_ &module);
 
 }  // namespace pymilter

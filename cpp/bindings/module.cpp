@@ -48,4 +48,5 @@ PYBIND11_MODULE(_core, module, pybind11::mod_gil_not_used()) {
     pymilter::bind_handlers(module);
     pymilter::bind_service(module);
     pymilter::bind_counters(module);
+    pymilter::bind_relay(module);
 }

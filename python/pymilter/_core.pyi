@@ -319,3 +319,20 @@ def is_in_callback() -> bool:
 
 def shut_gate(seconds: float) -> bool:
     """Let no more callbacks in and wait for those inside; false at the deadline."""
+
+class Relay(metaclass=_pybind11_type):
+    """Passes connections on to a filter in threads of its own, and writes what happens to a pipe."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None: ...
+    def start(self) -> None:
+        """Begin to take connections."""
+    def stop(self) -> None:
+        """End all connections; what has happened is still written to the pipe, which then ends."""
+
+def make_relay(*, listener: int, family: int, place: str, port: int, name: str, pipe: int, most_waiting: int) -> Relay:
+    """Make a relay from a listening socket that does not block to a path, or a host and its port. `name` is the target
+    in words; `pipe` belongs to the relay; `most_waiting` bytes wait for its reader, then connections do."""
+
+# What happens on a connection, and to which side, by their numbers in the pipe.
+RELAY_EVENTS: Final[tuple[str, ...]]
+RELAY_SIDES: Final[tuple[str, ...]]

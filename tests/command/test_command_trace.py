@@ -10,6 +10,7 @@ import re
 import signal
 import socket
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -24,7 +25,7 @@ from pymilter._command.relay import Event, Side, What
 from pymilter.testing import Client, FilterGone, Verdict, free_port, send_message, temporary_socket
 from pymilter.testing._paint import Screen
 from support.cfilter.fixtures import Probe
-from support.commands import argv, environment, in_pipe, read_to_end, start_in_terminal
+from support.commands import argv, environment, in_pipe, read_to_end, start_in_terminal, start_program_in_terminal
 from support.milters import milter
 from support.tracing import recorded, said, tracing
 
@@ -314,18 +315,179 @@ def test_a_full_disk_ends_the_recording_and_not_the_mail(probe: Probe, tmp_path:
     assert errors.decode() == told
 
 
-def test_a_terminal_that_stands_still_does_not_stop_the_mail(probe: Probe) -> None:
-    filter_ = probe()
+@pytest.mark.parametrize("end", ["ctrl-c", "SIGTERM"])
+@pytest.mark.parametrize("stopped_by", ["ctrl-s", "nobody who reads it"])
+def test_a_terminal_that_stands_still_stops_neither_mail_nor_recording(
+    probe: Probe, tmp_path: Path, stopped_by: str, end: str
+) -> None:
+    filter_, file = probe(), tmp_path / "recording"
     with temporary_socket() as address:
-        running, master = start_in_terminal("trace", address, filter_.address)
+        running, master = start_in_terminal("trace", address, filter_.address, "--save", file)
         with running:
             while b"listening on" not in os.read(master, 4096):
                 pass
-            for _ in range(40):  # far more than a terminal holds, and nobody reads it
+            if stopped_by == "ctrl-s":
+                os.write(master, b"\x13")
+            for _ in range(40):  # far more than a terminal holds
                 assert send_message(address, MESSAGE).verdict is Verdict.ACCEPT
-            running.terminate()
+            if end == "ctrl-c":
+                os.write(master, b"\x03")
+            else:
+                running.terminate()
+            assert running.wait(60) == 0
             read_to_end(master)
+    assert [line["c"] for line in recorded(file) if line.get("event") == "open"] == list(range(1, 41))
+    assert recorded(file)[-1]["event"] == "close"
+
+
+def test_the_next_ctrl_c_ends_it_at_once_but_for_the_recording(probe: Probe, tmp_path: Path) -> None:
+    filter_, file = probe(), tmp_path / "recording"
+    with temporary_socket() as address:
+        running, master = start_in_terminal("trace", address, filter_.address, "--save", file)
+        with running:
+            while b"listening on" not in os.read(master, 4096):
+                pass
+            for _ in range(40):
+                send_message(address, MESSAGE)
+            os.write(master, b"\x03")
+            while Path(address.removeprefix("unix:")).exists() and running.poll() is None:
+                os.write(master, b"\x03")
+                time.sleep(0.01)
+            assert running.wait(60) == 0
+            read_to_end(master)
+    assert len([line for line in recorded(file) if line.get("event") == "open"]) == 40
+
+
+def test_a_terminal_that_stops_background_jobs_does_not_stop_it(probe: Probe) -> None:
+    filter_ = probe()
+    with temporary_socket() as address:
+        # A shell with job control: what it starts in the background is no group of the foreground.
+        script = "stty tostop; set -m; python -m pymilter trace $0 $1 & wait; stty -tostop; echo ended: $?"
+        command = ["sh", "-c", script.replace("python", sys.executable, 1), address, filter_.address]
+        running, master = start_program_in_terminal(command)
+        with running:
+            shown = b""
+            while b"listening on" not in shown:
+                shown += os.read(master, 4096)
+            assert send_message(address, MESSAGE).verdict is Verdict.ACCEPT
+            while b"the MTA has closed" not in shown:
+                shown += os.read(master, 4096)
+            os.kill(only_child_of(running.pid), signal.SIGTERM)
             assert running.wait(30) == 0
+
+
+def only_child_of(pid: int) -> int:
+    (child,) = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return int(child)
+
+
+def test_the_mail_waits_when_too_much_waits_to_be_shown(tmp_path: Path) -> None:
+    packet = (2000).to_bytes(4, "big") + b"B" + bytes(1999)
+    most = 100_000
+    read, write = os.pipe()
+    with (
+        temporary_socket() as target,
+        temporary_socket("trace.sock") as address,
+        sink(target) as swallowed,
+        start_to(write, address, target) as running,
+    ):
+        os.close(write)
+        listening(running)
+        sock = connect(address)
+        sock.settimeout(1)
+        sent = 0
+        with contextlib.suppress(TimeoutError):  # nobody reads what is shown
+            while sent < most:
+                sock.sendall(packet)
+                sent += 1
+        assert 64_000_000 < sent * len(packet) < 80_000_000
+        shown = b""
+        while shown.count(b"> BODY") < sent:  # nothing of it is lost
+            shown += os.read(read, 65536)
+        sock.close()
+        running.terminate()
+        assert running.wait(30) == 0
+        os.close(read)
+    assert sent * len(packet) <= swallowed[0] <= (sent + 1) * len(packet)
+
+
+@contextlib.contextmanager
+def sink(address: str) -> Iterator[list[int]]:
+    """A filter that never answers; the list has how many bytes it got."""
+    swallowed = [0]
+
+    def serve() -> None:
+        with contextlib.suppress(OSError):
+            peer, _ = listener.accept()
+            with peer:
+                while data := peer.recv(65536):
+                    swallowed[0] += len(data)
+
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(address.removeprefix("unix:"))
+        listener.listen()
+        thread = threading.Thread(target=serve)
+        thread.start()
+        yield swallowed
+        listener.shutdown(socket.SHUT_RDWR)
+        thread.join()
+
+
+def test_connections_wait_while_the_filter_takes_none() -> None:
+    with temporary_socket() as target, socket.socket(socket.AF_UNIX) as filter_:
+        filter_.bind(target.removeprefix("unix:"))
+        filter_.listen(0)
+        filter_.settimeout(30)
+        with tracing(target) as trace:
+            waiting = [connect(trace.address) for _ in range(5)]
+            for sock in waiting:
+                sock.sendall(b"hello")
+            eventually(lambda: trace.stdout.count("the MTA has connected") == 5)
+            for _ in waiting:
+                taken, _ = filter_.accept()
+                with taken:
+                    assert taken.recv(16) == b"hello"
+            for sock in waiting:
+                sock.close()
+            eventually(lambda: trace.stdout.count("the MTA has closed") == 5)
+    assert "cannot connect" not in trace.stdout
+
+
+def test_it_ends_while_the_filter_takes_no_connection() -> None:
+    with temporary_socket() as target, socket.socket(socket.AF_UNIX) as filter_:
+        filter_.bind(target.removeprefix("unix:"))
+        filter_.listen(0)
+        with tracing(target) as trace:
+            waiting = [connect(trace.address) for _ in range(3)]
+            eventually(lambda: trace.stdout.count("the MTA has connected") == 3)
+            trace.send_signal(signal.SIGTERM)
+            assert trace.wait() == 0
+            for sock in waiting:
+                sock.close()
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="counts threads, which Linux shows in /proc")
+def test_one_thread_serves_many_connections(probe: Probe) -> None:
+    filter_ = probe()
+    with tracing(filter_.address) as trace:
+        for _ in range(30):
+            send_message(trace.address, MESSAGE)
+        # The main thread, the one that hands over, the one that waits for a connection, and few that serve.
+        assert len(list(Path(f"/proc/{trace.pid}/task").iterdir())) < 10
+
+
+@pytest.mark.parametrize("family", ["inet", "inet6"])
+def test_a_filter_over_tcp(probe: Probe, family: str) -> None:
+    host = "localhost" if family == "inet" else "::1"
+    filter_ = probe(address=f"{family}:{free_port(host)}@{host}")
+    with tracing(filter_.address) as trace:
+        assert send_message(trace.address, MESSAGE).verdict is Verdict.ACCEPT
+
+
+def test_a_host_without_an_address_is_told() -> None:
+    with tracing("inet:8890@no.such.host.invalid") as trace, pytest.raises(FilterGone):
+        send_message(trace.address, MESSAGE)
+    assert "  1 - cannot connect to inet:8890@no.such.host.invalid: " in trace.stdout
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ LAYERS: Final = ("core", "python", "bindings")
 # The rooms of each layer in their order: a file includes from its own room and from those before it, so that there is
 # no circle. A layer without rooms has its files in its own folder.
 CPP_ROOMS: Final = {
-    "core": ("protocol", "body", "process", "balance"),
+    "core": ("protocol", "body", "process", "balance", "relay"),
     "python": ("interpreter", "handlers", "connection", "service", "boundary"),
     "bindings": (),
 }
@@ -49,6 +49,7 @@ CORE_IMPORTERS: Final = (
     "_class.negotiate",
     "_class.plan",
     "_command.check",
+    "_command.relay",
     "_constants",
     "_library",
     "_low_level",

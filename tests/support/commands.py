@@ -46,13 +46,21 @@ def in_terminal(*arguments: str | Path, columns: int = 80, **env: str) -> tuple[
 
 def start_in_terminal(*arguments: str | Path, columns: int = 80, **env: str) -> tuple[subprocess.Popen[bytes], int]:
     """Start the command in a pseudo-terminal that controls it; return it, and the descriptor of the other end."""
+    return start_program_in_terminal(argv(*arguments), columns, **env)
+
+
+def start_program_in_terminal(
+    command: list[str], columns: int = 80, folder: str | None = None, **env: str
+) -> tuple[subprocess.Popen[bytes], int]:
+    """The same for any program, in `folder`."""
     master, slave = pty.openpty()
     fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
     process = subprocess.Popen(
-        argv(*arguments),
+        command,
         stdin=slave,
         stdout=slave,
         stderr=slave,
+        cwd=folder,
         env=environment(**env),
         start_new_session=True,
         preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),

@@ -69,6 +69,8 @@ std::array<int, 2> open_pipe() {
 
 int open_socket(int family) noexcept { return ::socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0); }
 
+int accept_from(int listener) noexcept { return ::accept4(listener, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK); }
+
 bool open_socket_pair(std::array<int, 2> &ends) noexcept {
     return ::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()) == 0;
 }
@@ -89,14 +91,17 @@ std::array<int, 2> open_pipe() {
     return ends;
 }
 
-int open_socket(int family) noexcept {
-    const int opened = ::socket(family, SOCK_STREAM, 0);
+static int without_blocking(int opened) noexcept {
     if (opened >= 0) {
         ::fcntl(opened, F_SETFD, FD_CLOEXEC);
         ::fcntl(opened, F_SETFL, O_NONBLOCK);
     }
     return opened;
 }
+
+int open_socket(int family) noexcept { return without_blocking(::socket(family, SOCK_STREAM, 0)); }
+
+int accept_from(int listener) noexcept { return without_blocking(::accept(listener, nullptr, nullptr)); }
 
 bool open_socket_pair(std::array<int, 2> &ends) noexcept {
     if (::socketpair(AF_UNIX, SOCK_STREAM, 0, ends.data()) != 0) {

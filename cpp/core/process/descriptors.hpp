@@ -45,6 +45,8 @@ bool is_listening(int descriptor) noexcept;
 std::array<int, 2> open_pipe();
 // A non-blocking stream socket of the family. Returns -1 and sets errno on failure.
 int open_socket(int family) noexcept;
+// The next connection of a listening socket, non-blocking. Returns -1 and sets errno on failure.
+int accept_from(int listener) noexcept;
 // Two connected sockets, which block. Returns false and sets errno on failure.
 bool open_socket_pair(std::array<int, 2> &ends) noexcept;
 // Makes `number` another number of what `descriptor` is. Returns false and sets errno on failure.

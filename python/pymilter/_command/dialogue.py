@@ -24,18 +24,17 @@ _NAME: Final = 12
 
 
 class Dialogues:
-    """All connections of a trace. `began` is when the trace began, by time.monotonic()."""
+    """All connections of a trace. `began` is when the relay was made, by time.time()."""
 
     def __init__(self, began: float, screen: Screen) -> None:
         self._began = began
-        self._clock = time.time() - began
         self._screen = screen
         self._splitters: dict[tuple[int, Side], Splitter] = {}
         self._macros: dict[int, dict[str, str]] = {}
 
     def follow(self, event: Event, shown: list[str] | None, recorded: list[str] | None) -> None:
         """Put what an event means into the lists that there are: lines to show, and lines of a recording."""
-        when = event.when - self._began
+        when = event.when
         key = event.connection, event.side
         splitter = self._splitters.get(key)
         if event.what is What.DATA:
@@ -89,7 +88,7 @@ class Dialogues:
         return ", ".join(f"{name}={value}" for name, value in pairs)
 
     def _line(self, event: Event, arrow: str, colour: str, name: str, text: str = "") -> str:
-        seconds = event.when + self._clock
+        seconds = event.when + self._began
         clock = time.strftime("%H:%M:%S", time.localtime(seconds))
         start = f"{clock}.{int(seconds % 1 * 1000):03} {event.connection:3} {arrow} "
         if text:

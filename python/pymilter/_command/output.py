@@ -66,13 +66,13 @@ class Output:
         try:
             write()
         except BrokenPipeError:
-            self._give_up()
+            self.give_up()
         except OSError as error:
-            self._give_up()
+            self.give_up()
             raise Failure(f"cannot write the output: {error.strerror}") from None
 
-    def _give_up(self) -> None:
-        """Send what is left in the buffer nowhere, so that Python's own flush at the end does not fail."""
+    def give_up(self) -> None:
+        """Print nothing more; what is left in the buffer goes nowhere, so that Python's own flush does not fail."""
         self.is_closed = True
         with suppress(OSError, ValueError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), self._out.fileno())

@@ -9,7 +9,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from types import FrameType
 from typing import IO, Final
 
 from pymilter._serve.address import bound_address
@@ -24,8 +23,8 @@ from .dialogue import Dialogues
 from .options import add_settings
 from .output import Failure, Output
 from .recording import first_line
-from .relay import Event, Relay
-from .writer import WriterProcess, write_events
+from .relay import Event, new_relay
+from .writer import Patience, WriterProcess, write_events
 
 _EPILOG: Final = """\
 It ends with Ctrl-C or SIGTERM, and with the exit status 0; 1 if it cannot listen, or if the recording could not be
@@ -58,20 +57,26 @@ def run(options: argparse.Namespace, output: Output) -> int:
     """Trace until a signal ends it, and return the exit status."""
     if options.quiet and options.save is None:
         raise Failure("--quiet without --save leaves nothing to do", 2)
+    signal.signal(signal.SIGTTOU, signal.SIG_IGN)  # a terminal that stops background jobs must not stop the mail
     listener = _listener(options)
     try:
         with _saved(options.save, options.target) as recording:
-            dialogues = Dialogues(time.monotonic(), output.screen)
+            receiver, pipe = os.pipe()
+            relay = new_relay(listener, Address.parse(options.target), pipe)
+            dialogues = Dialogues(time.time(), output.screen)
 
-            def write(batches: Iterator[list[Event]]) -> int:
+            def write(batches: Iterator[list[Event]], patience: Patience) -> int:
                 listener.close()
-                return write_events(batches, dialogues, output, not options.quiet, recording)
+                return write_events(batches, dialogues, output, patience, not options.quiet, recording)
 
-            writer = WriterProcess(write, when_ended=lambda: relay.stop())
-            relay = Relay(listener, Address.parse(options.target), writer.note)
-            with _ended_by_sigterm(), suppress(KeyboardInterrupt):
+            writer = WriterProcess(pipe, receiver, write)
+            with suppress(KeyboardInterrupt):
+                signal.signal(signal.SIGTERM, signal.default_int_handler)
+                relay.start()
                 output.complain(f"listening on {bound_address(listener)}, passing on to {options.target}")
-                relay.run()
+                writer.wait()
+            writer.hasten()
+            relay.stop()
             return writer.finish()
     finally:
         listener.discard()
@@ -110,17 +115,3 @@ def _saved(file: Path | None, target: str) -> Iterator[IO[str] | None]:
     finally:
         with suppress(OSError):
             recording.close()
-
-
-@contextmanager
-def _ended_by_sigterm() -> Iterator[None]:
-    """SIGTERM ends what runs within as Ctrl-C does."""
-
-    def end(_number: int, _frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, end)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)

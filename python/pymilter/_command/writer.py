@@ -2,92 +2,120 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import select
 import signal
-import struct
-import threading
+import sys
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
+from types import FrameType
 from typing import IO, Final
 
 from .dialogue import Dialogues
 from .output import Failure, Output
-from .relay import Event, Side, What
+from .relay import Event, read_events
 
-_MOST_WAITING: Final = 64 * 1024 * 1024
-"""Bytes that may wait to be written; then the connections wait too."""
-_PAUSE: Final = 0.02
-"""Seconds between two batches: handing over each event by itself would be in the way of the connections."""
 _NICENESS: Final = 10
 """The connections go first."""
-_BATCH: Final = 1024 * 1024
-_HEAD: Final = struct.Struct("!dQBBI")
-_WHATS: Final = tuple(What)
-_SIDES: Final = tuple(Side)
-_NUMBERS: Final = {kind: number for kinds in (_WHATS, _SIDES) for number, kind in enumerate(kinds)}
+_PIPE_SIZE: Final = 1024 * 1024
+_F_SETPIPE_SZ: Final[int | None] = getattr(fcntl, "F_SETPIPE_SZ", None)
+_PATIENCE: Final = 2.0
+"""Seconds that a terminal gets, at the end, for what it has been given."""
 
 
 class WriterProcess:
-    """A child that writes events. Make it before any thread, since it is forked.
+    """A child that writes the events which come through a pipe. Make it before any thread, since it is forked.
 
     Args:
+        pipe: the end to which this process will write; the child closes its own copy.
+        receiver: the end from which the child reads.
         write: what the child does with the events; it returns the child's exit status.
-        when_ended: called in this process when the child has ended before `finish`.
     """
 
-    def __init__(self, write: Callable[[Iterator[list[Event]]], int], when_ended: Callable[[], None]) -> None:
-        self._when_ended = when_ended
-        self._waiting: list[bytes] = []
-        self._size = 0
+    def __init__(self, pipe: int, receiver: int, write: Callable[[Iterator[list[Event]], Patience], int]) -> None:
+        if _F_SETPIPE_SZ is not None:
+            with suppress(OSError):  # more than the system allows: it wakes more often then
+                fcntl.fcntl(pipe, _F_SETPIPE_SZ, _PIPE_SIZE)
         self._has_ended = False
-        self._changed = threading.Condition()
-        self._over = threading.Event()
-        receiver, self._pipe = os.pipe()
+        self._life, life = os.pipe()
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR1})
         self._pid = os.fork()
         if self._pid == 0:
-            os.close(self._pipe)
+            os.close(pipe)
             _be_the_child(receiver, write)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
         os.close(receiver)
-        self._thread = threading.Thread(target=self._hand_over, name="hand over", daemon=True)
-        self._thread.start()
+        os.close(life)
 
-    def note(self, event: Event) -> None:
-        """Take an event, from any thread; if too much has not been written yet, wait until it is."""
-        head = _HEAD.pack(event.when, event.connection, _NUMBERS[event.what], _NUMBERS[event.side], len(event.data))
-        with self._changed:
-            while self._size > _MOST_WAITING and not self._has_ended:
-                self._changed.wait()
-            self._waiting += (head, event.data)
-            self._size += len(head) + len(event.data)
+    def wait(self) -> None:
+        """Wait until the child has ended by itself, because nobody takes what it writes."""
+        select.select([self._life], [], [])
+
+    def hasten(self) -> None:
+        """From now on a screen that takes nothing is given up after some seconds, or with the next signal to end.
+
+        The recording is not given up.
+        """
+
+        def hasten(_number: int, _frame: FrameType | None) -> None:
+            if not self._has_ended:
+                os.kill(self._pid, signal.SIGUSR1)
+
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, hasten)
+        os.kill(self._pid, signal.SIGUSR1)
 
     def finish(self) -> int:
-        """Let the child write what is left, and return its exit status."""
-        self._over.set()
-        self._thread.join()
+        """Let the child write what is left in the pipe, which has ended, and return its exit status."""
+        self.wait()
+        self._has_ended = True
         _, status = os.waitpid(self._pid, 0)
         return 0 if status == 0 else 1
 
-    def _hand_over(self) -> None:
+
+class _StandsStillError(Exception):
+    """The screen does not take what is shown."""
+
+
+class Patience:
+    """How long the child waits for the screen: as long as it takes until SIGUSR1 comes, then some seconds."""
+
+    def __init__(self) -> None:
+        self._is_showing = self._is_ending = False
+        signal.signal(signal.SIGUSR1, self._end)
+        signal.signal(signal.SIGALRM, self._give_up)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGUSR1})
+
+    @contextmanager
+    def showing(self, output: Output) -> Iterator[None]:
+        """Print within this. A screen that does not take it gets nothing more."""
         try:
-            is_over = False
-            while not is_over:
-                is_over = self._over.wait(_PAUSE)
-                with self._changed:
-                    parts, self._waiting, self._size = self._waiting, [], 0
-                    self._changed.notify_all()
-                left = memoryview(b"".join(parts))
-                while left:
-                    left = left[os.write(self._pipe, left) :]
-        except BrokenPipeError:
-            self._when_ended()
+            self._is_showing = True
+            if self._is_ending:
+                signal.setitimer(signal.ITIMER_REAL, _PATIENCE)
+            yield
+            self._is_showing = False
+        except _StandsStillError:
+            output.give_up()
         finally:
-            with self._changed:
-                self._has_ended = True
-                self._changed.notify_all()
-            os.close(self._pipe)
+            self._is_showing = False
+            signal.setitimer(signal.ITIMER_REAL, 0)
+
+    def _end(self, number: int, frame: FrameType | None) -> None:
+        if self._is_ending:
+            self._give_up(number, frame)
+        self._is_ending = True
+        if self._is_showing:
+            signal.setitimer(signal.ITIMER_REAL, _PATIENCE)
+
+    def _give_up(self, _number: int, _frame: FrameType | None) -> None:
+        if self._is_showing:
+            self._is_showing = False
+            raise _StandsStillError
 
 
-def _be_the_child(receiver: int, write: Callable[[Iterator[list[Event]]], int]) -> None:
+def _be_the_child(receiver: int, write: Callable[[Iterator[list[Event]], Patience], int]) -> None:
     status = 1
     try:
         # Ctrl-C is for the whole foreground; the end of the pipe ends the child, when all is written.
@@ -95,30 +123,20 @@ def _be_the_child(receiver: int, write: Callable[[Iterator[list[Event]]], int]) 
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         with suppress(OSError):
             os.nice(_NICENESS)
-        status = write(_batches(receiver))
+        status = write(read_events(receiver), Patience())
+    except BaseException:
+        sys.excepthook(*sys.exc_info())  # as for any program that fails
     finally:
         os._exit(status)
 
 
-def _batches(receiver: int) -> Iterator[list[Event]]:
-    buffer = b""
-    while piece := os.read(receiver, _BATCH):
-        buffer += piece
-        batch: list[Event] = []
-        position = 0
-        while len(buffer) - position >= _HEAD.size:
-            when, connection, what, side, size = _HEAD.unpack_from(buffer, position)
-            start, end = position + _HEAD.size, position + _HEAD.size + size
-            if end > len(buffer):
-                break
-            batch.append(Event(when, connection, _WHATS[what], _SIDES[side], buffer[start:end]))
-            position = end
-        buffer = buffer[position:]
-        yield batch
-
-
 def write_events(
-    batches: Iterator[list[Event]], dialogues: Dialogues, output: Output, shows: bool, recording: IO[str] | None
+    batches: Iterator[list[Event]],
+    dialogues: Dialogues,
+    output: Output,
+    patience: Patience,
+    shows: bool,
+    recording: IO[str] | None,
 ) -> int:
     """Write events to the screen and to the recording, if there are to be these, until neither takes them any more.
 
@@ -130,21 +148,23 @@ def write_events(
         recorded: list[str] | None = None if recording is None else []
         for event in batch:
             dialogues.follow(event, shown, recorded)
-        if shown:
-            try:
-                output.lines(shown)
-                output.flush()
-            except Failure as error:
-                output.complain(str(error))
-                status = 1
-            shows = not output.is_closed
         if recording is not None and recorded:
             try:
                 recording.writelines(f"{line}\n" for line in recorded)
                 recording.flush()
             except OSError as error:
-                output.complain(f"cannot write {recording.name}: {error.strerror}; the recording is not complete")
+                with patience.showing(output):
+                    output.complain(f"cannot write {recording.name}: {error.strerror}; the recording is not complete")
                 recording, status = None, 1
+        if shown:
+            try:
+                with patience.showing(output):
+                    output.lines(shown)
+                    output.flush()
+            except Failure as error:
+                output.complain(str(error))
+                status = 1
+            shows = not output.is_closed
         if not shows and recording is None:
             break
     return status
