@@ -1,4 +1,5 @@
 // What pymilter._core offers of libmilter as a whole, and what is in progress in this process.
+#include <dlfcn.h>
 #include <pybind11/stl.h>
 
 #include <chrono>
@@ -38,6 +39,25 @@ void check_library_version() {
     }
 }
 
+// Whether the libmilter in use has a function, which may be one that only some builds have.
+bool has_function(const char *name) noexcept { return ::dlsym(RTLD_DEFAULT, name) != nullptr; }
+
+// What can be learned about the build of the libmilter in use.
+py::dict library_build() {
+    Dl_info place{};
+    const bool is_found = ::dladdr(reinterpret_cast<void *>(&::smfi_main), &place) != 0 && place.dli_fname != nullptr;
+    py::dict build;
+    build["version"] = library_version();
+    build["header"] =
+        std::make_tuple(SM_LM_VRS_MAJOR(SMFI_VERSION), SM_LM_VRS_MINOR(SMFI_VERSION), SM_LM_VRS_PLVL(SMFI_VERSION));
+    build["protocol"] = SMFI_PROT_VERSION;
+    build["file"] = is_found ? py::object(py::str(place.dli_fname)) : py::none();
+    build["pool"] = has_function("mi_pool_controller_init");  // _FFR_WORKERS_POOL
+    build["ipv6"] = has_function("mi_inet_pton");             // NETINET6
+    build["data_size"] = has_function("smfi_setmaxdatasize");
+    return build;
+}
+
 std::size_t set_max_data_size(std::size_t size) {
 #if PYMILTER_HAVE_SETMAXDATASIZE
     return ::smfi_setmaxdatasize(size);
@@ -63,6 +83,9 @@ void bind_library(py::module_ &module) {
     check_library_version();
 
     module.def("version", &library_version, "Version of the libmilter in use: major, minor, patch (smfi_version).");
+    module.def(
+        "build", &library_build,
+        "The build of that libmilter: version, version of the header, protocol, file, and which parts it shows.");
     module.def(
         "setdbg", [](int level) { ::smfi_setdbg(level); }, py::arg("level"),
         "Level of libmilter's own debug output, 0 for none (smfi_setdbg).");

@@ -281,6 +281,9 @@ def check_line(what: str, line: bytes) -> None:
 def version() -> tuple[int, int, int]:
     """Version of the libmilter in use: major, minor, patch (smfi_version)."""
 
+def build() -> dict[str, Any]:
+    """The build of that libmilter: version, version of the header, protocol, file, and which parts it shows."""
+
 def setdbg(level: int) -> None:
     """Level of libmilter's own debug output, 0 for none (smfi_setdbg)."""
 

@@ -203,7 +203,11 @@ def run(
         OSError: The socket, the pid file or the port of the metrics cannot be opened, or a right cannot be given up.
         MilterError: This process has served before, or no worker can live.
     """
-    settings = Settings.among(locals())
+    serve(factory, socket, Settings.among(locals()))
+
+
+def serve(factory: Callable[[], Base], socket: str, settings: Settings) -> None:
+    """Do what `run` does, with settings that are checked already; raises what it raises."""
     server = Server._of(factory, socket, settings)
     # What few programs want is loaded only for them: each worker pays for what is loaded.
     if settings.max_rss is not None:

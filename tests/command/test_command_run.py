@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import json
+import os
 import signal
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -13,7 +16,7 @@ import pytest
 
 from pymilter._command.options import OF_RUN
 from pymilter.testing import ClientError, FilterProcess, FilterUnreachable, Verdict, send_message, temporary_socket
-from support.commands import argv, environment, in_terminal
+from support.commands import argv, environment, in_terminal, read_to_end, start_program_in_terminal
 
 pytestmark = pytest.mark.timeout(90)
 
@@ -158,29 +161,67 @@ def test_a_socket_has_its_mode(folder: Path) -> None:
         assert Path(process.address.removeprefix("unix:")).stat().st_mode & 0o777 == 0o600
 
 
-def test_a_change_starts_it_anew(folder: Path) -> None:
+@pytest.mark.parametrize("how", ["by watchfiles", "every 0.25 s"])
+def test_a_change_starts_it_anew(folder: Path, tmp_path_factory: pytest.TempPathFactory, how: str) -> None:
     def verdict(wanted: Verdict) -> None:
         while True:  # the test's own timeout is the limit
             with contextlib.suppress(ClientError):
                 if send_message(process.address, MESSAGE).verdict is wanted:
                     return
+            time.sleep(0.02)
 
+    def told(text: str) -> None:
+        while text not in process.stderr:
+            time.sleep(0.02)
+
+    config = tmp_path_factory.mktemp("config") / "conf.toml"
+    config.write_text("grace = 1.0\n")
+    env = {} if how == "by watchfiles" else {"PYTHONPATH": without_watchfiles(tmp_path_factory.mktemp("without"))}
     program = folder / "gate.py"
-    with serving(folder, "gate:Gate", "--reload") as process:
+    with serving(folder, "gate:Gate", "--reload", f"--config={config}", **env) as process:
         verdict(Verdict.ACCEPT)
+        assert f"pymilter run: watching the Python files below {folder} {how}\n" in process.stderr
         program.write_text(PROGRAM.replace('"spam" in sender', "True"))
         verdict(Verdict.REJECT)
         assert "pymilter run: changed: gate.py; the filter starts anew" in process.stderr
         program.write_text("class\n")
-        while "it starts anew when a file changes" not in process.stderr:
-            pass
+        told("it starts anew when a file changes")
         assert "SyntaxError" in process.stderr
         program.write_text(PROGRAM)
         verdict(Verdict.ACCEPT)
+        config.write_text("grace = 0.5\n")
+        told("conf.toml; the filter starts anew")
         process.send_signal(signal.SIGTERM)
         assert process.wait() == 0
         with pytest.raises(FilterUnreachable):
             send_message(process.address, MESSAGE)
+
+
+def without_watchfiles(place: Path) -> str:
+    """A PYTHONPATH with which watchfiles is as good as not installed."""
+    (place / "watchfiles.py").write_text("raise ModuleNotFoundError('No module named watchfiles')\n")
+    return f"{place}:{environment()['PYTHONPATH']}"
+
+
+@pytest.mark.parametrize("how", ["by watchfiles", "every 0.25 s"])
+def test_ctrl_c_ends_what_is_reloaded(folder: Path, tmp_path_factory: pytest.TempPathFactory, how: str) -> None:
+    env = {} if how == "by watchfiles" else {"PYTHONPATH": without_watchfiles(tmp_path_factory.mktemp("without"))}
+    with temporary_socket() as address:
+        command = argv("run", "gate:Gate", address, "--reload")
+        running, master = start_program_in_terminal(command, 80, str(folder), **env)
+        with running:
+            while True:
+                with contextlib.suppress(ClientError):
+                    if send_message(address, MESSAGE).verdict is Verdict.ACCEPT:
+                        break
+                time.sleep(0.02)
+            os.write(master, b"\x03")
+            shown = read_to_end(master)  # only when the child has ended too
+            assert running.wait(30) == 130
+        with pytest.raises(FilterUnreachable):
+            send_message(address, MESSAGE)
+    assert how in shown
+    assert "Traceback" not in shown
 
 
 def test_a_socket_of_somebody_else_cannot_be_opened_anew(command: Command) -> None:
@@ -205,6 +246,24 @@ def test_the_plan_is_shown(command: Command) -> None:
     assert "MAIL answered Gate.envfrom {auth_authen}" in lines
     assert "HEADER no reply Gate.header" in lines
     assert lines[-1] == "Nothing is wrong with it."
+
+
+def test_the_build_of_libmilter_is_shown(command: Command) -> None:
+    found = json.loads(command("check", "--json", "gate:Gate").stdout)["libmilter"]
+    shown = command("check", "gate:Gate").stdout
+    assert f"  - version {found['version']}" in shown
+    assert f"  - loaded from {found['file']}\n" in shown
+    library = ctypes.CDLL(found["file"])
+    numbers = [ctypes.c_uint() for _ in range(3)]
+    assert library.smfi_version(*map(ctypes.byref, numbers)) == 0
+    assert found["version"] == ".".join(str(number.value) for number in numbers)
+    # What the file itself has, read by another program.
+    symbols = subprocess.run(["nm", "-D", found["file"]], capture_output=True, text=True, check=True).stdout
+    assert found["pool"] is ("mi_pool_controller_init" in symbols)
+    assert found["ipv6"] is ("mi_inet_pton" in symbols)
+    assert found["data_size"] is ("smfi_setmaxdatasize" in symbols)
+    assert ("one pool of threads for all connections" in shown) is found["pool"]
+    assert ("IPv6\n" in shown) is found["ipv6"]
 
 
 def test_the_plan_of_a_message_filter_is_shown(command: Command) -> None:
@@ -376,6 +435,18 @@ def test_help_has_each_setting_with_its_variable(command: Command) -> None:
         assert f"variable: PYMILTER_{name.upper()})" in shown
         assert setting.help.split(".")[0].split()[0] in shown
     assert "(default: 5.0, variable: PYMILTER_GRACE)" in shown
+
+
+def test_settings_are_checked_once(folder: Path) -> None:
+    # Each making of Settings looks the user up: a NIS or LDAP server is asked no more often than needed.
+    (folder / "sitecustomize.py").write_text(
+        "import sys\nfrom pymilter._serve.settings import Settings\nmake = Settings.__init__\n"
+        "def told(self, **values):\n    print('settings', file=sys.stderr)\n    make(self, **values)\n"
+        "Settings.__init__ = told\n"
+    )
+    with serving(folder, "gate:Gate", PYTHONPATH=f"{folder}:{environment()['PYTHONPATH']}") as process:
+        assert process.stop() == 0
+    assert process.stderr.count("settings\n") == 1
 
 
 def test_a_terminal_has_colours(folder: Path) -> None:

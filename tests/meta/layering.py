@@ -67,7 +67,7 @@ CORE_IMPORTERS: Final = (
     "testing._session",
 )
 # What an extra of pyproject.toml brings, and the only file that may need it.
-OPTIONAL: Final = {"prometheus": "prometheus_client"}
+OPTIONAL: Final = {"prometheus": "prometheus_client", "_command.reload": "watchfiles"}
 CLASSIC: Final = ("Milter", "milter", "mime")
 PURE: Final = ("_core", "_class.annotations", "_class.decorators", "_class.marks")
 # What this Python has, and what later ones have that is imported there.

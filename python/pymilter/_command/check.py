@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 from pymilter import _core
@@ -15,10 +15,9 @@ from pymilter._class.faults import faults_of_factory, faults_of_handlers, near_m
 from pymilter._class.handlers import Handlers
 from pymilter._class.negotiate import Wishes, wishes_of
 from pymilter._serve.opening import wanted_address
-from pymilter._serve.settings import Settings
 from pymilter.testing._agreement import Negotiation
 from pymilter.testing._constants import VERSION, Action, Command, Protocol, Stage
-from pymilter.testing._paint import BOLD, GREEN, RED, YELLOW, clean
+from pymilter.testing._paint import BOLD, GREEN, PLAIN, RED, YELLOW, clean
 
 from .agreement import agreement_as_json, agreement_lines, listed
 from .arguments import new_parser
@@ -69,7 +68,7 @@ def run(options: argparse.Namespace, output: Output) -> int:
         raise Failure("FILTER is missing: see --help", 2)
     if "socket" in values:
         try:
-            wanted_address(values["socket"], Settings(**settings))
+            wanted_address(values["socket"], settings)
         except ValueError as error:
             raise Failure(str(error), 2) from None
     logging.getLogger("pymilter").addHandler(logging.NullHandler())  # what would be logged is shown below
@@ -80,21 +79,44 @@ def run(options: argparse.Namespace, output: Output) -> int:
     warnings = list(near_misses_of(factory)) if isinstance(factory, type) and issubclass(factory, Base) else []
     if handlers is not None and agreed is not None:
         warnings += _warnings(handlers, agreed)
-    version = ".".join(map(str, _core.version()))
+    library = _core.build()
+    version = _dotted(library["version"])
     if options.json:
         plan = {} if agreed is None else agreement_as_json(agreed)
-        found = {"filter": values["filter"], "libmilter": version, **plan, "faults": faults, "warnings": warnings}
+        build = {**library, "version": version, "header": _dotted(library["header"])}
+        found = {"filter": values["filter"], "libmilter": build, **plan, "faults": faults, "warnings": warnings}
         output.lines([json.dumps(found)])
     else:
         screen = output.screen
         output.lines([f"{screen(BOLD, clean(values['filter']))}, on libmilter {version}"])
         if handlers is not None and agreed is not None:
             output.lines(["", *agreement_lines(agreed, _handled(handlers), screen)])
+        output.lines(listed("libmilter", _build_lines(library), PLAIN, screen))
         output.lines(listed("Faults", faults, RED, screen))
         output.lines(listed("Warnings", warnings, YELLOW, screen))
         if not faults and not warnings:
             output.lines(["", screen(GREEN, "Nothing is wrong with it.")])
     return 1 if faults or (options.strict and warnings) else 0
+
+
+def _dotted(numbers: Iterable[int]) -> str:
+    return ".".join(map(str, numbers))
+
+
+def _build_lines(library: Mapping[str, Any]) -> list[str]:
+    """What is known of the build of libmilter. What it does not show may be there all the same."""
+    header = (
+        ""
+        if library["header"] == library["version"]
+        else f", built here with the header of {_dotted(library['header'])}"
+    )
+    return [
+        f"version {_dotted(library['version'])}{header}; protocol {library['protocol']} in the header",
+        f"loaded from {library['file'] or 'a place that is not known'}",
+        "one pool of threads for all connections, and poll" if library["pool"] else "a thread for each connection",
+        "IPv6" if library["ipv6"] else "no sign of IPv6",
+        "larger packets can be set (smfi_setmaxdatasize)" if library["data_size"] else "packets of 64 KiB only",
+    ]
 
 
 def _handlers(factory: Callable[[], Base], faults: list[str]) -> Handlers | None:

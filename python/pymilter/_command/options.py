@@ -125,18 +125,16 @@ def chosen(options: argparse.Namespace) -> dict[str, Any]:
     return {**({} if file is None else _of_file(file)), **_of_environment(), **given}
 
 
-def served(values: Mapping[str, Any]) -> dict[str, Any]:
+def served(values: Mapping[str, Any]) -> Settings:
     """Those among the settings that are arguments of `run`, checked together.
 
     Raises:
         Failure: They do not go together.
     """
-    found = {name: value for name, value in values.items() if name in OF_RUN}
     try:
-        Settings(**found)
+        return Settings(**{name: value for name, value in values.items() if name in OF_RUN})
     except (TypeError, ValueError) as error:
         raise Failure(str(error), 2) from None
-    return found
 
 
 def _note(setting: Setting[Any]) -> str:

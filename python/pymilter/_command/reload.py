@@ -1,4 +1,7 @@
-"""`pymilter run --reload`: runs the filter in a child, and starts a new one when a file of the program changes."""
+"""`pymilter run --reload`: runs the filter in a child, and starts a new one when a file of the program changes.
+
+watchfiles tells of changes if it is installed (the extra `reload`); otherwise the files are looked at again and again.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
 from typing import Final
+
+try:
+    from watchfiles import watch
+except ImportError:
+    watch = None  # type: ignore[assignment]
 
 from .options import RELOADED
 from .output import Output
@@ -32,24 +40,28 @@ def run_reloading(config: Path | None, grace: float, output: Output) -> int:
         grace: How many seconds the child needs to end.
         output: Where to say what happens.
     """
-    signal.signal(signal.SIGTERM, _end)
+    ends: list[int] = []
+
+    def end(number: int, _frame: FrameType | None) -> None:
+        ends.append(number)
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, end)
     folder = Path.cwd()
     files = _files(folder, config)
+    how = f"every {_PAUSE:g} s" if watch is None else "by watchfiles"
+    output.complain(f"watching the Python files below {folder} {how}")
     while True:
         child = subprocess.Popen([sys.executable, *sys.orig_argv[1:]], env={**os.environ, RELOADED: "1"})
         try:
             changed = _changed(child, folder, config, files, output)
-        except KeyboardInterrupt as error:
+        except KeyboardInterrupt:
             _stop(child, grace)
-            return 0 if error.args else 130
+            return 0 if ends else 130
         _stop(child, grace)
         names = ", ".join(os.path.relpath(path, folder) for path in changed)
         output.complain(f"changed: {names}; the filter starts anew")
         files = _files(folder, config)
-
-
-def _end(_number: int, _frame: FrameType | None) -> None:
-    raise KeyboardInterrupt("SIGTERM")
 
 
 def _changed(
@@ -57,14 +69,28 @@ def _changed(
 ) -> list[Path]:
     """Wait until files change, and return them; if the child ends before, say so."""
     has_ended = False
-    while True:
-        time.sleep(_PAUSE)
-        now = _files(folder, config)
+    for may_have_changed in _looks(folder, config):
+        now = _files(folder, config) if may_have_changed else files
         if now != files:
             return sorted(path for path in files.keys() | now.keys() if files.get(path) != now.get(path))
         if not has_ended and (status := child.poll()) is not None:
             has_ended = True
             output.complain(f"the filter has ended with status {status}; it starts anew when a file changes")
+    raise KeyboardInterrupt  # watchfiles has taken it
+
+
+def _looks(folder: Path, config: Path | None) -> Iterator[bool]:
+    """Every now and then, and at each change, whether files may have changed."""
+    yield True  # since the child was started
+    if watch is None:
+        while True:
+            time.sleep(_PAUSE)
+            yield True
+    places = {folder, *([config.resolve().parent] if config is not None else [])}
+    for changes in watch(
+        *places, watch_filter=None, yield_on_timeout=True, rust_timeout=int(_PAUSE * 1000), debounce=50
+    ):
+        yield bool(changes)
 
 
 def _files(folder: Path, config: Path | None) -> Files:

@@ -6,8 +6,7 @@ import argparse
 import os
 from typing import Final
 
-from pymilter._run import run as serve
-from pymilter._serve.settings import Settings
+from pymilter._run import serve
 from pymilter.errors import MilterError
 
 from .arguments import new_parser
@@ -41,13 +40,13 @@ def run(options: argparse.Namespace, output: Output) -> int:
     if values.get("reload") and RELOADED not in os.environ:
         if socket.startswith(("fd:", "systemd:")):
             raise Failure(f"--reload needs a socket that the filter opens itself, not {socket}", 2)
-        return run_reloading(config_of(options), settings.get("grace", Settings.grace.default), output)
+        return run_reloading(config_of(options), settings.grace, output)
     log_to_stderr(
         values.get("log_level", OfCommand.log_level.default), values.get("log_json", OfCommand.log_json.default)
     )
     factory = load_filter(filter_)
     try:
-        serve(factory, socket, **settings)
+        serve(factory, socket, settings)
     except (TypeError, ValueError) as error:
         raise Failure(str(error), 2) from None
     except (MilterError, ImportError) as error:
