@@ -20,7 +20,7 @@ class CodeOfAnotherStatus:
 
 
 class Reply:
-    """What a handler may return in place of a status: see `Reject` and `TempFail`."""
+    """What a handler may return in place of a status. The arguments are those of `Reject` and `TempFail`."""
 
     status: ClassVar[Status]
 

@@ -6,6 +6,7 @@ import ast
 import importlib
 import inspect
 import pkgutil
+import re
 import shutil
 import subprocess
 import sys
@@ -208,6 +209,75 @@ def test_missing_docstring_is_seen() -> None:
     module = ModuleType("pymilter", "A module.")
     vars(module).update(Public=Public, function=function, __all__=["Public", "function"])
     assert list(names_without_docstring(module)) == ["Public", "Public.held", "Public.method", "function"]
+
+
+@pytest.mark.parametrize("name", ["pymilter", "pymilter.testing", "pymilter.prometheus"])
+def test_each_parameter_is_described(name: str) -> None:
+    """Of functions that take several: under Args, between backquotes, or at the function that is named instead."""
+    assert list(parameters_without_a_word(importlib.import_module(name))) == []
+
+
+# Made by the package alone; their parts are described at their attributes.
+NOT_MADE_BY_USERS = ("Envelope", "Field", "Headers", "Message", "Expected", "Step")
+
+
+def parameters_without_a_word(module: ModuleType) -> Iterator[str]:
+    """The parameters that no docstring describes, of public functions, of classes, and of their public methods."""
+    for name in module.__all__:
+        value = getattr(module, name)
+        if not is_ours(value):
+            continue
+        if inspect.isfunction(value):
+            yield from undescribed(name, value, inspect.getdoc(value))
+        elif inspect.isclass(value):
+            made = vars(value).get("__init__")
+            # The __init__ of a dataclass has no source: its attributes have docstrings.
+            has_source = inspect.isfunction(made) and made.__code__.co_filename != "<string>"
+            if has_source and name not in NOT_MADE_BY_USERS:
+                yield from undescribed(name, made, f"{inspect.getdoc(value)}\n{made.__doc__}")
+            for member, found in vars(value).items():
+                function = getattr(found, "__func__", found)
+                if inspect.isfunction(function) and not member.startswith("_"):
+                    yield from undescribed(f"{name}.{member}", function, inspect.getdoc(getattr(value, member)))
+
+
+def undescribed(name: str, function: Any, doc: str | None) -> Iterator[str]:
+    # Behind @contextmanager, the parameters are those of the generator; elsewhere __wrapped__ may be for show.
+    function = getattr(function, "__wrapped__", function) if function.__code__.co_name == "helper" else function
+    parameters = list(inspect.signature(function, follow_wrapped=False).parameters)
+    if parameters[:1] in (["self"], ["cls"]):
+        del parameters[0]
+    if len(parameters) < 2 or re.search(r"arguments are those of `", doc or ""):
+        return
+    for parameter in parameters:
+        word = rf"`\*{{0,2}}{parameter}`|^\s*(\w+, )*\*{{0,2}}{parameter}(, \w+)*:"
+        if not re.search(word, doc or "", re.MULTILINE):
+            yield f"{name}: {parameter}"
+
+
+def test_a_parameter_without_a_word_is_seen() -> None:
+    class Public:
+        """Has `first`."""
+
+        def __init__(self, first: int, second: int) -> None: ...
+
+        def method(self, first: int, second: int) -> None:
+            """Do it.
+
+            Args:
+                second: The second of first and second.
+            """
+
+    def function(first: int, second: int, *rest: int) -> None:
+        """Take `first`, second and `*rest`."""
+
+    def same(first: int, second: int) -> None:
+        """Do the same. The arguments are those of `function`."""
+
+    Public.__module__ = function.__module__ = same.__module__ = "pymilter"
+    module = ModuleType("pymilter", "A module.")
+    vars(module).update(Public=Public, function=function, same=same, __all__=["Public", "function", "same"])
+    assert list(parameters_without_a_word(module)) == ["Public: second", "Public.method: first", "function: second"]
 
 
 def test_package_stub_and_package_have_one_docstring() -> None:

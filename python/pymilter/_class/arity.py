@@ -134,7 +134,11 @@ def _runs_coroutines(function: Any) -> bool:
 
 
 def _unwrapped(function: Any) -> Any:
-    """Return the function within all that functools.wraps has put around it. Raises ValueError for a ring of them."""
+    """Return the function within all that functools.wraps has put around it.
+
+    Raises:
+        ValueError: The wrappers form a ring.
+    """
     seen = {id(function)}
     while (within := getattr(function, "__wrapped__", None)) is not None:
         if id(within) in seen:

@@ -159,27 +159,35 @@ class Base:
         # checkers would refuse such an override.
 
         def envfrom(self, mailfrom: str, /) -> Outcome:
-            """MAIL FROM (xxfi_envfrom): the address as it came, mostly with angle brackets.
+            """MAIL FROM (xxfi_envfrom): `mailfrom` is the address as it came, mostly with angle brackets.
 
             A method with ``*params: str`` gets the ESMTP parameters too.
             """
 
         def envrcpt(self, to: str, /) -> Outcome:
-            """RCPT TO (xxfi_envrcpt). REJECT and TEMPFAIL refuse this recipient; ACCEPT takes the whole message.
+            """RCPT TO (xxfi_envrcpt): `to` is the address as it came, mostly with angle brackets.
 
-            A method with ``*params: str`` gets the ESMTP parameters too.
+            REJECT and TEMPFAIL refuse this recipient; ACCEPT takes the whole message. A method with ``*params: str``
+            gets the ESMTP parameters too.
             """
 
     else:
 
         @_shown_with_address_only("mailfrom")
         def envfrom(self, mailfrom, /, *params):
-            """MAIL FROM (xxfi_envfrom): the address as it came, mostly with angle brackets, and ESMTP parameters."""
+            """MAIL FROM (xxfi_envfrom): `mailfrom` is the address as it came, mostly with angle brackets.
+
+            A method with `*params` gets the ESMTP parameters too, such as "SIZE=1000".
+            """
             return CONTINUE
 
         @_shown_with_address_only("to")
         def envrcpt(self, to, /, *params):
-            """RCPT TO (xxfi_envrcpt). REJECT and TEMPFAIL refuse this recipient; ACCEPT takes the whole message."""
+            """RCPT TO (xxfi_envrcpt): `to` is the address as it came, mostly with angle brackets.
+
+            REJECT and TEMPFAIL refuse this recipient; ACCEPT takes the whole message. A method with `*params` gets the
+            ESMTP parameters too, such as "NOTIFY=NEVER".
+            """
             return CONTINUE
 
     def data(self) -> Outcome:
@@ -187,7 +195,7 @@ class Base:
         return CONTINUE
 
     def header(self, name: str, value: str, /) -> Outcome:
-        """One header (xxfi_header). A fold in `value` is LF and a space or tab."""
+        """One header (xxfi_header): its `name` as it came, and its `value`. A fold in it is LF and a space or tab."""
         return CONTINUE
 
     def eoh(self) -> Outcome:
@@ -231,7 +239,7 @@ class Base:
         return self.envrcpt(*self._decoded("envrcpt", b)[: most_arguments(self.envrcpt)])
 
     def header_bytes(self, fld: str, val: bytes) -> Outcome:
-        """A header with its value as bytes; decodes it and calls `header`."""
+        """A header, `fld`, with its value `val` as bytes; decodes it and calls `header`."""
         return self.header(fld, *self._decoded("header", (val,)))
 
     def _decoded(self, method: str, values: Iterable[bytes]) -> list[Any]:
@@ -266,7 +274,13 @@ class Base:
     def setsymlist(self, stage: Stage | int | str, *macros: str) -> None:
         """Ask for the macros of a stage; in `negotiate` only, once a stage (smfi_setsymlist).
 
-        `stage` is a `Stage` or the name of a method. Raises ValueError for an unknown stage, MilterError elsewhere.
+        Args:
+            stage: A `Stage`, or the name of a method such as "envrcpt".
+            macros: The names of the macros.
+
+        Raises:
+            ValueError: There is no such stage.
+            MilterError: This is not `negotiate`, or the stage has its macros already.
         """
         if isinstance(stage, str):
             if stage not in MACRO_STAGE:
@@ -283,15 +297,24 @@ class Base:
     def setreply(self, rcode: str, xcode: str | None = None, msg: str | None = None, *ml: str) -> None:
         """Set the text for a REJECT or TEMPFAIL returned later (smfi_setreply); of new code, return a `Reject` instead.
 
-        libmilter drops it in silence when the class of `rcode` does not fit the status. Raises ValueError when one of
-        the codes or lines is wrong: see `Reject`.
+        libmilter drops the text in silence if the class of `rcode` does not fit the status.
+
+        Args:
+            rcode: The reply code (RFC 5321), such as "550".
+            xcode: The enhanced status code (RFC 3463), such as "5.7.1".
+            msg: The first line of text.
+            ml: Further lines (smfi_setmlreply).
+
+        Raises:
+            ValueError: One of the codes or lines is wrong; `Reject` describes what is allowed.
+            MilterError: There is no message or connection to answer any more.
         """
         self._ctx.setreply(rcode, xcode, msg, *ml)
 
     # ------------------------------------------------------------------------------------ edits, in eom only
 
     def addheader(self, field: str, value: str | bytes, idx: int = -1) -> None:
-        """Append a header, or insert it at `idx`, counted from 0 (smfi_addheader, smfi_insheader).
+        """Append the header `field` with `value`, or insert it at `idx`, from 0 (smfi_addheader, smfi_insheader).
 
         All edits raise MilterError outside `eom`, DisabledAction where the MTA does not grant the action (here
         ADDHDRS), and ValueError for what must not reach the MTA: here NUL, a lone CR, a line break that no space or tab
@@ -300,14 +323,14 @@ class Base:
         self._ctx.addheader(field, value, idx)
 
     def chgheader(self, field: str, idx: int, value: str | bytes | None) -> None:
-        """Change the `idx`-th header of this name, counted from 1; None or "" deletes it (smfi_chgheader).
+        """Change the `idx`-th header `field`, counted from 1; a `value` of None or "" deletes it (smfi_chgheader).
 
         Beyond the last one it adds. Needs CHGHDRS; errors as in `addheader`.
         """
         self._ctx.chgheader(field, idx, value)
 
     def addrcpt(self, rcpt: str, params: Parameters = None) -> None:
-        """Add a recipient (smfi_addrcpt, smfi_addrcpt_par). Needs ADDRCPT, with parameters ADDRCPT_PAR."""
+        """Add the recipient `rcpt` (smfi_addrcpt, smfi_addrcpt_par). Needs ADDRCPT, with `params` ADDRCPT_PAR."""
         self._ctx.addrcpt(rcpt, params)
 
     def delrcpt(self, rcpt: str) -> None:
@@ -318,7 +341,10 @@ class Base:
         self._ctx.delrcpt(rcpt)
 
     def chgfrom(self, sender: str, params: Parameters = None) -> None:
-        """Change the envelope sender; "<>" is the null sender (smfi_chgfrom). Needs CHGFROM."""
+        """Change the envelope sender to `sender`; "<>" is the null sender (smfi_chgfrom). Needs CHGFROM.
+
+        `params` are its ESMTP parameters.
+        """
         self._ctx.chgfrom(sender, params)
 
     def replacebody(self, body: bytes | bytearray | memoryview) -> None:

@@ -34,7 +34,11 @@ HDR_LEADSPC: Final = 0x100000
 
 
 def check_name(decorator: str, func: Callable[..., Any], allowed: tuple[str, ...]) -> None:
-    """Raise ValueError for a function that has none of these names; a partialmethod has no name yet."""
+    """Check that a function has one of the names for which a decorator is; a partialmethod has no name yet.
+
+    Raises:
+        ValueError: It has another name.
+    """
     if isinstance(func, partialmethod):
         return
     name = getattr(func, "__name__", repr(func))

@@ -82,7 +82,11 @@ def warn_of_factory(factory: Callable[..., object]) -> None:
 
 
 def check_handlers(handlers: Handlers) -> None:
-    """Raise TypeError for the first handler that cannot be called; warn, once a class, of near misses."""
+    """Check that each handler can be called, and warn of near misses, once for each class.
+
+    Raises:
+        TypeError: A handler cannot be called.
+    """
     for fault in faults_of_handlers(handlers):
         raise TypeError(fault)
     _warn_of_near_misses(handlers.klass)

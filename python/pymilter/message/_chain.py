@@ -98,7 +98,11 @@ def chain(*filters: Callable[[], MessageFilter]) -> type[MessageFilter]:
 
 
 def _class_of(factory: Callable[[], MessageFilter]) -> type[MessageFilter]:
-    """The class that a factory makes an object of, free of faults."""
+    """Return the class that a factory makes an object of, free of faults.
+
+    Raises:
+        TypeError: It makes no MessageFilter, or a handler cannot be called.
+    """
     wrong = TypeError(
         f"chain got {factory!r}: allowed are classes derived from MessageFilter, and what makes their objects"
     )

@@ -101,7 +101,12 @@ class Field:
 
 
 def raw_value(name: str, value: str) -> str:
-    """Return what follows the colon for a value. Raises ValueError as `Field.value` does."""
+    """Return what follows the colon for a value.
+
+    Raises:
+        TypeError: The value is no str.
+        ValueError: The value cannot be sent, as for `Field.value`.
+    """
     if not isinstance(value, str):
         raise TypeError(f"the value of {name} is a {type(value).__name__}: it must be a str")
     made = check_header(name.encode("utf-8", "surrogateescape"), value.encode("utf-8", "surrogateescape"))

@@ -131,7 +131,8 @@ class MessageFilter(Base):
     def recipient(self, recipient: Recipient, envelope: Envelope) -> Outcome:
         """A recipient (xxfi_envrcpt): REJECT and TEMPFAIL refuse this one alone, ACCEPT takes the whole message unseen.
 
-        `envelope` has the sender and the recipients so far, this one too; it cannot be changed yet.
+        `recipient` has its address and parameters; `envelope` has the sender and the recipients so far, this one too.
+        Neither can be changed yet.
         """
         return CONTINUE
 
@@ -180,7 +181,11 @@ class MessageFilter(Base):
 
     @final
     def eom(self) -> Outcome:
-        """The end of the message: `message` is called with all of it."""
+        """The end of the message: `message` is called with all of it.
+
+        Raises:
+            TypeError: An attribute that cannot be called hides `message`.
+        """
         # What each message pays for: objects are made only if they are looked at, and these without their __init__.
         context = self._ctx
         connection = self._connection
@@ -216,7 +221,11 @@ def _envelope_so_far(source: Source) -> Envelope:
 
 
 def call(handlers: Base, name: str, *arguments: object) -> Outcome:
-    """Call a handler as libmilter's callbacks do: what hides a method is named."""
+    """Call a handler as the callbacks of libmilter do.
+
+    Raises:
+        TypeError: Something that cannot be called hides the method; the text names it.
+    """
     try:
         return cast("Outcome", getattr(handlers, name)(*arguments))
     except TypeError:
@@ -225,7 +234,11 @@ def call(handlers: Base, name: str, *arguments: object) -> Outcome:
 
 
 def raise_if_hidden(handlers: Base, name: str) -> None:
-    """Raise TypeError if something that cannot be called hides a handler."""
+    """Check that a handler can be called.
+
+    Raises:
+        TypeError: An attribute that cannot be called hides the method.
+    """
     if not callable(hiding := getattr(handlers, name)):
         raise TypeError(f"self.{name} was set to {type(hiding).__name__}: it hides the method") from None
 
@@ -241,7 +254,12 @@ def is_status(outcome: Outcome, status: Status) -> bool:
 
 
 def _checked(inherited: Gathering, keywords: Keywords, name: str) -> Gathering:
-    """Return what is inherited with the keywords of a class. Raises TypeError and ValueError for what cannot be."""
+    """Return what is inherited, changed by the keywords of a class.
+
+    Raises:
+        TypeError: There is no such keyword, or its value is of another type.
+        ValueError: A size is out of range.
+    """
     if unknown := ", ".join(keywords.keys() - Gathering._fields):
         raise TypeError(f"{name}: there is no class keyword {unknown}; allowed are {', '.join(Gathering._fields)}")
     if isinstance(keywords.get("macros"), str):

@@ -25,14 +25,23 @@ class Grant:
             self.reason = reason
 
     def check(self, action: Action) -> None:
-        """Raise MilterError if the message cannot be changed, and DisabledAction if the MTA does not allow this."""
+        """Check that the message can be changed by this action.
+
+        Raises:
+            MilterError: The message cannot be changed any more.
+            DisabledAction: The MTA has not granted the action.
+        """
         self.check_time()
         if not self.actions & action:
             raise DisabledAction(f"the MTA does not let this filter do that: {action.name} was not agreed")
         self.is_used = True
 
     def check_time(self) -> None:
-        """Raise MilterError if the message cannot be changed."""
+        """Check that the message can be changed.
+
+        Raises:
+            MilterError: It cannot be changed any more.
+        """
         if self.reason is not None:
             raise MilterError(self.reason)
 

@@ -25,7 +25,12 @@ class Guard:
         self.is_replaced = False  # another body has taken the place of this email
 
     def check(self, action: Action) -> None:
-        """Raise MilterError if the email cannot be changed, and DisabledAction if the MTA does not allow this."""
+        """Check that the email can be changed by this action.
+
+        Raises:
+            MilterError: It cannot be changed any more, or another body has taken its place.
+            DisabledAction: The MTA has not granted the action.
+        """
         self.grant.check_time()
         if self.is_replaced:
             raise MilterError(REPLACED)

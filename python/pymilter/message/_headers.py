@@ -42,7 +42,11 @@ class Headers:
         return isinstance(name, str) and self.get(name) is not None
 
     def __getitem__(self, name: str) -> Field:
-        """The first field of this name. Raises KeyError if there is none."""
+        """The first field of this name.
+
+        Raises:
+            KeyError: There is none.
+        """
         field = self.get(name)
         if field is None:
             raise KeyError(name)
@@ -75,21 +79,30 @@ class Headers:
         return self._insert(None, name, raw_value(name, value))
 
     def prepend(self, name: str, value: str) -> Field:
-        """Add a field above all others, those of the MTA itself too, as trace fields want it. See `append`."""
+        """Add a field above all others, those of the MTA itself too, as trace fields want it.
+
+        The arguments are those of `append`, and so is what it raises.
+        """
         return self._insert(0, name, raw_value(name, value))
 
     def insert_before(self, field: Field, name: str, value: str) -> Field:
-        """Add a field before another. See `append`; raises ValueError too if `field` is not in the header."""
+        """Add a field before `field`. The other arguments are those of `append`.
+
+        Raises what `append` raises, and ValueError if `field` is not in the header.
+        """
         return self._insert(self._place(field), name, raw_value(name, value))
 
     def insert_after(self, field: Field, name: str, value: str) -> Field:
-        """Add a field after another. See `append`; raises ValueError too if `field` is not in the header."""
+        """Add a field after `field`. The other arguments are those of `append`.
+
+        Raises what `append` raises, and ValueError if `field` is not in the header.
+        """
         return self._insert(self._place(field) + 1, name, raw_value(name, value))
 
     def replace(self, name: str, value: str) -> Field:
         """Give the message one field of this name: the first gets the value, others go, and without one it is added.
 
-        Raises what `append` and `Field.delete` raise.
+        The arguments are those of `append`. Raises what `append` and `Field.delete` raise.
         """
         found = self.all(name)
         if not found:

@@ -41,6 +41,7 @@ def print_result(result: Result, file: TextIO | None = None, *, colour: bool | N
     """Print a result in readable form, as wide as the terminal (72 columns elsewhere, unless COLUMNS says more).
 
     Args:
+        result: What `send_message` or `Client.play` returned.
         file: the file to print to; by default sys.stdout.
         colour: None for colours if the file is a terminal and TERM is not "dumb"; NO_COLOR forbids them and
             FORCE_COLOR demands them.

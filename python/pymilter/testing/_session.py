@@ -36,7 +36,10 @@ TIMEOUT: Final = 3600.0
 
 
 class Session:
-    """A filter class, or another factory, that serves in this process for the length of a `with`: see `session`."""
+    """A filter class, or another factory, that serves in this process for the length of a `with`.
+
+    `session` makes it, and the arguments are those of `session`.
+    """
 
     def __init__(self, factory: Callable[[], Base], *, raises: bool = True, timeout: float = TIMEOUT) -> None:
         check_factory(factory)
