@@ -96,7 +96,7 @@ class MetricsServer:
 
     @classmethod
     def _opened(cls, address: str) -> Self:
-        """One that has its socket and serves it from _begin() on: run() gives up root's rights in between."""
+        """Open the socket now and serve it from _begin() on: run() gives up root's rights in between."""
         server = cls.__new__(cls)
         server._open(address)
         return server

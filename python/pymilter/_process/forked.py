@@ -1,4 +1,4 @@
-"""Processes that the program forks in code that we call: they end when that does, as those of multiprocessing do."""
+"""Ends processes that the program forks in code that we call, once that code returns, as multiprocessing does."""
 
 import atexit
 import contextlib
@@ -15,8 +15,8 @@ _thread = threading.local()
 def ending_children() -> Iterator[None]:
     """End a process that is forked within the block where the block ends.
 
-    For code of the program, and for code of ours that a signal handler may interrupt. The handlers of libmilter's
-    events have the same in C++.
+    Used around code of the program, and around our own code that a signal handler may interrupt. For the handlers of
+    events, the C++ half does the same.
     """
     pid = os.getpid()
     depth = getattr(_thread, "depth", 0)

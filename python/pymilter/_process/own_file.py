@@ -24,7 +24,7 @@ class OwnFile:
         PROCESS.not_for_children.add(self)
 
     def remove(self) -> None:
-        """Remove the file unless it is gone, or another has taken its place; more than once."""
+        """Remove the file, unless it is gone or another file has taken its place. May be called more than once."""
         # A signal handler may fork at any moment. The child has no path any more, whatever was checked before the fork,
         # so there is no moment in which it could remove the file.
         try:
@@ -37,5 +37,5 @@ class OwnFile:
             logger.warning("cannot remove the %s: %s", self._name, error.strerror)
 
     def leave_to_parent(self) -> None:
-        """In the child of a fork: forget it."""
+        """In the child of a fork: forget the file."""
         self._path = ""  # there is no such file

@@ -31,7 +31,7 @@ class Owned(Protocol):
 
 
 class Process:
-    """What there is once in a process, whatever runs in it. `PROCESS` is the only instance."""
+    """What exists once in each process. `PROCESS` is the only instance."""
 
     def __init__(self) -> None:
         self.running: Run | None = None

@@ -9,7 +9,7 @@ MARK: Final = "_pymilter_message"
 
 
 def watch() -> None:
-    """Let Python 3.11 tell of threads as later ones do: by an audit event just before a thread is started."""
+    """Let Python 3.11 report new threads as later versions do: by an audit event just before a thread starts."""
     if sys.version_info < (3, 12):
         begin = vars(threading)["_start_new_thread"]
 
@@ -21,7 +21,7 @@ def watch() -> None:
 
 
 def note(function: object, connection: int, message: int) -> None:
-    """A handler starts the thread whose `function` this is, in the message of that number on the connection."""
+    """Note that a handler, in message number `message` of `connection`, starts the thread that runs `function`."""
     thread = getattr(function, "__self__", None)
     if isinstance(thread, threading.Thread) and not _runs_library(thread):
         setattr(thread, MARK, (connection, message))

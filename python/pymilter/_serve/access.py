@@ -12,7 +12,7 @@ from pymilter._serve.address import Address, cannot_listen
 
 
 class Access(NamedTuple):
-    """Who may connect to a unix socket: permission bits, and numbers of its owner and group; None leaves them."""
+    """Who may connect to a unix socket: permission bits, and numbers of owner and group; None changes nothing."""
 
     mode: int | None = None
     owner: int | None = None

@@ -18,7 +18,7 @@ class Address(NamedTuple):
     path: str = ""
     host: str = ""
     port: int = 0
-    inherited: str = ""  # fd:NUMBER or systemd:NAME, where somebody else has opened it
+    inherited: str = ""  # fd:NUMBER or systemd:NAME, if another program has opened it
 
     def __str__(self) -> str:
         if self.inherited:
@@ -32,13 +32,13 @@ def parse_address(text: str) -> Address:
     """Read an address in libmilter's notation (smfi_setconn).
 
     Raises:
-        ValueError: it is none. The text says what to write instead, or which forms there are.
+        ValueError: `text` is no address. The error says what to write instead, or which forms there are.
     """
     kind, colon, rest = text.partition(":")
     kind = kind.lower()
     if not colon or not kind or "/" in kind:
         kind, rest = "unix", text.removeprefix(":")
-        # A path that looks like a port or a host is hardly meant as one, and the MTA would look for it elsewhere.
+        # A path that looks like a port or a host is probably a mistake: the MTA would look for it elsewhere.
         if meant := _suggestion(text) or _suggestion_for_port(rest):
             raise ValueError(f"socket is {text!r}: {meant}; a path of this name is unix:{rest}")
     if kind in ("unix", "local"):
@@ -57,7 +57,7 @@ def parse_address(text: str) -> Address:
 
 def _internet_address(family: socket.AddressFamily, rest: str, text: str) -> Address:
     port, at, host = rest.partition("@")
-    # libmilter takes the digits and passes over what is between them and the @, so there are programs that write it.
+    # libmilter reads the digits and ignores what follows them up to the @, so some programs write more there.
     digits = re.match(r"[0-9]+(?![0-9.])", port)
     if digits is None or digits[0] == port:
         return Address(family, host=host.strip("[]"), port=_checked_port(port, text))
@@ -90,14 +90,14 @@ def _family(host: str) -> socket.AddressFamily | None:
 
 
 _KINDS: Final[dict[socket.AddressFamily | None, str]] = {socket.AF_INET: "inet", socket.AF_INET6: "inet6"}
-# What others call a socket of the internet.
+# What other programs call an internet socket.
 _OTHER_NAMES: Final = ("tcp", "tcp4", "tcp6")
 _HOST: Final = r"(?P<host>\[[^\[\]@/]+\]|[^\[\]@/]+)"
 _PORT: Final = r"(?P<port>[0-9]{1,5})"
 
 
 def _suggestion(rest: str, kind: str = "inet") -> str:
-    """What to write for a host with or without a port, in whatever order; empty if `rest` is none."""
+    """What to write for a host with or without a port, in whatever order; empty if `rest` is not one."""
     for form in (f"{_PORT}@{_HOST}", f"{_HOST}[:@]{_PORT}"):
         if found := re.fullmatch(form, rest):
             host = found["host"].strip("[]")
@@ -110,14 +110,14 @@ def _suggestion(rest: str, kind: str = "inet") -> str:
 
 
 def _suggestion_for_port(rest: str) -> str:
-    """What to write for a port alone; empty if `rest` is none."""
+    """What to write for a port alone; empty if `rest` is not one."""
     if re.fullmatch(r"[0-9]{1,5}", rest) is None:
         return ""
     return f"write inet:{rest}@127.0.0.1, or inet:{rest} for all addresses of this machine"
 
 
 def _suggestion_for_kind(kind: str, rest: str, text: str) -> str:
-    """What to write instead of a kind of socket that there is not."""
+    """What to write instead of a kind of socket that does not exist."""
     if kind not in _OTHER_NAMES and (meant := _suggestion(text)):
         return meant
     rest = rest.removeprefix("//") or rest
@@ -161,7 +161,7 @@ def parse_host_and_port(text: str) -> tuple[str, int]:
 
 
 def bound_address(listener: socket.socket) -> Address:
-    """Where `listener` listens: the port that the system chose, where 0 was asked for."""
+    """Return the address at which `listener` listens, with the port that the system chose if 0 was asked for."""
     name = listener.getsockname()
     if listener.family == socket.AF_UNIX:
         return Address(socket.AF_UNIX, path=os.fsdecode(name))
@@ -169,5 +169,5 @@ def bound_address(listener: socket.socket) -> Address:
 
 
 def cannot_listen(code: int, address: Address, reason: str) -> OSError:
-    """What to raise: with errno and the address."""
+    """Make the OSError to raise, with errno and the address."""
     return OSError(code, f"cannot listen on {address}: {reason}")

@@ -1,4 +1,4 @@
-"""The end of a filter for those whom it serves: how long they may go on, and the wait for them."""
+"""How long messages and connections may go on at the end of a filter, and the wait for them."""
 
 import logging
 import math

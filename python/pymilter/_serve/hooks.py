@@ -1,4 +1,4 @@
-"""What the program does around the serving: its functions for a start, a reload and a stop."""
+"""The functions of the program that are called at a start, a reload and a stop."""
 
 from collections.abc import Callable
 from typing import Any

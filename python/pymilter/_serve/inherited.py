@@ -31,7 +31,7 @@ def _inherited_descriptor(address: Address) -> int:
 
 
 def adopt(address: Address) -> Listener:
-    """The socket that `address` names. Raises OSError with errno when there is none that listens."""
+    """Take the socket that `address` names. Raises OSError with errno if there is none that listens."""
     try:
         descriptor = os.dup(_inherited_descriptor(address))
         try:

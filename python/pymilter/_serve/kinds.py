@@ -14,7 +14,7 @@ from pymilter._serve.hooks import Hook, accept_hook
 
 T = TypeVar("T")
 
-# What C takes for an int, and for the number of a user or a group, where the last one means "leave it as it is".
+# The largest int of C, and the largest number of a user or a group: the next one means "leave it as it is".
 C_INT_MAX: Final = 2**31 - 1
 ID_MAX: Final = 2**32 - 2
 YEAR: Final = 365 * 86400.0

@@ -1,4 +1,4 @@
-"""A listening socket as this process has it: what it made for it, and what a forked child does with it."""
+"""A listening socket, the file that this process has made for it, and what a forked child does with both."""
 
 import socket
 
@@ -22,7 +22,7 @@ class Listener(socket.socket):
         self.close()
 
     def discard(self) -> None:
-        """Remove the file, and close the socket, which is not to be served any more; more than once."""
+        """Remove the file and close the socket, which nobody is to serve any more. May be called more than once."""
         # The file goes first: once the socket is closed, another filter may put its own there.
         if self.file is not None:
             self.file.remove()

@@ -1,4 +1,4 @@
-"""Lets one process at a time open a unix socket: a lock file beside the socket, which exists only meanwhile."""
+"""A lock file beside a unix socket, which exists only while somebody opens the socket: one process at a time."""
 
 import contextlib
 import errno
@@ -19,7 +19,7 @@ LOOK_EVERY: Final = 0.005
 
 @contextlib.contextmanager
 def opening(address: Address) -> Iterator[None]:
-    """Hold the lock while the caller looks whether anybody serves the path, and opens it.
+    """Hold the lock while the caller checks whether somebody serves the path, and opens it.
 
     Raises OSError with errno and the address.
     """

@@ -1,4 +1,4 @@
-"""From an address and settings to a socket that listens, with root's rights given up."""
+"""Opens the listening socket that an address and settings describe, and then gives up root's rights."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,7 +24,7 @@ def wanted_address(socket: str, settings: Settings) -> Address:
 
 @contextmanager
 def opened(address: Address, settings: Settings) -> Iterator[Listener]:
-    """The socket, which is closed after the block, and discarded if the block fails; root's rights are given up before.
+    """Open the socket and give up root's rights; close the socket after the block, and discard it if the block fails.
 
     Raises OSError, with errno and the address, if the socket cannot be opened.
     """

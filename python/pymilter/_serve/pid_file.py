@@ -25,8 +25,8 @@ def keep_pid_file(path: str | os.PathLike[str]) -> Iterator[None]:
 def _put_in_place(file: Path, text: bytes) -> int:
     import secrets  # brings hashlib and more with it, which a worker does not need
 
-    # Root may write it into a folder that belongs to the user of the filter, who must not be able to redirect it to
-    # another file: hence a new file, under a name that nobody can guess, and no writing through links.
+    # Root may write the pid file into a folder that belongs to the user of the filter. That user must not be able to
+    # redirect it to another file, so it is a new file, under a name that nobody can guess, and no link is followed.
     fresh = file.with_name(f".{file.name}.{secrets.token_hex(8)}")
     try:
         descriptor = os.open(fresh, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)

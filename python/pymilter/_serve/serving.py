@@ -31,7 +31,7 @@ STARTING: Final = 5.0
 
 
 class Serving:
-    """A filter while it is served. Its own methods are those that whatever opens the socket needs; see `Server`."""
+    """A filter while it is served, wherever its socket comes from; see `Server`."""
 
     def __init__(self, service: _core.Service, settings: Settings) -> None:
         self._service = service
@@ -58,7 +58,7 @@ class Serving:
 
     @contextmanager
     def _starting(self, *, signals: bool) -> Iterator[None]:
-        """Around the opening of the socket and _serve(): whoever sees the socket may send the first signal."""
+        """For the opening of the socket and _serve(): as soon as the socket can be seen, the first signal may come."""
         with PROCESS.starting:
             if PROCESS.running is not None:
                 # Before anything is touched that belongs to the filter that runs: its signals, its socket.
@@ -189,7 +189,10 @@ class Serving:
         self._check(self._finish())
 
     def _finish(self, grace: float | None = None) -> int:
-        """Stop, the second time without effect, with `grace` or the one that was asked for; what smfi_main returned."""
+        """Stop with `grace`, or with the one that was asked for, and return what smfi_main returned.
+
+        A second call has no effect.
+        """
         with PROCESS.starting:
             pass  # a handler may stop the filter while another thread is still starting it
         with self._finishing, ending_children():

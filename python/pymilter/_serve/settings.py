@@ -150,7 +150,7 @@ class Settings:
 
     @classmethod
     def among(cls, arguments: Mapping[str, object]) -> Self:
-        """Those among the arguments of a function, as locals() has them."""
+        """Make the settings from the arguments of a function, given as its locals()."""
         return cls(**{name: arguments[name] for name in cls.known() if name in arguments})
 
     @property
