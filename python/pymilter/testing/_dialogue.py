@@ -27,7 +27,7 @@ class Dialogue:
 
     @property
     def negotiation(self) -> Negotiation:
-        """What was agreed, or ProtocolError if nothing was yet."""
+        """What was agreed. Raises ProtocolError before the negotiation."""
         if self._negotiation is None:
             raise ProtocolError("nothing was negotiated with the filter yet")
         return self._negotiation

@@ -1,4 +1,4 @@
-"""What a test expects of a message: an object that equals each result that is so, and says what is not."""
+"""What a test expects of a message: an object that equals each result that fits, and describes what does not fit."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Pattern: TypeAlias = str | re.Pattern[str]
 
 
 class _Ungiven(Enum):
-    """Tells an argument that is not given from None, which says that there is to be nothing."""
+    """Stands for an argument that is not given, since None means that nothing is expected there."""
 
     UNGIVEN = 0
 
@@ -29,7 +29,7 @@ _UNGIVEN: Final = _Ungiven.UNGIVEN
 
 
 class Expected:
-    """What is expected of a `Result`; compare them with ``==``. `differences` says what is not so."""
+    """What is expected of a `Result`; compare them with ``==``. `differences` describes what does not fit."""
 
     def __init__(self, name: str, verdict: Verdict, **wanted: object) -> None:
         self._name = name
@@ -43,7 +43,7 @@ class Expected:
         return f"{self._name}({', '.join(f'{key}={value!r}' for key, value in self._wanted.items())})"
 
     def differences(self, result: Result) -> list[str]:
-        """What is not as expected, a line for each."""
+        """Describe what does not fit, a line for each difference."""
         return list(self._differences(result))
 
     def _differences(self, result: Result) -> Iterator[str]:
@@ -122,7 +122,7 @@ def accepted(
     quarantine: Pattern | _Ungiven | None = _UNGIVEN,
     changed: bool | _Ungiven = _UNGIVEN,
 ) -> Expected:
-    """Expect that the message is delivered; each argument that is given is looked at.
+    """Expect that the message is delivered; only the arguments that are given are compared.
 
     Args:
         headers: by name, a value that one field of the name has, a compiled pattern for it, None if there is to be no
@@ -162,5 +162,5 @@ def tempfailed(
 
 
 def discarded() -> Expected:
-    """Expect that the MTA says that it takes the message, and drops it."""
+    """Expect that the MTA accepts the message, and drops it."""
     return Expected("discarded", Verdict.DISCARD)

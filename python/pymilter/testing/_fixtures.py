@@ -1,4 +1,4 @@
-"""What the fixtures of the pytest plugin are: filters that run until a test ends, and checks of what they logged."""
+"""What is behind the fixtures of the pytest plugin: filters that run until a test ends, and checks of their logs."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class MilterFixture:
         return begun
 
     def allow_errors(self) -> None:
-        """Let the filter log what it likes."""
+        """Accept whatever the filter logs."""
         self._allows_errors = True
 
 
@@ -106,7 +106,7 @@ class MilterProcessFixture:
         return RunningProgram(process)
 
     def allow_errors(self) -> None:
-        """Let the programs write what they like, and end with any status."""
+        """Accept whatever the programs write, and any exit status."""
         self._allows_errors = True
 
     @contextlib.contextmanager
@@ -164,7 +164,7 @@ class _Errors(logging.Handler):
             self._records.append(record)
 
     def left(self, raised: Sequence[BaseException]) -> list[str]:
-        """What was logged but for the exceptions that were raised in the test."""
+        """Return what was logged, except for the exceptions that were raised in the test."""
         return [
             f"{record.name}: {record.getMessage()}"
             for record in self._records

@@ -20,7 +20,7 @@ class EditedHeader(Protocol):
 
 
 class PostfixHeader:
-    """One list that begins with Postfix's own Received. Each number counts the fields as they are just then.
+    """One list that begins with Postfix's own Received. Each number counts the fields as they are at that moment.
 
     A place counts Postfix's own Received too, the number of a field of one name does not.
     """
@@ -131,6 +131,6 @@ class SendmailHeader:
         return next(place for place, entry in enumerate(self._entries) if entry is wanted)
 
     def _set(self, entry: _Entry, field: HeaderField) -> None:
-        """Give it the field's value; the name keeps its spelling."""
+        """Give the node the value of a field; the name keeps its spelling."""
         entry.field = HeaderField(entry.name, entry.name + field.raw[len(field.name) :])
         entry.counts = True

@@ -1,4 +1,4 @@
-"""What a terminal can show: how wide it is, whether it has colours, and text that it cannot take for orders."""
+"""What a terminal can show: its width, whether it has colours, and text without control sequences."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def _width_of(out: TextIO) -> int | None:
 
 
 def clean(text: str) -> str:
-    r"""`text` without anything that a terminal would obey or that UTF-8 cannot say: as \xNN instead."""
+    r"""`text` with \xNN for whatever a terminal would obey or UTF-8 cannot encode."""
     if text.isascii() and text.isprintable():
         return text
     known = text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")

@@ -1,4 +1,4 @@
-"""Plays a whole message to a filter as an MTA does: when to go on, when to stop, and what the edits come to."""
+"""Plays a whole message to a filter as an MTA does: when to go on, when to stop, and what the edits result in."""
 
 from __future__ import annotations
 

@@ -188,19 +188,19 @@ class _Output:
         self._text = ""
 
     def open(self) -> IO[bytes]:
-        """Begin anew; the file is for the program."""
+        """Open a new file, for the program to write to."""
         self._file = tempfile.TemporaryFile()  # noqa: SIM115 - open until close()
         return self._file
 
     def close(self) -> None:
-        """Close the file; the text is kept."""
+        """Close the file, and keep its text."""
         self._text = self.text()
         if self._file is not None:
             self._file.close()
             self._file = None
 
     def text(self) -> str:
-        """All of it so far."""
+        """Return what the program has written so far."""
         if self._file is None:
             return self._text
         size = os.fstat(self._file.fileno()).st_size

@@ -93,7 +93,7 @@ class Session:
 
     @property
     def failures(self) -> Sequence[BaseException]:
-        """What handlers and the factory have raised, in its order; with `raises` the test got it too."""
+        """The exceptions of handlers and of the factory, in their order; with `raises` the test got them too."""
         return tuple(self._failures)
 
     def client(
@@ -148,7 +148,7 @@ class Session:
             )
 
     def raise_failure(self) -> None:
-        """Raise what a handler or the factory has raised and no test has got yet; with `raises=False`, nothing."""
+        """Raise what a handler or the factory has raised, unless the test has got it already or `raises` is false."""
         if self._raises and self._told < len(self._failures):
             self._told = len(self._failures)
             raise self._failures[-1]
@@ -215,7 +215,7 @@ class SessionClient(Client):
             super().hang_up()
 
     def quit_quietly(self) -> None:
-        """End the connection at the end of a session: what it raises is not of interest."""
+        """End the connection at the end of a session, and ignore what that raises."""
         try:
             super().quit()
         except ClientError:
@@ -259,7 +259,7 @@ class _Run:
 
     @contextmanager
     def next_is(self, session: Session) -> Iterator[None]:
-        """Within it, the next connection is one of this session."""
+        """During the block, the next connection belongs to this session."""
         with self._opening:
             self._next = session
             try:

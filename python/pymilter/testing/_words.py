@@ -1,4 +1,4 @@
-"""Says answers and edits in words, one line each. What came from a peer is in it as it came: `clean` it to print it."""
+"""Says answers and edits in words, a line each. What a peer sent is in them as it came: print it through `clean`."""
 
 from __future__ import annotations
 
