@@ -11,8 +11,9 @@ from collections.abc import Iterator
 
 import dns.resolver
 import pytest
+from dns.nameserver import Do53Nameserver, DoHNameserver
 
-from Milter.dns import DNSError, DNSLookup, Session
+from Milter.dns import DNSError, DNSLookup, Session, _servers
 from support.scripted import DnsServer
 
 ZONE = {
@@ -25,6 +26,8 @@ ZONE = {
     ("srv.test.", "SRV"): ["1 2 3 h.test."],
     ("p.test.", "PTR"): ["h.test."],
     ("n.test.", "NS"): ["ns1.test."],
+    ("caa.test.", "CAA"): ['0 issue "ca.test"'],
+    ("d.test.", "DNAME"): ["other.test."],
     ("long.test.", "TXT"): [f'"{number}{"x" * 200}"' for number in range(5)],
     ("c1.test.", "CNAME"): ["a.test."],
     ("c2.test.", "CNAME"): ["c1.test."],
@@ -61,6 +64,8 @@ def server(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> I
         ("srv.test", "SRV", [(1, 2, 3, "h.test")]),
         ("p.test", "PTR", ["h.test"]),
         ("n.test", "NS", ["ns1.test"]),
+        ("caa.test", "CAA", ['0 issue "ca.test"']),
+        ("d.test", "DNAME", ["other.test"]),
         ("nx.test", "A", []),
         ("a.test", "MX", []),
     ],
@@ -132,6 +137,29 @@ def test_what_comes_twice_is_kept_once(server: DnsServer) -> None:
     session.dns("a.test", "A")
     session.dns("c2.test", "A")
     assert sorted(session.dns("c1.test", "A")) == ["1.2.3.4", "1.2.3.5"]  # 1.0.5: each three times
+
+
+def test_what_is_known_is_not_replaced_by_an_answer_to_something_else(server: DnsServer) -> None:
+    """Whoever answers for one name would otherwise choose the addresses of another."""
+    session = Session()
+    session.cache["a.test", "A"] = ["192.0.2.1"]
+    assert session.dns("c2.test", "A") == ["192.0.2.1"]
+    assert session.dns("a.test", "A") == ["192.0.2.1"]
+
+
+def test_servers_may_be_named_in_each_way() -> None:
+    resolver = dns.resolver.Resolver(configure=False)
+    own = Do53Nameserver("192.0.2.3", 55)
+    resolver.nameservers = ["192.0.2.1", "192.0.2.2", "https://dns.test/query", own]
+    resolver.port, resolver.nameserver_ports = 5353, {"192.0.2.2": 54}
+    plain, with_port, over_https, given = _servers(resolver)
+    assert isinstance(plain, Do53Nameserver)
+    assert isinstance(with_port, Do53Nameserver)
+    assert (plain.address, plain.port) == ("192.0.2.1", 5353)
+    assert (with_port.address, with_port.port) == ("192.0.2.2", 54)
+    assert isinstance(over_https, DoHNameserver)
+    assert over_https.url == "https://dns.test/query"
+    assert given is own
 
 
 def test_a_callers_list_is_its_own(server: DnsServer) -> None:
