@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 import pymilter.testing
 from pymilter.testing import Action, Command, Edit, Protocol, ProtocolError, SmtpReply, Verdict
+from pymilter.testing._agreement import Answer, Negotiation
 from pymilter.testing._channel import Channel
 from pymilter.testing._dialogue import Dialogue
 from pymilter.testing._macros import Macros
@@ -84,6 +85,22 @@ def test_any_negotiation_is_read_or_refused_clearly(payload: bytes) -> None:
 )
 def test_reply_codes(wire: bytes, reply: SmtpReply) -> None:
     assert read_reply_code(wire) == reply
+
+
+@pytest.mark.parametrize(
+    ("wire", "verdict"),
+    [
+        (b"400 x\0", Verdict.TEMPFAIL),
+        (b"499 x\0", Verdict.TEMPFAIL),
+        (b"500 x\0", Verdict.REJECT),
+        (b"599 x\0", Verdict.REJECT),
+    ],
+)
+def test_the_class_of_a_reply_is_its_verdict(wire: bytes, verdict: Verdict) -> None:
+    answer = Answer(Command.MAIL, Negotiation(6, Action.NONE, Protocol.NONE))
+    response = answer.take(b"y", wire)
+    assert response is not None
+    assert (response.verdict, response.code) == (verdict, int(wire[:3]))
 
 
 def test_a_reply_prints_as_it_was_written() -> None:

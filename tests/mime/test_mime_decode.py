@@ -86,6 +86,11 @@ def test_name_of_the_encoding(header: str) -> None:
     assert read(leaf("a/b", b"QUI=", header)).get_payload(decode=True) == b"AB"
 
 
+@pytest.mark.parametrize("data", [b"plain text\n", b"begin the day\n", b" begin 644 x\n#86)C\n", b""])
+def test_text_that_is_only_called_uuencoded_stays(data: bytes) -> None:
+    assert decode_transfer(data, "x-uuencode") == data
+
+
 def test_a_charset_with_a_long_name_is_unknown() -> None:
     """Python finds utf-8 in any number of dashes, and remembers each name."""
     assert charset_codec("utf" + "-" * 96 + "8") == "utf-8"

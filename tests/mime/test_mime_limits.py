@@ -120,6 +120,15 @@ def test_a_header_with_too_many_names_is_bad() -> None:
     assert b"was originally named 'n0'" in msg.as_bytes()
 
 
+@pytest.mark.parametrize(("size", "is_found"), [(100, True), (9_998, True), (9_999, False)])
+def test_lines_that_are_no_fields_are_searched_for_names_as_far_as_a_bound(size: int, is_found: bool) -> None:
+    """Some clients go on with the header behind such lines, if an empty line ends it."""
+    lines = b"no field; name=evil.exe; "
+    raw = b"Content-Type: a/b\n" + lines + b"x" * (size - len(lines)) + b"\n\nbody\n"
+    assert ("filename", "evil.exe") in read(raw).getnames() or not is_found
+    assert mime.defang(read(raw), "/saved") == is_found
+
+
 def test_a_message_with_too_much_to_read_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each other reading of a part costs; a sender may not ask for any number of them."""
     raw = leaf("text/plain", b"x" * 100, extra=b"Content-Type: text/html\n")

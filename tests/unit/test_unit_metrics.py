@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import errno
 import select
 import socket
@@ -16,7 +17,7 @@ from pymilter._observe.counts import own_text
 from pymilter._observe.scrapes import TURNED_AWAY, _turn_away
 from pymilter._observe.stats import at_the_end, own_stats, stats_of_text, total
 from pymilter._serve.address import parse_host_and_port
-from pymilter.prometheus import Collector, MetricsServer
+from pymilter.prometheus import Collector, MetricsServer, _metrics
 from support.wire import eventually
 
 
@@ -141,6 +142,43 @@ def test_sums() -> None:
         transports=Transports(11, 0, 22),
         edits={"addheader": 11},
     )
+
+
+def test_each_number_has_its_metric() -> None:
+    numbers = Stats(
+        connections_opened=50,
+        connections_closed=9,
+        messages=3,
+        body_bytes=4,
+        failures=5,
+        in_flight=6,
+        callbacks={"eom": 7, "body": 8},
+        answers={"eom": {Status.ACCEPT: 10, Status.REJECT: 11}, "body": {Status.SKIP: 12}},
+        transports=Transports(13, 14, 15),
+        edits={"addheader": 16, "quarantine": 17},
+    )
+    samples = [sample for metric in _metrics(numbers) for sample in metric.samples]
+    assert {(sample.name, *sample.labels.values()): sample.value for sample in samples} == {
+        ("pymilter_connections_total",): 50,
+        ("pymilter_open_connections",): 41,
+        ("pymilter_transports_total", "local"): 13,
+        ("pymilter_transports_total", "acknowledged_tcp"): 14,
+        ("pymilter_transports_total", "plain_tcp"): 15,
+        ("pymilter_messages_total",): 3,
+        ("pymilter_body_bytes_total",): 4,
+        ("pymilter_callbacks_total", "eom"): 7,
+        ("pymilter_callbacks_total", "body"): 8,
+        ("pymilter_answers_total", "eom", "ACCEPT"): 10,
+        ("pymilter_answers_total", "eom", "REJECT"): 11,
+        ("pymilter_answers_total", "body", "SKIP"): 12,
+        ("pymilter_edits_total", "addheader"): 16,
+        ("pymilter_edits_total", "quarantine"): 17,
+        ("pymilter_failures_total",): 5,
+        ("pymilter_in_flight",): 6,
+    }
+    # The two numbers are read one after the other.
+    fewer = dataclasses.replace(numbers, connections_opened=8)
+    assert [metric.samples[0].value for metric in _metrics(fewer) if metric.name == "pymilter_open_connections"] == [0]
 
 
 def test_a_process_that_has_ended_has_nothing_open() -> None:

@@ -210,6 +210,31 @@ def test_a_stop_in_on_start_is_not_lost(script: Script, how: str) -> None:
     assert done.returncode == 0
 
 
+TIMEOUTS = {
+    "run": "run(Filter, address, timeout=1)",
+    "runmilter": "Milter.runmilter('name', address, 1)",
+}
+
+
+@pytest.mark.parametrize("how", TIMEOUTS)
+def test_an_mta_that_stops_in_the_middle_is_waited_for_as_long_as_asked(start: Start, how: str) -> None:
+    process = start(f"""
+        import Milter
+        class Filter(Milter.Base):
+            def hello(self, hostname): return CONTINUE
+            def close(self): note("close")
+        def main(address):
+            Milter.factory = Filter
+            {TIMEOUTS[how]}
+    """)
+    with Client(process.address, timeout=60) as client:
+        client.connect()
+        client._channel.send(b"\0\0", "the beginning of a packet")
+        assert client._channel.at_end("the end of the wait")
+        client.close()
+    assert process.wait_for(lambda seen: seen) == [("close",)]
+
+
 def test_a_start_that_fails_after_on_start_is_followed_by_on_stop(script: Script) -> None:
     """What on_start has opened is closed, and the socket is gone: here no descriptor is left for libmilter."""
     done = script("""
