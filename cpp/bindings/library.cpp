@@ -102,6 +102,9 @@ void bind_library(py::module_ &module) {
     module.def(
         "signals_of_others", [] { return numbers_of(signals_of_others()); },
         "The signals that a thread of ours blocks: all but the synchronous faults.");
+    module.def("before_fork", &ForkGuard::hold,
+               "Wait until no thread enters Python for the first time; none may then.");
+    module.def("after_fork", &ForkGuard::release, "Undo before_fork(), in the parent and in the child.");
     module.def("is_in_callback", &Attach::is_here, "Whether libmilter called the calling thread.");
     module.def(
         "shut_gate",

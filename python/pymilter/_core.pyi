@@ -317,6 +317,12 @@ def message_context(context: Context) -> Context:
 def signals_of_others() -> list[int]:
     """The signals that a thread of ours blocks: all but the synchronous faults."""
 
+def before_fork() -> None:
+    """Wait until no thread enters Python for the first time; none may then."""
+
+def after_fork() -> None:
+    """Undo before_fork(), in the parent and in the child."""
+
 def is_in_callback() -> bool:
     """Whether libmilter called the calling thread."""
 

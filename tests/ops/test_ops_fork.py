@@ -5,12 +5,13 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import sys
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
-from pymilter.testing import Client, ClientError, FilterGone, FilterUnreachable, Verdict
+from pymilter.testing import Client, ClientError, FilterGone, FilterProcess, FilterUnreachable, Verdict
 from support.wire import Script, Start, eventually, free_address, prepared
 
 SOURCE = """
@@ -66,6 +67,49 @@ def test_a_forked_process_holds_neither_socket_nor_connections(tmp_path: Path, k
             os.kill(child, signal.SIGKILL)
 
 
+FORKS = """
+import os, sys, threading
+
+asked, is_answered = threading.Event(), threading.Event()
+
+def connect_during_the_fork():
+    asked.set()
+    print("during:", is_answered.wait(1), flush=True)
+
+os.register_at_fork(before=connect_during_the_fork)  # registered first, so called last
+
+from pymilter import CONTINUE, Base, run
+from pymilter.testing import Client
+
+class Filter(Base):
+    def hello(self, hostname):
+        if os.fork() == 0:
+            os._exit(0)
+        os.wait()
+        print("after:", is_answered.wait(20), flush=True)
+        return CONTINUE
+
+def connect():
+    asked.wait()
+    with Client(sys.argv[1]) as client:
+        client.connect()
+        is_answered.set()
+
+threading.Thread(target=connect, daemon=True).start()
+run(Filter, sys.argv[1])
+"""
+
+
+def test_no_thread_enters_python_for_the_first_time_during_a_fork() -> None:
+    """CPython 3.11 makes a thread state under a lock that the child of a fork would wait for, for ever."""
+    with free_address("unix") as address, FilterProcess([sys.executable, "-c", FORKS, address], address) as process:
+        with Client(address) as client:
+            client.connect()
+            assert client.helo().verdict is Verdict.CONTINUE
+        process.stop()
+    assert process.stdout.splitlines() == ["during: False", "after: True"]
+
+
 def test_signals_for_the_child_are_the_childs(start: Start) -> None:
     """multiprocessing ends its processes by SIGTERM; the parent must neither stop by it nor the child survive it."""
     process = start(SOURCE.format(target="sleep", then="process.terminate(); process.join(); note(process.exitcode)"))
@@ -86,6 +130,9 @@ STARTS = {
     # Some shells block nothing, whatever they inherit.
     "system": "os.system('true'); open(command[2], 'w').write(open('/proc/thread-self/status').read())",
     "twice": "subprocess.run(['true']); subprocess.run(command)",
+    "multiprocessing": "run_in_process('fork')",
+    "multiprocessing by spawn": "run_in_process('spawn')",
+    "multiprocessing by forkserver": "run_in_process('forkserver')",
 }
 
 
@@ -103,7 +150,11 @@ def test_a_program_that_a_handler_starts_has_the_signal_mask_of_the_filters_prog
     told = tmp_path / "told"
     process = start(
         f"""
-        import os, signal, subprocess
+        import multiprocessing, os, signal, subprocess
+        def run_in_process(method):
+            process = multiprocessing.get_context(method).Process(target=subprocess.run, args=(command,))
+            process.start()
+            process.join(20)
         command = ["/bin/cp", "/proc/self/status", {str(told)!r}]
         signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR2])
         class Filter(Base):
@@ -144,6 +195,32 @@ def test_a_program_that_a_handler_starts_can_be_ended(start: Start) -> None:
         client.connect()
         assert client.helo().verdict is Verdict.CONTINUE
     assert process.seen("ended") == [("ended", -signal.SIGTERM)]
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
+def test_a_handler_sees_the_end_of_a_process_of_multiprocessing(start: Start, method: str) -> None:
+    """A forkserver that was started with SIGCHLD blocked hears of no end."""
+    process = start(
+        f"""
+        import multiprocessing, time
+        class Filter(Base):
+            def hello(self, hostname):
+                context = multiprocessing.get_context({method!r})
+                child = context.Process(target=time.sleep, args=(0,))
+                child.start()
+                child.join(20)
+                other = context.Process(target=time.sleep, args=(60,))
+                other.start()
+                other.terminate()
+                other.join(20)
+                note("ended", child.exitcode, other.exitcode)
+                return CONTINUE
+        """
+    )
+    with Client(process.address, timeout=60) as client:
+        client.connect()
+        assert client.helo().verdict is Verdict.CONTINUE
+    assert process.seen("ended") == [("ended", 0, -signal.SIGTERM)]
 
 
 def test_stop_in_the_child_does_not_stop_the_parent(start: Start) -> None:

@@ -71,6 +71,22 @@ def test_the_answer_waits_for_a_call_that_another_thread_makes(start: Start, kin
     assert process.wait_for(lambda seen: seen) == [("replaced",)]
 
 
+def test_a_child_that_is_forked_during_such_a_call_ends(start: Start) -> None:
+    """The thread that makes the call is not there in the child, and leaves it no lock to wait for."""
+    begin = """thread.start(); assert go.wait(20)
+            if (child := os.fork()) == 0:
+                note("queue id", self.getsymval("i"))
+                return ACCEPT
+            note("ended", os.waitpid(child, 0)[1])"""
+    process = start("    import os" + BLOCKED.format(begin=begin))
+    with Client(process.address) as client:
+        end_message(client)
+        eventually(client._dialogue.channel.pending, bool)
+        ask(process, "go")
+        assert process.wait_for(lambda seen: len(seen) == 2) == [("queue id", None), ("ended", 0)]
+        assert read_to_the_end(client) == (SIZE, b"a")
+
+
 def read_to_the_end(client: Client) -> tuple[int, bytes]:
     """The size of the body that comes, and the answer behind it."""
     size = 0

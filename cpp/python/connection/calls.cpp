@@ -6,12 +6,6 @@
 
 namespace pymilter {
 
-namespace {
-
-std::atomic<bool> is_forked{false};
-
-}  // namespace
-
 void Calls::leave() noexcept {
     // Waits for a call that another thread of the program is still making, because libmilter goes on with the context
     // after this. The call may wait for the MTA, so the GIL must not be held meanwhile.
@@ -30,16 +24,7 @@ int Calls::locked_call(const Call &function, MessageNumber number) const {
 void Calls::call(const char *what, const Call &function, MessageNumber number, bool may_block) {
     check_usable(what, number);
     int result = MI_FAILURE;
-    std::unique_lock<std::mutex> lock(m_mutex, std::defer_lock);
-    if (!may_block && lock.try_lock()) {
-        result = locked_call(function, number);
-        lock.unlock();
-    } else {
-        const Release release;
-        lock.lock();
-        result = locked_call(function, number);
-        lock.unlock();
-    }
+    alone([&] { result = locked_call(function, number); }, may_block);
     if (result != MI_SUCCESS) {
         check_usable(what, number);
         raise_milter_error(std::string{"libmilter could not carry out "} + what + " at " + handler_name(step()) +
@@ -73,7 +58,7 @@ void Calls::check_usable(const char *what, MessageNumber number) const {
 
 void Calls::check_at(Step wanted, const char *what, MessageNumber number) const {
     check_usable(what, number);
-    if (is_forked.load(std::memory_order_relaxed)) {
+    if (is_forked()) {
         // The descriptor of the connection is closed here, and may by now belong to another file.
         raise_milter_error(std::string{what} +
                            " is not possible in a process that a handler has forked: the connection "
@@ -85,6 +70,6 @@ void Calls::check_at(Step wanted, const char *what, MessageNumber number) const 
     }
 }
 
-void Calls::disown_all_in_child() noexcept { is_forked.store(true, std::memory_order_relaxed); }
+void Calls::disown_all_in_child() noexcept { m_is_forked.store(true, std::memory_order_relaxed); }
 
 }  // namespace pymilter

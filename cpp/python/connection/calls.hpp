@@ -73,8 +73,30 @@ protected:
     // the GIL.
     template <typename Look>
     void locked(Look &&look) {
-        const auto work = [&] { look(m_context.load()); };
-        if (const std::unique_lock<std::mutex> lock(m_mutex, std::try_to_lock); lock.owns_lock()) {
+        alone([&] { look(m_context.load()); }, false);
+    }
+    // The same without the GIL.
+    template <typename Look>
+    void locked_unattached(Look &&look) {
+        if (is_forked()) {
+            look(m_context.load());
+            return;
+        }
+        const std::lock_guard<std::mutex> lock(m_mutex);
+        look(m_context.load());
+    }
+
+private:
+    // Whether this process was forked from the filter. The mutex is of no use then: nobody else calls libmilter here,
+    // and a thread of the parent may have held it during the fork.
+    static bool is_forked() noexcept { return m_is_forked.load(std::memory_order_relaxed); }
+
+    // Runs `work` while nobody else calls libmilter, without the GIL if that takes time. Needs the GIL.
+    template <typename Work>
+    void alone(Work &&work, bool may_block) {
+        if (is_forked()) {
+            work();
+        } else if (std::unique_lock<std::mutex> lock(m_mutex, std::defer_lock); !may_block && lock.try_lock()) {
             work();
         } else {
             const Release release;
@@ -82,17 +104,11 @@ protected:
             work();
         }
     }
-    // The same without the GIL.
-    template <typename Look>
-    void locked_unattached(Look &&look) {
-        const std::lock_guard<std::mutex> lock(m_mutex);
-        look(m_context.load());
-    }
 
-private:
     // With the mutex held. Returns MI_FAILURE if the context is gone or the message is over.
     int locked_call(const Call &function, MessageNumber number) const;
 
+    static inline std::atomic<bool> m_is_forked{false};
     std::mutex m_mutex;
     std::atomic<SMFICTX *> m_context;
     std::atomic<Step> m_step{Step::idle};

@@ -20,9 +20,10 @@ namespace {
 // Written before libmilter's threads begin.
 sigset_t programs_mask;
 
-// Audit events that CPython raises just before a program is started, in the thread that starts it. All other ways to
-// start a program fork in Python, where os.register_at_fork() sees them.
-constexpr std::array<std::string_view, 3> program_starts{"subprocess.Popen", "os.posix_spawn", "os.system"};
+// Audit events just before a program is started, in the thread that starts it. All other ways to start a program fork
+// in Python, where os.register_at_fork() sees them.
+constexpr std::array<std::string_view, 4> program_starts{"subprocess.Popen", "os.posix_spawn", "os.system",
+                                                         "_posixsubprocess.fork_exec"};
 
 // Audit events just before a thread is started. Their first argument is the function that the thread will run.
 constexpr std::array<std::string_view, 2> thread_starts{"_thread.start_new_thread", "_thread.start_joinable_thread"};
@@ -64,7 +65,7 @@ void watch_spawning() {
     ::pthread_sigmask(SIG_BLOCK, nullptr, &programs_mask);
     static bool is_watched = false;  // a second run gets here too, and is refused later
     if (!std::exchange(is_watched, true)) {
-        watch_threads();
+        py::module_::import("pymilter._process.audit").attr("add_events")();
         if (PySys_AddAuditHook(on_audit, nullptr) != 0) {
             PyErr_Clear();  // another audit hook forbids new ones: programs then inherit the mask of libmilter's
                             // threads

@@ -5,6 +5,7 @@
 #include <atomic>
 #include <cassert>
 #include <cstdint>
+#include <mutex>
 #include <thread>
 
 #include "python/interpreter/forked.hpp"
@@ -20,6 +21,10 @@ constexpr std::uint64_t shut_bit = 1;
 constexpr std::uint64_t one_inside = 2;
 
 std::atomic<bool> is_forked_within_callback{false};
+
+// Held by whoever makes a thread state or forks. Nobody waits for it with the GIL, because its owner may wait for that.
+std::mutex making_or_forking;
+thread_local int forks_under_way = 0;  // a function that runs before a fork may fork as well
 
 // Does what Python does at the beginning of each of its threads, so that whoever follows all of them (a debugger,
 // coverage, a profiler) follows this one too. Needs the GIL.
@@ -59,7 +64,10 @@ struct Attach::Thread {
                 PyEval_RestoreThread(m_state);
                 return;
             }
-            m_first = PyGILState_Ensure();
+            {
+                const std::lock_guard<std::mutex> lock(making_or_forking);
+                m_first = PyGILState_Ensure();
+            }
             m_state = PyThreadState_Get();
             begin_as_python_thread();
         }
@@ -132,6 +140,19 @@ void Gate::disown_in_child() noexcept {
 }
 
 bool Gate::ends_with_callback() noexcept { return is_forked_within_callback.load(std::memory_order_relaxed); }
+
+void ForkGuard::hold() noexcept {
+    if (forks_under_way++ == 0) {
+        const Release release;
+        making_or_forking.lock();
+    }
+}
+
+void ForkGuard::release() noexcept {
+    if (forks_under_way > 0 && --forks_under_way == 0) {
+        making_or_forking.unlock();
+    }
+}
 
 bool Attach::is_here() noexcept { return here.is_inside; }
 

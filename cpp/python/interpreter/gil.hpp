@@ -36,6 +36,15 @@ public:
     static std::uint64_t inside() noexcept;
 };
 
+// Keeps other threads from making a thread state while this one forks. CPython makes one under a lock of its own,
+// without the GIL, and up to 3.11 the child of a fork waits for that lock for ever if another thread held it.
+class ForkGuard {
+public:
+    // Before the fork, and after it in the parent and in the child. Each needs the GIL.
+    static void hold() noexcept;
+    static void release() noexcept;
+};
+
 // RAII, for the length of one callback: passes the gate and attaches the thread to Python. Tests false if the gate is
 // shut.
 //

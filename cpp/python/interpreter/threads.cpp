@@ -12,8 +12,6 @@ py::object in_threads_module(const char *function) {
 
 }  // namespace
 
-void watch_threads() { in_threads_module("watch")(); }
-
 void note_thread(py::handle function, std::uint64_t connection, std::uint64_t message) {
     in_threads_module("note")(function, connection, message);
 }

@@ -8,9 +8,6 @@
 
 namespace pymilter {
 
-// Makes every start of a thread raise an audit event. Called once. Throws what Python raises.
-void watch_threads();
-
 // Notes that a handler is starting a thread that will run `function`, during a message of a connection. Throws what
 // Python raises.
 void note_thread(py::handle function, std::uint64_t connection, std::uint64_t message);

@@ -8,7 +8,7 @@ import weakref
 from collections.abc import Callable
 from typing import Any, Final, Protocol
 
-from pymilter._core import is_in_callback, shut_gate
+from pymilter._core import after_fork, before_fork, is_in_callback, shut_gate
 from pymilter._process import forked
 from pymilter._process.inheritance import Inheritance
 
@@ -81,6 +81,8 @@ class Process:
 
 PROCESS: Final = Process()
 atexit.register(PROCESS.end)
+# By themselves, because no exception may come between: Python code can be interrupted by a signal handler.
+os.register_at_fork(before=before_fork, after_in_parent=after_fork, after_in_child=after_fork)
 os.register_at_fork(before=PROCESS.prepare_fork, after_in_child=PROCESS.begin_child)
 
 

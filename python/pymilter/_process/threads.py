@@ -8,18 +8,6 @@ from typing import Any, Final
 MARK: Final = "_pymilter_message"
 
 
-def watch() -> None:
-    """Let Python 3.11 report new threads as later versions do: by an audit event just before a thread starts."""
-    if sys.version_info < (3, 12):
-        begin = vars(threading)["_start_new_thread"]
-
-        def start_new_thread(function: object, args: tuple[object, ...]) -> int:
-            sys.audit("_thread.start_new_thread", function, args, None)
-            return int(begin(function, args))
-
-        vars(threading)["_start_new_thread"] = start_new_thread
-
-
 def note(function: object, connection: int, message: int) -> None:
     """Note that a handler, in message number `message` of `connection`, starts the thread that runs `function`."""
     thread = getattr(function, "__self__", None)
