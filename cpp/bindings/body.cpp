@@ -20,15 +20,12 @@ void bind_body(py::module_ &module) {
         py::kw_only(), py::arg("piece"), py::arg("limit"), py::arg("in_memory"), py::arg("as_view"),
         py::arg("exceeded"), "Say how the chunks are gathered.");
 
-    py::class_<Received>(module, "Received", made_in_cpp_only(), "A message as it came, gathered for a MessageFilter.")
+    py::class_<Received>(module, "Received", made_in_cpp_only(), "The envelope as it came, for a MessageFilter.")
         .def("sender", &Received::sender, "The address as it stood in MAIL, and its ESMTP parameters.")
         .def("recipients", &Received::recipients,
              "For each recipient whether it was accepted, and its address as it stood in RCPT with its parameters.")
         .def("last_recipient", &Received::last_recipient, "The recipient that came last, as in recipients().")
-        .def("header", &Received::header, "For each field its name and its value, each ended by NUL.")
-        .def("recipient_count", &Received::recipient_count, "How many recipients there are.")
-        .def("field_count", &Received::field_count, "How many header fields there are.")
-        .def("body", &Received::body, "The body: bytes, or a memoryview of a file. Empty until the message is there.");
+        .def("recipient_count", &Received::recipient_count, "How many recipients there are.");
     const py::class_<Whole> whole(module, "Whole", made_in_cpp_only(), "How messages are gathered as a whole.");
     module.def(
         "make_whole",

@@ -32,7 +32,7 @@ void bind_context(py::module_ &module) {
                                "elsewhere, and until the MTA has one: Postfix at the first recipient that it takes.")
         .def("_origin", &Context::origin,
              "(hostname, hostaddr, helo) as connect and HELO told, for a MessageFilter; each None if unknown.")
-        .def("_received", &Context::received, "The message so far, at eom with its body, for a MessageFilter.")
+        .def("_received", &Context::received, "The envelope so far, for a MessageFilter.")
         .def("getpriv", &Context::getpriv, "The object that setpriv() stored, or None (smfi_getpriv).")
         .def("setpriv", &Context::setpriv, py::arg("priv"),
              "Store an object until close; returns the one before (smfi_setpriv).")

@@ -98,7 +98,7 @@ class Context(metaclass=_pybind11_type):
     def _origin(self) -> tuple[Any, ...]:
         """(hostname, hostaddr, helo) as connect and HELO told, for a MessageFilter; each None if unknown."""
     def _received(self) -> Received:
-        """The message so far, at eom with its body, for a MessageFilter."""
+        """The envelope so far, for a MessageFilter."""
     def getpriv(self) -> Any:
         """The object that setpriv() stored, or None (smfi_getpriv)."""
     def setpriv(self, priv: object) -> Any:
@@ -148,7 +148,7 @@ def make_gather(
     """Say how the chunks are gathered."""
 
 class Received(metaclass=_pybind11_type):
-    """A message as it came, gathered for a MessageFilter."""
+    """The envelope as it came, for a MessageFilter."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None: ...
     def sender(self) -> Any:
@@ -157,14 +157,8 @@ class Received(metaclass=_pybind11_type):
         """For each recipient whether it was accepted, and its address as it stood in RCPT with its parameters."""
     def last_recipient(self) -> Any:
         """The recipient that came last, as in recipients()."""
-    def header(self) -> bytes:
-        """For each field its name and its value, each ended by NUL."""
     def recipient_count(self) -> int:
         """How many recipients there are."""
-    def field_count(self) -> int:
-        """How many header fields there are."""
-    def body(self) -> Any:
-        """The body: bytes, or a memoryview of a file. Empty until the message is there."""
 
 class Whole(metaclass=_pybind11_type):
     """How messages are gathered as a whole."""

@@ -62,7 +62,7 @@ class Program:
         for step, callback in self.callbacks.items():
             handlers.set_function(step, callback)
         if self.factory is not None:
-            handlers.use_methods(self.factory, Plans(classic_plan_of))
+            handlers.use_methods(self.factory, Plans(classic_plan_of).of)
         service = _core.make_service(name=self.name, handlers=handlers, report=report)
         serving = Serving(service, Settings())
         with serving._starting(signals=True), self.listener or self.open(rmsock) as listener:

@@ -78,7 +78,7 @@ class Server(Serving):
         check_factory(factory)
         self._wanted_address = wanted_address(socket, settings)
         handlers = _core.make_handlers(exception_policy=settings.exception_policy)
-        handlers.use_methods(factory, Plans())
+        handlers.use_methods(factory, Plans().of)
         name = settings.name if settings.name is not None else getattr(factory, "__name__", "pymilter")
         super().__init__(_core.make_service(name=name, handlers=handlers, report=report), settings)
 

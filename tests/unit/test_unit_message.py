@@ -359,7 +359,7 @@ def test_smtputf8_is_told(params: tuple[str, ...], told: bool) -> None:
         def sender(self) -> Sequence[str]:
             return ("<a@example.org>", *params)
 
-    assert Message(WithParameters(DATA, "", []), Connection(), 0).envelope.smtputf8 is told
+    assert Message._parsed(WithParameters(DATA, "", []), Connection(), 0).envelope.smtputf8 is told
 
 
 class _WithParameters(Parsed):
@@ -379,7 +379,7 @@ class _WithParameters(Parsed):
     ],
 )
 def test_the_clients_parameters_stay_where_the_filter_gives_none(sender: str | Address, edits: list[Edit]) -> None:
-    message = Message(_WithParameters(DATA, "", ["b@example.net"]), Connection(), sum(Action))
+    message = Message._parsed(_WithParameters(DATA, "", ["b@example.net"]), Connection(), sum(Action))
     assert message.sender.params == ("SIZE=5", "RET=FULL")
     message.sender = sender
     assert message.edits == edits

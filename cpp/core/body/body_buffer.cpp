@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdlib>
+#include <cstring>
 #include <string>
 #include <system_error>
 
@@ -115,8 +116,8 @@ bool BodyBuffer::append(const unsigned char *chunk, std::size_t size, const Body
     }
     if (m_file >= 0) {
         write_all(m_file, chunk, size);
-    } else {
-        std::copy_n(chunk, size, m_memory.reserve(m_size + size, limits.in_memory) + m_size);
+    } else if (size > 0) {
+        std::memcpy(m_memory.reserve(m_size + size, limits.in_memory) + m_size, chunk, size);
     }
     m_size += size;
     return true;

@@ -4,7 +4,6 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
-#include <sys/socket.h>
 #include <sys/un.h>
 
 #include <array>
@@ -28,6 +27,27 @@ T copy_of(const sockaddr *address) {
 }
 
 }  // namespace
+
+sockaddr_storage copy_address(const sockaddr *address) noexcept {
+    sockaddr_storage copy{};
+    if (address == nullptr) {
+        return copy;
+    }
+    switch (address->sa_family) {
+    case AF_INET:
+        std::memcpy(&copy, address, sizeof(sockaddr_in));
+        break;
+    case AF_INET6:
+        std::memcpy(&copy, address, sizeof(sockaddr_in6));
+        break;
+    case AF_UNIX:
+        std::memcpy(&copy, address, sizeof(sockaddr_un));
+        break;
+    default:
+        copy.ss_family = address->sa_family;
+    }
+    return copy;
+}
 
 SocketAddress to_socket_address(const sockaddr *address) {
     SocketAddress result;

@@ -2,10 +2,10 @@
 // thread.
 #pragma once
 
+#include <sys/socket.h>
+
 #include <cstdint>
 #include <string>
-
-struct sockaddr;
 
 namespace pymilter {
 
@@ -16,6 +16,9 @@ struct SocketAddress {
     std::uint32_t flowinfo = 0;
     std::uint32_t scope_id = 0;
 };
+
+// The bytes of an address, to be read later; AF_UNSPEC for a null pointer.
+sockaddr_storage copy_address(const sockaddr *address) noexcept;
 
 // Never throws for a strange address: an unknown family keeps its number and an empty text.
 SocketAddress to_socket_address(const sockaddr *address);

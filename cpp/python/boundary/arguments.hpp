@@ -25,18 +25,12 @@ public:
 
     // Takes over a new reference. If it is null, throws the exception that is set.
     void add(PyObject *owned) {
-        if (owned == nullptr) {
-            throw py::error_already_set();
-        }
-        if (!m_many.empty()) {
-            m_many.push_back(owned);
-        } else if (m_size < m_fixed.size()) {
+        if (owned != nullptr && m_size < m_fixed.size()) {
             m_fixed[m_size] = owned;
+            ++m_size;
         } else {
-            m_many.assign(m_fixed.begin(), m_fixed.end());
-            m_many.push_back(owned);
+            add_to_many(owned);
         }
-        ++m_size;
     }
 
     PyObject *call_method(PyObject *name) {
@@ -51,6 +45,17 @@ public:
     }
 
 private:
+    // Apart, so that add() is short enough to be inlined.
+    [[gnu::noinline]] void add_to_many(PyObject *owned) {
+        if (owned == nullptr) {
+            throw py::error_already_set();
+        }
+        if (m_many.empty()) {
+            m_many.assign(m_fixed.begin(), m_fixed.end());
+        }
+        m_many.push_back(owned);
+        ++m_size;
+    }
     static std::size_t flags(std::size_t count) { return count | PY_VECTORCALL_ARGUMENTS_OFFSET; }
     PyObject **begin() { return m_many.empty() ? m_fixed.data() : m_many.data(); }
 

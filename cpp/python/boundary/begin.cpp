@@ -72,8 +72,7 @@ void ask_for_macros(SMFICTX *context, const Plan &plan, Options agreed) {
         return;
     }
     for (const auto &[stage, names] : plan.macros) {
-        std::string list = names;
-        ::smfi_setsymlist(context, stage, list.data());
+        ::smfi_setsymlist(context, stage, const_cast<char *>(names.c_str()));  // libmilter copies the names
     }
 }
 

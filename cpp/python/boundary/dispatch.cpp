@@ -130,7 +130,8 @@ sfsistat eom(SMFICTX *context) {
         if (!connection.plan->has(Step::eom)) {
             return verdict;
         }
-        return invoke_and_answer(service, connection, Step::eom, FillNothing{});
+        return connection.plan->whole ? invoke_and_answer(service, connection, Step::eom, FillWhole{&connection})
+                                      : invoke_and_answer(service, connection, Step::eom, FillNothing{});
     });
     Connection *const connection = Connection::find(context);
     return connection == nullptr ? status : end_message_at_eom(*Service::registered(), *connection, status);

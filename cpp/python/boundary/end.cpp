@@ -33,11 +33,10 @@ void leave_message(Service &service, Connection &connection) {
     connection.reset_message();
 }
 
-void end_message_after(SMFICTX *context, Step step, sfsistat status) {
+void end_message_after_final(SMFICTX *context, Step step, sfsistat status) {
     const bool refuses = status == SMFIS_REJECT || status == SMFIS_TEMPFAIL;
-    const bool is_final = refuses || status == SMFIS_ACCEPT || status == SMFIS_DISCARD;
     // A refused recipient leaves the message alone.
-    if (!is_final || !is_message_step(step) || (refuses && step == Step::envrcpt)) {
+    if (!is_message_step(step) || (refuses && step == Step::envrcpt)) {
         return;
     }
     Connection *const connection = Connection::find(context);
@@ -66,11 +65,11 @@ void end_connection(Service &service, SMFICTX *context) {
     Connection &connection = *Connection::find(context);
     leave_message(service, connection);
     connection.seat.clear();
-    look_for_new_handler(service, connection, Step::close);
     const Attach attach(&connection);
     if (!attach) {
         return;
     }
+    look_for_new_handler_attached(service, connection, Step::close);
     call_unanswered(service, connection, Step::close);
     if (service.report().logs_connections()) {
         connection.enter(Step::close);

@@ -12,9 +12,15 @@ namespace pymilter {
 // says ABORT after each message, others say HELO, MAIL or nothing at all instead.
 void leave_message(Service &service, Connection &connection);
 
-// After a step was answered with `status`. libmilter sends no more of a message after a final answer, so the message is
-// over.
-void end_message_after(SMFICTX *context, Step step, sfsistat status);
+// After a step was answered with a final status: libmilter sends no more of the message, so it is over.
+void end_message_after_final(SMFICTX *context, Step step, sfsistat status);
+
+// After a step was answered with `status`.
+inline void end_message_after(SMFICTX *context, Step step, sfsistat status) {
+    if (status == SMFIS_REJECT || status == SMFIS_TEMPFAIL || status == SMFIS_ACCEPT || status == SMFIS_DISCARD) {
+        end_message_after_final(context, step, status);
+    }
+}
 
 // After eom was answered with `status`: sends the edits that were held back if the message is accepted, and ends it.
 // Returns the status, or TEMPFAIL if an edit did not reach the MTA.

@@ -8,6 +8,7 @@
 #include "core/protocol/libmilter.hpp"
 #include "python/boundary/arguments.hpp"
 #include "python/connection/connection.hpp"
+#include "python/connection/received.hpp"
 #include "python/handlers/text.hpp"
 
 namespace pymilter {
@@ -78,6 +79,23 @@ struct FillGathered {
 
     void operator()(Arguments &arguments, TextMode) const {
         arguments.add(connection->gathered.body.take(connection->plan->gather->as_view));
+    }
+};
+
+// eom of a filter that gets messages whole: the envelope and the number of recipients, the header and the number of
+// fields, and the body, as a memoryview if it is in a file. Throws std::system_error as well.
+struct FillWhole {
+    Connection *connection;
+
+    void operator()(Arguments &arguments, TextMode) const {
+        const auto &envelope = gathered_envelope(*connection);
+        const GatheredHeader &header = connection->gathered.header;
+        GatheredBody &body = connection->gathered.body;
+        arguments.add(py::cast(Received(envelope)).release().ptr());
+        arguments.add(PyLong_FromSize_t(envelope->recipient_count()));
+        arguments.add(to_text(header.text().data(), header.text().size(), TextMode::bytes));
+        arguments.add(PyLong_FromSize_t(header.field_count()));
+        arguments.add(body.take(body.buffer.is_in_file()));
     }
 };
 

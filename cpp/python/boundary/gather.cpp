@@ -7,7 +7,6 @@
 #include <string>
 #include <utility>
 
-#include "core/protocol/socket_address.hpp"
 #include "python/boundary/fill.hpp"
 #include "python/boundary/invoke.hpp"
 #include "python/connection/received.hpp"
@@ -55,8 +54,7 @@ bool is_refused_by_mta(const Connection &connection, SMFICTX *context) {
 }  // namespace
 
 sfsistat note_client(const Service &service, Connection &connection, const char *hostname, const sockaddr *address) {
-    return note(service, connection, Step::connect,
-                [&] { connection.note_client(hostname, to_socket_address(address)); });
+    return note(service, connection, Step::connect, [&] { connection.note_client(hostname, address); });
 }
 
 sfsistat note_helo(const Service &service, Connection &connection, const char *name) {
@@ -64,26 +62,25 @@ sfsistat note_helo(const Service &service, Connection &connection, const char *n
 }
 
 sfsistat note_sender(const Service &service, Connection &connection, char **list) {
-    return note(service, connection, Step::envfrom, [&] { whole_message(connection)->set_sender(list); });
+    return note(service, connection, Step::envfrom, [&] { gathered_envelope(connection)->set_sender(list); });
 }
 
 sfsistat note_recipient(const Service &service, Connection &connection, SMFICTX *context, char **list) {
     return note(service, connection, Step::envrcpt,
-                [&] { whole_message(connection)->add_recipient(list, !is_refused_by_mta(connection, context)); });
+                [&] { gathered_envelope(connection)->add_recipient(list, !is_refused_by_mta(connection, context)); });
 }
 
 void forget_recipient(Connection *connection) noexcept {
-    if (connection != nullptr && connection->gathered.whole) {
-        connection->gathered.whole->drop_recipient();
+    if (connection != nullptr && connection->gathered.envelope) {
+        connection->gathered.envelope->drop_recipient();
     }
 }
 
 sfsistat note_field(const Service &service, Connection &connection, const char *name, const char *value) {
     const Whole &wanted = *connection.plan->whole;
     bool fits = true;
-    const sfsistat status = note(service, connection, Step::header, [&] {
-        fits = whole_message(connection)->add_field(name, value, wanted.header_limit);
-    });
+    const sfsistat status = note(service, connection, Step::header,
+                                 [&] { fits = connection.gathered.header.add(name, value, wanted.header_limit); });
     if (fits) {
         return status;
     }

@@ -7,6 +7,15 @@
 
 namespace pymilter {
 
+namespace {
+
+bool may_have_new_handler(const Connection &connection, Step step) {
+    const Plan &plan = *connection.plan;
+    return plan.has_methods && !plan.has(step) && connection.has_run_handler;
+}
+
+}  // namespace
+
 void warn(const Service &service, Connection &connection, Step step, const std::string &text) {
     const Attach attach(&connection);
     if (!attach) {
@@ -20,9 +29,6 @@ void warn(const Service &service, Connection &connection, Step step, const std::
 py::object own_hook(Connection &connection, Step step) {
     const auto index = static_cast<std::size_t>(step);
     const py::object &inherited = connection.plan->inherited_hook[index];
-    if (!inherited || (connection.message.plain_steps & bit(step)) != 0) {
-        return {};
-    }
     auto hook =
         py::reinterpret_steal<py::object>(PyObject_GetAttr(connection.receiver.ptr(), Names::get().bytes_hook[index]));
     if (!hook) {
@@ -32,17 +38,24 @@ py::object own_hook(Connection &connection, Step step) {
     if (!is_inherited) {
         return hook;
     }
-    connection.message.plain_steps |= bit(step);  // looked up once per message: this is a tenth of a callback's cost
+    connection.message.plain_steps |= bit(step);
     return {};
 }
 
 bool look_for_new_handler(const Service &service, Connection &connection, Step step) {
-    const Plan &plan = *connection.plan;
-    if (plan.has(step) || !plan.has_methods || !std::exchange(connection.has_run_handler, false)) {
+    if (!may_have_new_handler(connection, step)) {
         return true;
     }
     const Attach attach(&connection);
-    return !attach || guarded(service.report(), step, [&] {
+    return !attach || look_for_new_handler_attached(service, connection, step);
+}
+
+bool look_for_new_handler_attached(const Service &service, Connection &connection, Step step) {
+    if (!may_have_new_handler(connection, step)) {
+        return true;
+    }
+    connection.has_run_handler = false;
+    return guarded(service.report(), step, [&] {
         if (auto found = service.handlers().plan_with_new_handlers({connection.receiver, connection.plan})) {
             connection.plan = std::move(found);
         }

@@ -61,12 +61,21 @@ bool guarded(const Report &report, Step step, Work &&work) {
 // Logs a warning between two handlers. Called without the GIL. Logs nothing if the gate is shut.
 void warn(const Service &service, Connection &connection, Step step, const std::string &text);
 
-// A classic bytes hook that replaces the inherited one, or null. Needs the GIL; throws what Python raises.
+// Whether a classic bytes hook may replace the inherited one: looked up once per message, since that is a tenth of a
+// callback's cost.
+inline bool may_have_own_hook(const Connection &connection, Step step) {
+    return (connection.message.plain_steps & bit(step)) == 0 &&
+           connection.plan->inherited_hook[static_cast<std::size_t>(step)];
+}
+
+// The hook that does, or null. Needs the GIL; throws what Python raises.
 py::object own_hook(Connection &connection, Step step);
 
 // Before a step that is always sent and has no handler: looks for one that another handler has set on the object since,
 // as `self.eom = self.my_eom` does. Returns false if that failed, which is then logged. Called without the GIL.
 bool look_for_new_handler(const Service &service, Connection &connection, Step step);
+// The same with the GIL.
+bool look_for_new_handler_attached(const Service &service, Connection &connection, Step step);
 
 // Calls begin_message, if the plan has it. Returns false if that failed, which is then logged. Called without the GIL.
 bool begin_message(const Service &service, Connection &connection, Step step);
@@ -87,7 +96,8 @@ py::object call_handler(const Handlers &handlers, Connection &connection, Step s
         }
         fill(arguments, plan.text_of(step));
         result = arguments.call(function.ptr());
-    } else if (const py::object hook = own_hook(connection, step)) {
+    } else if (const py::object hook =
+                   may_have_own_hook(connection, step) ? own_hook(connection, step) : py::object()) {
         fill(arguments, TextMode::bytes);
         result = arguments.call_bound(hook.ptr());
     } else {
@@ -113,9 +123,11 @@ std::optional<int> invoke(const Service &service, Connection &connection, Step s
     connection.enter(step);
     const bool done = guarded(service.report(), connection.plan->handler_name(step), [&] {
         const py::object result = call_handler(service.handlers(), connection, step, fill);
-        const Answer answer = read_result(result, *connection.plan, step, is_no_reply);
-        send_text(connection, answer);
-        status = answer.status;
+        if (!result.is_none()) {
+            const Answer answer = read_result(result, *connection.plan, step, is_no_reply);
+            send_text(connection, answer);
+            status = answer.status;
+        }
     });
     connection.leave();
     return done ? std::optional<int>{status} : std::nullopt;

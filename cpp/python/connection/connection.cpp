@@ -73,6 +73,10 @@ MessageNumber Connection::checked_message(const char *what, MessageNumber number
 std::string Connection::peer() {
     std::string peer;
     locked([&](SMFICTX *context) {
+        if (m_peer.empty()) {
+            const Origin client = origin();
+            m_peer = client.hostname ? peer_text(client.hostname->c_str(), client.address) : "";
+        }
         if (m_peer.empty() && context != nullptr && step() != Step::idle) {
             m_peer = peer_text_of_macros(macro(context, "{client_name}"), macro(context, "{client_addr}"),
                                          macro(context, "_"));
@@ -129,20 +133,19 @@ void Connection::note_queue_id() noexcept {
 
 Origin Connection::origin() const {
     const std::lock_guard<std::mutex> lock(m_origin_mutex);
-    return m_origin;
+    return {m_hostname, to_socket_address(reinterpret_cast<const sockaddr *>(&m_address)), m_helo};
 }
 
-void Connection::note_client(const char *hostname, SocketAddress address) {
-    std::string peer = peer_text(hostname, address);
-    locked_unattached([&](SMFICTX *) { m_peer = std::move(peer); });
+void Connection::note_client(const char *hostname, const sockaddr *address) {
+    locked_unattached([&](SMFICTX *) { m_peer.clear(); });
     const std::lock_guard<std::mutex> lock(m_origin_mutex);
-    m_origin.hostname = hostname == nullptr ? "" : hostname;
-    m_origin.address = std::move(address);
+    m_hostname = hostname == nullptr ? "" : hostname;
+    m_address = copy_address(address);
 }
 
 void Connection::note_helo(const char *name) {
     const std::lock_guard<std::mutex> lock(m_origin_mutex);
-    m_origin.helo = name == nullptr ? "" : name;
+    m_helo = name == nullptr ? "" : name;
 }
 
 const Answer *Connection::failure() const noexcept {

@@ -27,7 +27,7 @@ namespace pymilter {
 
 // The SMTP client as connect and HELO told of it.
 struct Origin {
-    std::optional<std::string> hostname;
+    std::optional<std::string> hostname;  // empty until connect
     SocketAddress address;
     std::optional<std::string> helo;
 };
@@ -54,7 +54,7 @@ public:
     // What note_client() and note_helo() were told. Any thread.
     Origin origin() const;
     // Called without the GIL. note_helo() only if the plan gathers whole messages.
-    void note_client(const char *hostname, SocketAddress address);
+    void note_client(const char *hostname, const sockaddr *address);
     void note_helo(const char *name);
     // Macro i, while a callback about a message runs. libmilter itself goes on reporting it after the message, and if
     // neither MAIL nor RCPT is negotiated, even in the next message until EOM. Needs the GIL.
@@ -126,7 +126,9 @@ private:
     std::optional<Answer> m_connection_failure;
     MessageMark m_mark;  // counts the message under way in Traffic
     mutable std::mutex m_origin_mutex;
-    Origin m_origin;
+    std::optional<std::string> m_hostname;
+    std::optional<std::string> m_helo;
+    sockaddr_storage m_address{};  // becomes text only if somebody asks: that takes longer than the rest of connect
     // Guarded by the lock of Calls.
     std::string m_peer;          // empty until it is known
     std::string m_old_queue_id;  // the id of the last message, if libmilter may go on reporting it

@@ -44,7 +44,7 @@ py::tuple Context::origin() const {
 
 Received Context::received() const {
     m_connection->check_open("received");
-    return take_message(*m_connection);
+    return Received(gathered_envelope(*m_connection));
 }
 
 py::object Context::getpriv() const {

@@ -6,7 +6,8 @@
 #include <optional>
 #include <vector>
 
-#include "core/body/whole_message.hpp"
+#include "core/body/gathered_envelope.hpp"
+#include "core/body/gathered_header.hpp"
 #include "core/protocol/answer.hpp"
 #include "python/connection/body_view.hpp"
 #include "python/connection/calls.hpp"
@@ -26,16 +27,18 @@ struct Message {
 // What has been gathered of the message, if the plan asks for that. The memory is kept for the next message.
 struct Gathered {
     GatheredBody body;
-    // Everything but the body, if whole messages are gathered. Python may keep it longer than the message lasts.
-    std::shared_ptr<WholeMessage> whole;
+    // Header and envelope, if whole messages are gathered. Python may keep the envelope longer than the message lasts.
+    GatheredHeader header;
+    std::shared_ptr<GatheredEnvelope> envelope;
 
     // Called without the GIL.
     void clear() noexcept {
         body.buffer.clear();
-        if (whole && whole.use_count() == 1) {
-            whole->clear();
+        header.clear();
+        if (envelope && envelope.use_count() == 1) {
+            envelope->clear();
         } else {
-            whole.reset();
+            envelope.reset();
         }
     }
 };

@@ -2,6 +2,7 @@
 // a handler fails. Needs the GIL.
 #include "python/handlers/handlers.hpp"
 
+#include <algorithm>
 #include <stdexcept>
 #include <string>
 #include <utility>
@@ -58,10 +59,26 @@ bool is_set(const py::object &receiver, py::handle type, const Plan &plan, PyObj
     return name != nullptr && (plan.whole || !is_method_of_class(receiver, type, name)) && sets_handler(receiver, name);
 }
 
+// Whether the object itself has an attribute with the name of any handler. Most objects have few attributes, so this is
+// far quicker than to look for each name.
+bool has_name_of_handler(const py::object &receiver) {
+    const auto attributes = py::reinterpret_steal<py::dict>(PyObject_GenericGetDict(receiver.ptr(), nullptr));
+    if (!attributes) {
+        throw py::error_already_set();
+    }
+    const auto is_handler = [](const auto &item) {
+        return PySet_Contains(Names::get().handlers, item.first.ptr()) == 1;
+    };
+    return std::any_of(attributes.begin(), attributes.end(), is_handler);
+}
+
 // Whether an object has handlers set on itself, as by `self.eom = self.my_eom`, for steps that its class does not
 // handle or handles without a verdict. For any other step, the handler is found when it is called.
 bool sets_handlers(const py::object &receiver, py::handle type, const Plan &plan) {
     const Names &names = Names::get();
+    if (plan.whole && !has_name_of_handler(receiver)) {
+        return false;
+    }
     for (std::size_t index = 1; index < step_count; ++index) {
         const auto step = static_cast<Step>(index);
         const bool is_handled = plan.has(step);

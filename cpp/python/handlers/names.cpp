@@ -17,6 +17,16 @@ Names make_names() {
         names.bytes_hook[static_cast<std::size_t>(step)] = PyUnicode_InternFromString(hook.c_str());
     }
     names.begin_message = PyUnicode_InternFromString("begin_message");
+    py::set handlers;
+    handlers.add(py::handle(names.begin_message));
+    for (const auto &group : {names.method, names.bytes_hook}) {
+        for (PyObject *const name : group) {
+            if (name != nullptr) {
+                handlers.add(py::handle(name));
+            }
+        }
+    }
+    names.handlers = handlers.release().ptr();
     names.set_context = PyUnicode_InternFromString("_setctx");
     names.had_connection = PyUnicode_InternFromString("_had_connection");
     names.actions = PyUnicode_InternFromString("_actions");

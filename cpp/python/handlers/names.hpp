@@ -12,6 +12,7 @@ struct Names {
     std::array<PyObject *, step_count> method{};
     std::array<PyObject *, step_count> bytes_hook{};
     PyObject *begin_message = nullptr;
+    PyObject *handlers = nullptr;  // a set of all names above
     PyObject *set_context = nullptr;
     PyObject *had_connection = nullptr;
     PyObject *actions = nullptr;

@@ -104,7 +104,7 @@ class Plans:
         self._latest: Callable[[], type[Any] | None] = _no_class  # a weak reference
         self._plan_of_latest: Plan | None = None
 
-    def __call__(self, handlers: Any) -> Plan:
+    def of(self, handlers: Any) -> Plan:
         """Return the plan of a class, or of an object that has handlers set on itself.
 
         Raises:

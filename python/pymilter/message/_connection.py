@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 from pymilter.errors import MilterError
 
@@ -49,14 +49,21 @@ class Tls(NamedTuple):
     """Its issuer (macro {cert_issuer})."""
 
 
+class HasConnection(Protocol):
+    """What knows the connection of a message: its filter."""
+
+    @property
+    def connection(self) -> Connection:
+        """The connection, made when it is looked at."""
+
+
 class Connection:
     """The connection that a message came over. It outlives the message: a client may send several."""
 
-    _peer: Peer = Peer()
-    _helo: str | None = None
-    _context: Context | None = None
-    _macro: Callable[[str], str | None] | None = None  # None: the context has them
-    _names: set[str] | None = None  # of the macros that were read
+    __slots__ = ("_context", "_helo", "_macro", "_names", "_peer", "_values")
+
+    _context: Context | None  # None: what it would tell is known
+    _macro: Callable[[str], str | None] | None  # None: the context has them
 
     def __init__(
         self,
@@ -71,19 +78,19 @@ class Connection:
             helo: the name that it gave in HELO or EHLO.
             macros: values of macros by their names; braces around a long name may be left out.
         """
-        if peer is not None:
-            self._peer = peer
+        self._peer = peer or Peer()
         self._helo = helo
         self._macro = macros if callable(macros) else _lookup(macros or {})
-        self.values: dict[str, Any] = {}
-        """Room for what a filter wants to keep from one message of the connection to the next."""
+        self._context = None
+        self._names: set[str] | None = None  # of the macros that were read
+        self._values: dict[str, Any] | None = None
 
     @classmethod
     def _of(cls, context: Context) -> Connection:
         """The connection of a handle of libmilter's."""
         made = cls.__new__(cls)  # without __init__, which each connection would pay for
         made._context = context
-        made.values = {}
+        made._macro = made._names = made._values = None
         return made
 
     def _as_known(self, names: Iterable[str]) -> Connection:
@@ -100,7 +107,7 @@ class Connection:
             return known[_bare(name)]
 
         made = Connection(self._peer, self._helo, macro)
-        made.values = self.values
+        made._values = self.values
         return made
 
     def _look(self) -> None:
@@ -108,6 +115,13 @@ class Connection:
         if self._context is not None:
             hostname, hostaddr, self._helo = self._context._origin()
             self._peer = peer_of(hostname, hostaddr)
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """Room for what a filter wants to keep from one message of the connection to the next."""
+        if self._values is None:
+            self._values = {}
+        return self._values
 
     @property
     def peer(self) -> Peer:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from itertools import islice
 
 from pymilter._constants import Action
 from pymilter.message._address import Address, Recipient, received, without_brackets
@@ -13,21 +14,23 @@ from pymilter.message._source import Source
 class Recipients:
     """The recipients of a message, as a set that keeps its order. Address and str are taken alike.
 
-    Addresses are compared without regard to case: Postfix takes two that differ only in that for one.
+    Addresses are compared without regard to case: Postfix takes two that differ only in that for one. Made by
+    `make_recipients`.
     """
 
-    _originals: list[Recipient] | None = None  # made when a recipient is looked at
-    _recipients: list[Recipient]
+    __slots__ = ("_count", "_grant", "_originals", "_recipients", "_source")
 
-    def __init__(self, source: Source, grant: Grant) -> None:
-        self._source = source
-        self._grant = grant
+    _source: Source
+    _count: int  # of the recipients that came
+    _grant: Grant
+    _originals: list[Recipient] | None  # made, with _recipients, when a recipient is looked at
+    _recipients: list[Recipient]
 
     def __iter__(self) -> Iterator[Recipient]:
         return iter(tuple(self._present()))
 
     def __len__(self) -> int:
-        return self._source.recipient_count() if self._originals is None else len(self._recipients)
+        return self._count if self._originals is None else len(self._recipients)
 
     def __contains__(self, address: object) -> bool:
         return isinstance(address, str | Address) and bool(_found(self._present(), address))
@@ -81,7 +84,7 @@ class Recipients:
 
     def _present(self) -> list[Recipient]:
         if self._originals is None:
-            self._originals = list(_recipients_of(self._source))
+            self._originals = list(islice(_recipients_of(self._source), self._count))
             self._recipients = self._originals.copy()
         return self._recipients
 
@@ -89,12 +92,23 @@ class Recipients:
         return f"<Recipients: {', '.join(map(str, self))}>"
 
 
+def make_recipients(source: Source, count: int, grant: Grant) -> Recipients:
+    """Make the recipients of a message of what came."""
+    made = Recipients()
+    made._source = source
+    made._count = count
+    made._grant = grant
+    made._originals = None
+    return made
+
+
 class Envelope:
     """Sender and recipients of a message."""
 
-    _sender: Address | None = None  # made when it is looked at, or assigned
+    __slots__ = ("_grant", "_recipients", "_sender", "_source")
 
     def __init__(self, source: Source, grant: Grant, recipients: Recipients) -> None:
+        self._sender: Address | None = None  # made when it is looked at, or assigned
         self._source = source
         self._grant = grant
         self._recipients = recipients

@@ -12,8 +12,8 @@ from pymilter._class.gather import DEFAULT_IN_MEMORY, DEFAULT_LIMIT, MIB, TOO_LA
 from pymilter._constants import ACCEPT, CONTINUE, Stage, Status
 from pymilter.message._address import Recipient, received
 from pymilter.message._connection import Connection
-from pymilter.message._envelope import Envelope, Recipients
-from pymilter.message._grant import OVER, Grant
+from pymilter.message._envelope import Envelope, make_recipients
+from pymilter.message._grant import OVER, make_grant
 from pymilter.message._message import Message
 from pymilter.message._source import Source
 from pymilter.message._writer import send
@@ -171,40 +171,40 @@ class MessageFilter(Base):
     # ------------------------------------------------------------------------------------ called by dispatch
 
     def _envfrom(self, mailfrom: str, /, *params: str) -> Outcome:
-        return call(self, "mail", _envelope_so_far(self._ctx._received()))
+        return call(self, "mail", _envelope_so_far(self._ctx._received(), 0))
 
     def _envrcpt(self, to: str, /, *params: str) -> Outcome:
         so_far = self._ctx._received()
         is_accepted, _ = so_far.last_recipient()
         recipient = received(Recipient, to, params, is_accepted=is_accepted)
-        return call(self, "recipient", recipient, _envelope_so_far(so_far))
+        return call(self, "recipient", recipient, _envelope_so_far(so_far, so_far.recipient_count()))
 
     @final
-    def eom(self) -> Outcome:
+    def eom(self, *came: Any) -> Outcome:
         """The end of the message: `message` is called with all of it.
+
+        Args:
+            came: what was gathered: a `Source` and the number of recipients, the header and the number of fields, and
+                the body.
 
         Raises:
             TypeError: An attribute that cannot be called hides `message`.
         """
-        # What each message pays for: objects are made only if they are looked at, and these without their __init__.
-        context = self._ctx
-        connection = self._connection
-        grant = Grant.__new__(Grant)
-        grant.actions = self._actions
-        message = Message.__new__(Message)
-        message._source = context._received()
-        message._connection = self.connection if connection is None else connection
-        message._grant = grant
-        message._context = context
-        if not self._protocol & HDR_LEADSPC:
-            message._leading_space = False
+        source, recipient_count, header, field_count, body = came
         gathering = self._gathering
-        if not (gathering.headers and gathering.body):
-            message._has_headers, message._has_body = gathering.headers, gathering.body
+        if not gathering.body:
+            body = None
+        message = Message.__new__(Message)
+        message._begin(source, recipient_count, header, field_count, body)
+        message._grant = grant = make_grant(self._actions)
+        message._filter = self
+        message._context = self._ctx
+        message._has_headers = gathering.headers
+        message._leading_space = bool(self._protocol & HDR_LEADSPC)
         try:
             outcome = self.message(message)
             if (grant.is_used or message._mail is not None) and passes(outcome):
-                send(message.edits, context)
+                send(message.edits, self._ctx)
         except TypeError:
             raise_if_hidden(self, "message")
             raise
@@ -215,9 +215,9 @@ class MessageFilter(Base):
         return outcome
 
 
-def _envelope_so_far(source: Source) -> Envelope:
-    grant = Grant(0, NOT_YET)
-    return Envelope(source, grant, Recipients(source, grant))
+def _envelope_so_far(source: Source, recipient_count: int) -> Envelope:
+    grant = make_grant(0, NOT_YET)
+    return Envelope(source, grant, make_recipients(source, recipient_count, grant))
 
 
 def call(handlers: Base, name: str, *arguments: object) -> Outcome:

@@ -10,23 +10,27 @@ from pymilter._constants import Action
 from pymilter.errors import MilterError
 from pymilter.message._field import Field, raw_value
 from pymilter.message._grant import Grant
-from pymilter.message._source import Source, fields_of
+from pymilter.message._source import fields_of
 
 _NOWHERE: Final = "this field is not in the header: it was deleted, or belongs to another message"
 
 
 class Headers:
-    """The header fields of a message in their order. Names are compared without regard to case."""
+    """The header fields of a message in their order. Names are compared without regard to case.
 
-    _originals: list[Field] | None = None  # made when a field is looked at
+    Made by `make_headers`.
+    """
+
+    __slots__ = ("_count", "_deletions", "_fields", "_grant", "_has_space", "_header", "_is_complete", "_originals")
+
+    _header: bytes  # as it came: see fields_of()
+    _count: int  # of the fields that came
+    _grant: Grant
+    _originals: list[Field] | None  # made, with _fields, when a field is looked at
     _fields: list[Field]
-    _deletions: int = 0
-    _has_space: bool = True  # values come with what stands after the colon
-    _is_complete: bool = True  # the MTA has sent the header
-
-    def __init__(self, source: Source, grant: Grant) -> None:
-        self._source = source
-        self._grant = grant
+    _deletions: int
+    _has_space: bool  # values come with what stands after the colon
+    _is_complete: bool  # the MTA has sent the header
 
     # ------------------------------------------------------------------------------------ to read
 
@@ -35,7 +39,7 @@ class Headers:
 
     def __len__(self) -> int:
         if self._originals is None and self._is_complete:
-            return self._source.field_count()
+            return self._count
         return len(self._known())
 
     def __contains__(self, name: object) -> bool:
@@ -128,7 +132,7 @@ class Headers:
 
     def _present(self) -> list[Field]:
         if self._originals is None:
-            names, raws = fields_of(self._source)
+            names, raws = fields_of(self._header)
             if not self._has_space:
                 raws = [f" {raw}" for raw in raws]
             self._originals = list(map(Field, repeat(self._grant), names, raws, raws))
@@ -155,3 +159,16 @@ class Headers:
 
     def __repr__(self) -> str:
         return f"<Headers: {', '.join(field.name for field in self._present())}>"
+
+
+def make_headers(header: bytes, count: int, grant: Grant, has_space: bool, is_complete: bool) -> Headers:
+    """Make the header fields of a message of what came."""
+    made = Headers()
+    made._header = header
+    made._count = count
+    made._grant = grant
+    made._originals = None
+    made._deletions = 0
+    made._has_space = has_space
+    made._is_complete = is_complete
+    return made

@@ -37,9 +37,7 @@ class Mail:
             return None
         written = Parsed(self.message.as_bytes(), "", ())
         self._take_fields(headers, written)
-        body = written.body()
-        assert isinstance(body, bytes)
-        return body
+        return written.body
 
     def replace(self) -> None:
         """Another body takes the place of this message: every change of it raises MilterError from now on."""
@@ -48,7 +46,7 @@ class Mail:
     def _take_fields(self, headers: Headers, written: Parsed) -> None:
         names = set(self._guard.changed)
         self._guard.changed.clear()
-        fields = list(zip(*fields_of(written), strict=True))
+        fields = list(zip(*fields_of(written.header), strict=True))
         for name in names:
             _match(headers, name, [field for field in fields if field[0].lower() == name])
 

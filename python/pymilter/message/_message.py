@@ -10,11 +10,11 @@ from pymilter._checks import check_line
 from pymilter._constants import Action
 from pymilter.errors import MilterError
 from pymilter.message._address import Address
-from pymilter.message._connection import Connection
+from pymilter.message._connection import Connection, HasConnection
 from pymilter.message._edits import Edit
-from pymilter.message._envelope import Envelope, Recipients
-from pymilter.message._grant import Grant
-from pymilter.message._headers import Headers
+from pymilter.message._envelope import Envelope, Recipients, make_recipients
+from pymilter.message._grant import Grant, make_grant
+from pymilter.message._headers import Headers, make_headers
 from pymilter.message._mail import Mail
 from pymilter.message._source import Parsed, Source, with_line_ends
 from pymilter.message._writer import edits_of
@@ -36,22 +36,48 @@ class Message:
     What the MTA does not let filters change raises DisabledAction where it is changed.
     """
 
-    # Made when they are looked at, or assigned.
-    _envelope: Envelope | None = None
-    _recipients: Recipients | None = None
-    _headers: Headers | None = None
-    _new_body: bytes | None = None
-    _mail: Mail | None = None
-    _quarantine: str | None = None
-    _has_headers: bool = True
-    _has_body: bool = True
-    _leading_space: bool = True
-    _context: Context | None = None  # of the MTA that may be asked for time; None in a test
+    __slots__ = (
+        *("_body", "_came_body", "_came_header", "_connection", "_context", "_envelope", "_field_count", "_filter"),
+        *("_grant", "_has_headers", "_headers", "_leading_space", "_mail", "_quarantine", "_recipient_count"),
+        *("_recipients", "_source"),
+        "__weakref__",
+    )
 
-    def __init__(self, source: Source, connection: Connection, actions: int) -> None:
+    _grant: Grant
+    _context: Context | None  # of the MTA that may be asked for time; None in a test
+    # What came.
+    _source: Source
+    _recipient_count: int
+    _came_header: bytes
+    _field_count: int
+    _came_body: bytes | memoryview | None  # None: the MTA did not send it
+    _has_headers: bool
+    _leading_space: bool
+    # Made when they are looked at, or changed.
+    _filter: HasConnection | None  # makes the connection
+    _connection: Connection | None
+    _envelope: Envelope | None
+    _recipients: Recipients | None
+    _headers: Headers | None
+    _body: bytes | memoryview | None
+    _mail: Mail | None
+    _quarantine: str | None
+
+    def __init__(self, *_arguments: object) -> None:
+        raise TypeError("a Message is made by Message.parse(data, ...)")
+
+    def _begin(
+        self, source: Source, recipient_count: int, header: bytes, field_count: int, body: bytes | memoryview | None
+    ) -> None:
+        """Take what came, in place of `__init__`: see `make_grant`."""
         self._source = source
-        self._connection = connection
-        self._grant = Grant(actions)
+        self._recipient_count = recipient_count
+        self._came_header = header
+        self._field_count = field_count
+        self._came_body = self._body = body
+        self._has_headers = self._leading_space = True
+        self._envelope = self._recipients = self._headers = self._mail = self._quarantine = None
+        self._context = self._filter = self._connection = None
 
     @classmethod
     def parse(
@@ -75,23 +101,34 @@ class Message:
         Raises:
             TypeError: `data` is not bytes, or `recipients` is one str.
         """
-        return cls(Parsed(data, sender, recipients), connection or Connection(), int(actions))
+        return cls._parsed(Parsed(data, sender, recipients), connection or Connection(), int(actions))
+
+    @classmethod
+    def _parsed(cls, came: Parsed, connection: Connection, actions: int) -> Self:
+        made = cls.__new__(cls)
+        made._begin(came, len(came.recipients()), came.header, came.field_count, came.body)
+        made._connection = connection
+        made._grant = make_grant(actions)
+        return made
 
     # ------------------------------------------------------------------------------------ what came
 
     @property
     def connection(self) -> Connection:
         """The connection that the message came over."""
+        if self._connection is None:
+            assert self._filter is not None
+            self._connection = self._filter.connection
         return self._connection
 
     @property
     def queue_id(self) -> str | None:
         """The queue id (macro i); None if the MTA gave none."""
-        return self._connection.macro("i")
+        return self.connection.macro("i")
 
     def macro(self, name: str) -> str | None:
         """The value of a macro of the MTA, or None (smfi_getsymval). Braces around a long name may be left out."""
-        return self._connection.macro(name)
+        return self.connection.macro(name)
 
     # ------------------------------------------------------------------------------------ envelope, header, body
 
@@ -117,7 +154,7 @@ class Message:
         """The recipients; the same as `envelope.recipients`."""
         recipients = self._recipients
         if recipients is None:
-            recipients = self._recipients = Recipients(self._source, self._grant)
+            recipients = self._recipients = make_recipients(self._source, self._recipient_count, self._grant)
         return recipients
 
     @property
@@ -145,8 +182,8 @@ class Message:
         """
         if self._mail is not None:
             self._take_changes_of_email()
-        body = self._present_body()
-        return body if isinstance(body, bytes) else bytes(body)
+        body = self._body
+        return body if isinstance(body, bytes) else bytes(self._present_body())
 
     @body.setter
     def body(self, body: bytes | bytearray | memoryview) -> None:
@@ -157,7 +194,7 @@ class Message:
         if self._mail is not None:
             self._mail.replace()
             self._mail = None
-        self._new_body = with_line_ends(bytes(body))
+        self._body = with_line_ends(bytes(body))
 
     @property
     def body_view(self) -> memoryview:
@@ -226,16 +263,18 @@ class Message:
         Args:
             macros: the macros that were asked for.
         """
+        connection = self._connection = self.connection
+        self._filter = None  # which may hold the message
         with suppress(MilterError):  # the connection is gone
-            self._connection = self._connection._as_known(macros)
+            self._connection = connection._as_known(macros)
         with suppress(MilterError, ValueError):  # a message that is refused may have changes that cannot be made
             self._take_changes_of_email()
 
     def _own_headers(self) -> Headers:
         if self._headers is None:
-            self._headers = Headers(self._source, self._grant)
-            if not (self._leading_space and self._has_headers):
-                self._headers._has_space, self._headers._is_complete = self._leading_space, self._has_headers
+            self._headers = make_headers(
+                self._came_header, self._field_count, self._grant, self._leading_space, self._has_headers
+            )
         return self._headers
 
     def _bytes(self) -> bytes:
@@ -248,14 +287,12 @@ class Message:
             body = self._mail.take_changes(self._own_headers())
             if body is not None and body != self._present_body():
                 self._grant.check(Action.CHGBODY)
-                self._new_body = body
+                self._body = body
 
     def _present_body(self) -> bytes | memoryview:
-        if self._new_body is not None:
-            return self._new_body
-        if not self._has_body:
+        if self._body is None:
             raise MilterError("the class has body=False, so the MTA did not send the body: it can only be assigned")
-        return self._source.body()
+        return self._body
 
     def __repr__(self) -> str:
         return f"<Message from {self.sender.address or '<>'} to {', '.join(map(str, self.recipients))}>"

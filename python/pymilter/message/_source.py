@@ -12,25 +12,13 @@ _NEXT_FIELD: Final = re.compile(rb"\n(?![ \t])")
 
 
 class Source(Protocol):
-    """A message as it came, before any edit."""
+    """The envelope as it came. It is read when somebody looks, and outlives the message."""
 
     def sender(self) -> Sequence[str]:
         """Return the address as it stood in MAIL, and its ESMTP parameters."""
 
     def recipients(self) -> Sequence[tuple[bool, Sequence[str]]]:
         """Return for each recipient whether it was accepted, its address as it stood in RCPT, and its parameters."""
-
-    def header(self) -> bytes:
-        """Return the name and what follows the colon of each field, each ended by NUL; a fold is LF and a blank."""
-
-    def recipient_count(self) -> int:
-        """Return the number of recipients."""
-
-    def field_count(self) -> int:
-        """Return the number of header fields."""
-
-    def body(self) -> bytes | memoryview:
-        """Return the body, as a view if it is in a file."""
 
 
 class Parsed:
@@ -46,9 +34,16 @@ class Parsed:
         text = _LINE_END.sub(b"\n", bytes(data))
         match = _HEADER.match(text)
         end = match.end() if match else 0
-        self._header = text[:end].removesuffix(b"\n")
+        header = text[:end].removesuffix(b"\n")
+        parts = []
+        for field in _NEXT_FIELD.split(header) if header else ():
+            name, _, value = field.partition(b":")
+            # A NUL ends the value in every MTA.
+            parts += [name.rstrip(b" \t"), value.partition(b"\0")[0]]
+        self.header = b"".join(part + b"\0" for part in parts)
+        self.field_count = len(parts) // 2
         body = text[end:].removeprefix(b"\n")
-        self._body = with_line_ends(body)
+        self.body = with_line_ends(body)
 
     def sender(self) -> Sequence[str]:
         return (self._sender,)
@@ -56,27 +51,13 @@ class Parsed:
     def recipients(self) -> Sequence[tuple[bool, Sequence[str]]]:
         return [(True, (recipient,)) for recipient in self._recipients]
 
-    def header(self) -> bytes:
-        parts = []
-        for field in _NEXT_FIELD.split(self._header) if self._header else ():
-            name, _, value = field.partition(b":")
-            # A NUL ends the value in every MTA.
-            parts += [name.rstrip(b" \t"), value.partition(b"\0")[0]]
-        return b"".join(part + b"\0" for part in parts)
 
-    def recipient_count(self) -> int:
-        return len(self._recipients)
+def fields_of(header: bytes) -> tuple[list[str], list[str]]:
+    """Return the names of the header fields, and what follows the colon of each; surrogates stand for invalid UTF-8.
 
-    def field_count(self) -> int:
-        return self.header().count(b"\0") // 2
-
-    def body(self) -> bytes | memoryview:
-        return self._body
-
-
-def fields_of(source: Source) -> tuple[list[str], list[str]]:
-    """Return the names of the header fields, and what follows the colon of each; surrogates stand for invalid UTF-8."""
-    parts = source.header().decode("utf-8", "surrogateescape").split("\0")
+    `header` has both for each field, each ended by NUL; a fold is LF and a blank.
+    """
+    parts = header.decode("utf-8", "surrogateescape").split("\0")
     return parts[:-1:2], parts[1::2]
 
 

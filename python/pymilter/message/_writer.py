@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from operator import is_
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from pymilter.errors import MilterError
 from pymilter.message._address import in_brackets
@@ -45,8 +45,8 @@ def edits_of(message: Message) -> Iterator[Edit]:
             mta=message.connection.mta,
             leading_space=message._leading_space,
         )
-    if message._new_body is not None and message._new_body != message._source.body():
-        yield ReplaceBody(message._new_body)
+    if (body := message._body) is not message._came_body and body != message._came_body:
+        yield ReplaceBody(cast("bytes", body))
     if message._quarantine is not None:
         yield Quarantine(message._quarantine)
 

@@ -1,4 +1,4 @@
-// Envelope and header of one message, gathered step by step for a filter that gets messages whole.
+// The envelope of one message, gathered step by step for a filter that gets messages whole.
 //
 // libmilter's callbacks write here; the filter reads, also in threads of its own while the message is still coming in.
 // A mutex guards both, and who holds it waits for nothing else.
@@ -11,10 +11,10 @@
 
 namespace pymilter {
 
-class WholeMessage {
+class GatheredEnvelope {
 public:
-    // An address as it stood in MAIL or RCPT, and its ESMTP parameters.
-    using Path = std::vector<std::string>;
+    // An address as it stood in MAIL or RCPT, and its ESMTP parameters, each ended by NUL.
+    using Path = std::string;
 
     struct Recipient {
         bool is_accepted;
@@ -26,17 +26,12 @@ public:
     void add_recipient(char **list, bool is_accepted);
     // The filter has refused the recipient that was added last.
     void drop_recipient() noexcept;
-    // Returns false if the header would have more than `most` bytes; it is freed then.
-    bool add_field(const char *name, const char *value, std::size_t most);
 
     Path sender() const;
     std::vector<Recipient> recipients() const;
     // There must be one.
     Recipient last_recipient() const;
-    // For each field its name and its value, each ended by NUL.
-    std::string header() const;
     std::size_t recipient_count() const;
-    std::size_t field_count() const;
 
     // Begins anew, for another message.
     void clear() noexcept;
@@ -45,8 +40,6 @@ private:
     mutable std::mutex m_mutex;
     Path m_sender;
     std::vector<Recipient> m_recipients;
-    std::string m_header;
-    std::size_t m_fields = 0;
 };
 
 }  // namespace pymilter
