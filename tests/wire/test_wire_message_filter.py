@@ -323,6 +323,35 @@ def test_an_edit_that_was_not_granted_is_refused_where_it_is_made(start: Start, 
     assert len(filter_.seen("refused")) == 6
 
 
+@pytest.mark.parametrize("params", [(), ("NOTIFY=NEVER",)])
+def test_a_recipient_that_is_sent_anew_with_parameters_needs_their_action(
+    start: Start, params: tuple[str, ...]
+) -> None:
+    """One of two with the same address comes back with its parameters, for which there is an action of its own."""
+    source = f"""
+        message.recipients.remove("b@example.org")
+        try:
+            message.recipients.add("b@example.org", {params})
+        except pymilter.DisabledAction as error:
+            note(str(error))
+            message.recipients.add("c@example.org")
+        return CONTINUE
+    """
+    filter_ = start(program(source))
+    with Client(filter_.address, actions=~Action.ADDRCPT_PAR) as client:
+        client.connect()
+        client.helo()
+        client.mail("<a@example.org>")
+        client.rcpt("<b@example.org>", "NOTIFY=NEVER")
+        client.rcpt("<b@example.org>", "NOTIFY=FAILURE")
+        client.data()
+        client.eoh()
+        answer = client.eom()
+    assert answer.edits == (DeleteRecipient("<b@example.org>"), AddRecipient("<c@example.org>"))
+    (told,) = filter_.seen()
+    assert "ADDRCPT_PAR was not agreed" in told[0]
+
+
 @KINDS
 def test_a_message_that_is_kept_cannot_be_changed_later(start: Start, kind: str) -> None:
     source = """
@@ -593,6 +622,21 @@ def test_what_hides_a_handler_is_named(start: Start, name: str, chained: bool) -
         client.unknown("FOO")
         send(client)
     assert f"TypeError: self.{name} was set to str: it hides the method" in filter_.stderr
+    assert filter_.seen() == []
+
+
+@pytest.mark.parametrize("name", ["mail", "recipient"])
+def test_a_handler_set_on_an_object_is_refused_if_its_class_has_none(start: Start, name: str) -> None:
+    """The MTA was told that nothing waits for it, so that it would never be called."""
+    source = f"""
+        class Filter(MessageFilter):
+            def __init__(self): self.{name} = lambda *arguments: note("called")
+            def message(self, message): note("message")
+    """
+    filter_ = start(textwrap.dedent(source))
+    with Client(filter_.address) as client:
+        assert client.connect().verdict is Verdict.TEMPFAIL
+    assert f"TypeError: self.{name} was set, but Filter has no method of that name" in filter_.stderr
     assert filter_.seen() == []
 
 

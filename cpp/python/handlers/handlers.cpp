@@ -89,6 +89,11 @@ bool sets_handlers(const py::object &receiver, py::handle type, const Plan &plan
             return true;
         }
     }
+    // These would not be called: reading the plan of the object raises for them.
+    if (plan.whole && ((!plan.has(Step::envfrom) && is_set(receiver, type, plan, names.mail)) ||
+                       (!plan.has(Step::envrcpt) && is_set(receiver, type, plan, names.recipient)))) {
+        return true;
+    }
     return !plan.has_begin && is_set(receiver, type, plan, names.begin_message);
 }
 

@@ -17,8 +17,12 @@ Names make_names() {
         names.bytes_hook[static_cast<std::size_t>(step)] = PyUnicode_InternFromString(hook.c_str());
     }
     names.begin_message = PyUnicode_InternFromString("begin_message");
+    names.mail = PyUnicode_InternFromString("mail");
+    names.recipient = PyUnicode_InternFromString("recipient");
     py::set handlers;
-    handlers.add(py::handle(names.begin_message));
+    for (PyObject *const name : {names.begin_message, names.mail, names.recipient}) {
+        handlers.add(py::handle(name));
+    }
     for (const auto &group : {names.method, names.bytes_hook}) {
         for (PyObject *const name : group) {
             if (name != nullptr) {

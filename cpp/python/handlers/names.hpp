@@ -12,6 +12,9 @@ struct Names {
     std::array<PyObject *, step_count> method{};
     std::array<PyObject *, step_count> bytes_hook{};
     PyObject *begin_message = nullptr;
+    // What a filter that gets messages whole has instead of envfrom and envrcpt.
+    PyObject *mail = nullptr;
+    PyObject *recipient = nullptr;
     PyObject *handlers = nullptr;  // a set of all names above
     PyObject *set_context = nullptr;
     PyObject *had_connection = nullptr;

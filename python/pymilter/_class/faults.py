@@ -116,6 +116,11 @@ def faults_of_handlers(handlers: Handlers) -> Iterator[str]:
         if getattr(klass, name) is not getattr(base, name):
             if (fault := _fault_of(handlers, name, arguments)) is not None:
                 yield f"{klass.__qualname__}.{name} {fault}"
+        elif name in handlers.own:
+            yield (
+                f"self.{name} was set, but {klass.__qualname__} has no method of that name, from which the MTA learns "
+                f"that it must wait for an answer: define {name} in the class"
+            )
         elif name == "message":
             yield f"{klass.__qualname__} has no method message(self, message): a MessageFilter needs it"
 

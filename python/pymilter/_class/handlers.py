@@ -5,6 +5,7 @@ from functools import partial, partialmethod
 from types import FunctionType, MethodType
 from typing import Any, Final
 
+from pymilter._class.decorators import HOOKS_MARK
 from pymilter._class.negotiate import ALWAYS_SENT, BYTES_HOOKS
 from pymilter._core import DECIDED_BITS, NOT_SENT
 
@@ -24,7 +25,8 @@ class Handlers:
         if isinstance(handlers, type):
             return cls(handlers, {})
         attributes = vars(handlers)
-        return cls(type(handlers), {name: attributes[name] for name in NAMES if callable(attributes.get(name))})
+        names = (*NAMES, *getattr(handlers, HOOKS_MARK, ()))
+        return cls(type(handlers), {name: attributes[name] for name in names if callable(attributes.get(name))})
 
     def __getattr__(self, name: str) -> Any:
         return self.own[name] if name in self.own else getattr(self.klass, name)

@@ -52,9 +52,13 @@ class Recipients:
         for present in _found(self._present(), made):
             return present
         # Who was removed before comes back as he was: some MTAs add nobody whom they have removed.
-        for original in _found(self._originals or [], made):
-            if original.address == made.address and made.params in ((), original.params):
+        namesakes = [one for one in self._originals or () if one.address == made.address]
+        for original in namesakes:
+            if made.params in ((), original.params):
                 made = original
+        # One of several with this address is sent anew, since an MTA removes all of them at once.
+        if len(namesakes) > 1 and made.params:
+            self._grant.check(Action.ADDRCPT_PAR)
         self._recipients.append(made)
         return made
 
