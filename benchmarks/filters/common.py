@@ -36,7 +36,7 @@ class Options:
         """Whether a gathered body is the one that was sent: in whole when it is known, else by its length."""
         return body == self.body if self.body is not None else len(body) == self.size
 
-    def is_message(self, headers: int, recipients: int, body: bytes) -> bool:
+    def is_message(self, headers: int, recipients: int, body: bytes | memoryview) -> bool:
         """Whether a gathered message has what was sent."""
         return (headers, recipients) == (self.headers, self.recipients) and self.is_body(body)
 

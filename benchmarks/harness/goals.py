@@ -59,7 +59,7 @@ class _Goals:
         self._add(load, f"{side}, {transport}: {what}", f"≤ {limit:g}", measured, lambda value: value <= limit)
 
     def above_floor(self, load: str, transport: str, ours: str, old: str, floor: str, limit: float) -> None:
-        """Our processor time above the C floor as a part of what 1.0.5 adds; the medians, as differences are noisy."""
+        """Our processor time above the C floor as a part of what `old` adds; the medians, as differences are noisy."""
         rows = [self.results.row(load, transport, side) for side in (ours, old, floor)]
         measured = None
         if rows[0] and rows[1] and rows[2]:
@@ -123,6 +123,19 @@ def judge(results: Results) -> list[Verdict]:
             goals.figure(
                 load, transport, "ours-none", "peak memory above the start / body", 2.2, bodies_in_memory(load)
             )
+    for transport, best_c in (("unix", "c-noreply"), ("tcp", "c-noreply-cures")):
+        for load in ("message", "message5"):
+            goals.at_least(load, transport, "ours-message", best_c, 0.95)
+            goals.at_least(load, transport, "ours-message", "ours-none", 1.0)
+        goals.above_floor("message", transport, "ours-message", "ours-none", best_c, 0.5)
+        goals.figure(
+            "message50",
+            transport,
+            "ours-message",
+            "peak memory above the start / body",
+            1.3,
+            bodies_in_memory("message50"),
+        )
     goals.figure("edits", "tcp", "ours", "p99, ms", 3.0, lambda turn: turn.p99_ms)
     goals.at_least("edits", "tcp", "ours", "old", 10.0)
     goals.at_least("edits", "tcp", "ours", "c", 10.0)

@@ -22,6 +22,7 @@ _PROFILES = (
     ("body5", 50, ("c-noreply", "old-noreply", "ours-none")),
     ("body5each", 50, ("c-noreply", "old-noreply", "ours-none")),
     ("gather5", 50, ("c-noreply", "old-noreply", "ours-none")),
+    ("message", 500, ("c-noreply", "old-noreply", "ours-none", "ours-message")),
 )
 _MAIL_SIDES = ("c-noreply", "old-noreply", "ours-none")
 _CALLBACK_SIDES = ("c", "c-noreply", "old", "old-noreply", "ours", "ours-none")
