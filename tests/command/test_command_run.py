@@ -16,7 +16,7 @@ import pytest
 
 from pymilter._command.options import OF_RUN
 from pymilter.testing import ClientError, FilterProcess, FilterUnreachable, Verdict, send_message, temporary_socket
-from support.commands import argv, environment, in_terminal, read_to_end, start_program_in_terminal
+from support.commands import argv, environment, in_pipe, in_terminal, read_to_end, start_program_in_terminal
 
 pytestmark = pytest.mark.timeout(90)
 
@@ -355,6 +355,16 @@ def test_a_module_that_fails_shows_the_users_own_frames(folder: Path, command: C
         ]
 
 
+def test_a_mistake_in_a_class_shows_the_users_own_frames(folder: Path, command: Command) -> None:
+    (folder / "outer.py").write_text(
+        "import pymilter\nclass Gate(pymilter.Base):\n    @pymilter.symlist('a b')\n    def eom(self):\n        pass\n"
+    )
+    done = command("check", "outer:Gate")
+    assert done.returncode == 1
+    assert {Path(line.split('"')[1]).name for line in done.stderr.splitlines() if "File" in line} == {"outer.py"}
+    assert done.stderr.splitlines()[-1].startswith("ValueError: @symlist got 'a b'")
+
+
 def test_a_module_that_imports_what_is_missing_is_told(folder: Path, command: Command) -> None:
     (folder / "outer.py").write_text("import not_installed_here\n")
     done = command("check", "outer:Gate")
@@ -447,6 +457,39 @@ def test_settings_are_checked_once(folder: Path) -> None:
     with serving(folder, "gate:Gate", PYTHONPATH=f"{folder}:{environment()['PYTHONPATH']}") as process:
         assert process.stop() == 0
     assert process.stderr.count("settings\n") == 1
+
+
+@pytest.mark.parametrize("columns", [40, 100])
+def test_the_plan_fits_the_terminal(folder: Path, columns: int) -> None:
+    path = f"{environment()['PYTHONPATH']}:{folder}"
+    status, shown = in_terminal("check", "gate:Slip", columns=columns, NO_COLOR="1", PYTHONPATH=path)
+    assert status == 0
+    lines = shown.splitlines()
+    assert max(len(line) for line in lines if " " in line.strip()) <= columns  # but for the path of a file
+    assert [line for line in lines if "Slip.eom" in line] == (
+        ["    Slip.eom"] if columns == 40 else ["EOM       answered   Slip.eom the MTA's own list"]
+    )
+    in_a_file = [" ".join(line.split()) for line in in_pipe("check", "gate:Slip", PYTHONPATH=path).stdout.splitlines()]
+    assert "EOM answered Slip.eom the MTA's own list" in in_a_file
+
+
+@pytest.mark.parametrize(
+    ("env", "has_colour"), [({"TERM": "dumb"}, False), ({"NO_COLOR": "1"}, False), ({"FORCE_COLOR": "1"}, True)]
+)
+def test_colours_are_those_asked_for(folder: Path, env: dict[str, str], has_colour: bool) -> None:
+    path = f"{environment()['PYTHONPATH']}:{folder}"
+    assert ("\x1b" in in_terminal("check", "gate:Gate", columns=80, PYTHONPATH=path, **env)[1]) is has_colour
+    assert ("\x1b" in in_pipe("check", "gate:Gate", stdin=b"", PYTHONPATH=path, **env).stdout) is has_colour
+
+
+def test_a_reader_of_the_plan_that_has_seen_enough_is_no_error(folder: Path) -> None:
+    read, write = os.pipe()
+    os.close(read)
+    done = subprocess.run(
+        argv("check", "gate:Gate"), stdout=write, stderr=subprocess.PIPE, cwd=folder, timeout=60, env=environment()
+    )
+    os.close(write)
+    assert (done.returncode, done.stderr) == (0, b"")
 
 
 def test_a_terminal_has_colours(folder: Path) -> None:

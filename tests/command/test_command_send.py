@@ -120,6 +120,11 @@ def test_repeated_messages_are_timed(probe: Probe, eml: Path) -> None:
     number = r"[0-9]+\.[0-9]{2} ms"
     assert re.fullmatch(rf"Time +shortest {number}, median {number}, 95 % {number}, longest {number}", times)
     assert [line.split()[0] for line in cprobe.log(process)].count("connect") == 1
+    shown = in_terminal("send", "--repeat=5", eml, process.address, columns=40, NO_COLOR="1")[1].splitlines()
+    assert max(map(len, shown)) <= 40
+    assert re.search(
+        rf"Time shortest {number}, median {number}, 95 % {number}, longest", " ".join(" ".join(shown).split())
+    )
 
 
 def test_the_changes_alone_are_shown(probe: Probe, eml: Path) -> None:

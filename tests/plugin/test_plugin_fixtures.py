@@ -134,6 +134,28 @@ def test_a_failed_comparison_says_what_differs(inner: Inner) -> None:
     )
 
 
+def test_each_process_of_xdist_runs_filters(inner: Inner) -> None:
+    done = inner(
+        """
+        import os
+        @pytest.mark.parametrize("number", range(6))
+        def test_one(milter, number):
+            assert milter(Gate).send(MESSAGE) == accepted(headers={"X-Gate": "open"})
+            assert os.environ["PYTEST_XDIST_WORKER"] in ("gw0", "gw1")
+
+        def test_an_error_that_is_logged(milter):
+            logging = __import__("logging")
+            class Logs(Gate):
+                def envfrom(self, sender):
+                    logging.getLogger("mine").error("it was logged")
+            milter(Logs).send(MESSAGE)
+        """,
+        "-n2",
+    )
+    done.assert_outcomes(passed=7, errors=1)
+    done.stdout.fnmatch_lines(["*it was logged*"])
+
+
 def test_pytest_without_the_fixtures_loads_nothing_of_it(inner: Inner) -> None:
     """Where libmilter is missing, say, the tests of other projects in the same environment run all the same."""
     done = inner("import pytest_pymilter, sys\ndef test_none(): assert 'pymilter' not in sys.modules", head="")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -119,6 +121,22 @@ def test_monkeypatch_caplog_and_tracing_see_the_handlers(inner: Inner) -> None:
             assert ("eom", "line") in seen and ("eom", "profile call") in seen
     """)
     done.assert_outcomes(passed=3)
+
+
+def test_coverage_sees_the_lines_of_the_handlers(inner: Inner, pytester: pytest.Pytester) -> None:
+    inner("""
+        def test_one(milter):
+            assert milter(Gate).send(MESSAGE) == accepted()
+    """)
+    run = (sys.executable, "-m", "coverage", "run", "--branch", "--include=gate.py", "-m", "pytest", "-q", "test_it.py")
+    assert pytester.run(*run, timeout=60).ret == 0
+    assert pytester.run(sys.executable, "-m", "coverage", "json", "-o", "seen.json", timeout=60).ret == 0
+    seen = json.loads((pytester.path / "seen.json").read_text())["files"]["gate.py"]
+    lines = (pytester.path / "gate.py").read_text().splitlines()
+    executed = {lines[number - 1].strip() for number in seen["executed_lines"]}
+    assert 'self.addheader("X-Gate", word())' in executed
+    assert 'raise ValueError("header is bad")' not in executed
+    assert 'if value == "boom in header":' in executed
 
 
 def test_what_a_breakpoint_does(inner: Inner, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -50,6 +50,8 @@ _EXTRAS: Final = {
     Protocol.MDS_1M: "takes packets of 1 MB",
 }
 _OWN_LIST: Final = "the MTA's own list"
+_MACROS_AT: Final = 21
+"""Column of the macros if no handlers are shown."""
 _SHOWN: Final = {"answered": GREEN, Verdict.NO_REPLY.value: YELLOW, Verdict.NOT_SENT.value: GREY}
 
 
@@ -63,19 +65,7 @@ def agreement_lines(agreed: Negotiation, handlers: Mapping[Command, str] | None,
         yield screen(BOLD, "The filter")
         yield from (f"  {meaning}" for extra, meaning in _EXTRAS.items() if extra in agreed.protocol)
     yield ""
-    room = 0 if handlers is None else max(map(len, ("Handler", *handlers.values()))) + 1
-    yield screen(BOLD, f"{'Step':<9} {'Answer':<10} {'Handler' if room else '':<{room}}Macros")
-    for command in STEPS:
-        how = _how(command, agreed)
-        handler = "" if handlers is None else clean(handlers.get(command, ""))
-        start = f"{command.name:<9} {screen(_SHOWN[how], how)}{'':{10 - len(how)}} {handler:<{room}}"
-        names = _macros(command, agreed)
-        if names is None:
-            yield f"{start}{screen(GREY, _OWN_LIST) if command in _STAGES else ''}".rstrip()
-            continue
-        first, *rest = screen.wrapped(clean(" ".join(names)), " " * (21 + room))
-        yield f"{start}{first.lstrip()}"
-        yield from rest
+    yield from _table(agreed, handlers, screen)
     hows = {_how(command, agreed) for command in STEPS}
     for verdict, meaning in LEGEND.items():
         if verdict.value in hows:
@@ -93,6 +83,45 @@ def listed(title: str, texts: list[str], colour: str, screen: Screen) -> Iterato
         yield f"  {screen(colour, '-')} {first.lstrip()}"
         yield from rest
         yield from (f"    {clean(line)}" for line in tail)
+
+
+def _table(agreed: Negotiation, handlers: Mapping[Command, str] | None, screen: Screen) -> Iterator[str]:
+    room = 0 if handlers is None else max(map(len, ("Handler", *handlers.values()))) + 1
+    indent = _MACROS_AT + room
+    words = {_OWN_LIST, *(name for command in STEPS for name in _macros(command, agreed) or ())}
+    if screen.is_narrow and indent + max(map(len, words)) > screen.width:
+        yield from _narrow_table(agreed, handlers or {}, screen)
+        return
+    yield screen(BOLD, f"{'Step':<9} {'Answer':<10} {'Handler' if room else '':<{room}}Macros")
+    for command in STEPS:
+        handler = "" if handlers is None else clean(handlers.get(command, ""))
+        start = f"{_start(command, agreed, screen)} {handler:<{room}}"
+        first, *rest = _macros_shown(command, agreed, screen, " " * indent) or [""]
+        yield f"{start}{first.removeprefix(' ' * indent)}".rstrip()
+        yield from rest
+
+
+def _narrow_table(agreed: Negotiation, handlers: Mapping[Command, str], screen: Screen) -> Iterator[str]:
+    """The same with handler and macros below the step."""
+    yield screen(BOLD, f"{'Step':<9} Answer")
+    for command in STEPS:
+        yield _start(command, agreed, screen).rstrip()
+        if command in handlers:
+            yield f"    {clean(handlers[command])}"
+        yield from _macros_shown(command, agreed, screen, "    ")
+
+
+def _start(command: Command, agreed: Negotiation, screen: Screen) -> str:
+    how = _how(command, agreed)
+    return f"{command.name:<9} {screen(_SHOWN[how], how)}{'':{10 - len(how)}}"
+
+
+def _macros_shown(command: Command, agreed: Negotiation, screen: Screen, indent: str) -> list[str]:
+    """The lines for the macros of a step, each behind `indent`; none for a step that has no list of its own."""
+    names = _macros(command, agreed)
+    if names is not None:
+        return screen.wrapped(clean(" ".join(names)), indent)
+    return [f"{indent}{screen(GREY, _OWN_LIST)}"] if command in _STAGES else []
 
 
 def _how(command: Command, agreed: Negotiation) -> str:

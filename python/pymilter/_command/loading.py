@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import re
 import sys
 from collections.abc import Callable
@@ -55,7 +56,7 @@ def load_filter(text: str) -> Callable[[], Base]:
 
 
 def users_frames(error: BaseException) -> str:
-    """The traceback of an error without the frames of Python's import system and of this package's command."""
+    """The traceback of an error without the frames of Python's import system and of this package."""
     seen: set[int] = set()
     link: BaseException | None = error
     while link is not None and id(link) not in seen:
@@ -90,7 +91,7 @@ def _failed(name: str, error: BaseException) -> str:
 
 def _without_ours(trace: TracebackType | None) -> TracebackType | None:
     kept: list[TracebackType] = []
-    ours = str(Path(__file__).parent)
+    ours = f"{Path(__file__).parents[1]}{os.sep}"
     while trace is not None:
         file = trace.tb_frame.f_code.co_filename
         if not file.startswith((ours, "<frozen importlib")) and file != importlib.__file__:

@@ -18,6 +18,7 @@ from pymilter.testing._wire import to_str
 
 STATUSES: Final = {"accept": 0, "reject": 10, "tempfail": 11, "discard": 12, "quarantine": 13}
 """The outcomes of a message, and the exit status that tells each."""
+_NO_BREAK: Final = "\xa0"
 
 
 def outcome_of(result: Result) -> str:
@@ -76,8 +77,14 @@ def times_lines(results: Sequence[Result], times: Sequence[float], screen: Scree
     late = ordered[min(len(ordered) - 1, len(ordered) * 95 // 100)]
     figures = {"shortest": ordered[0], "median": statistics.median(ordered), "95 %": late, "longest": ordered[-1]}
     return [
-        f"{screen(BOLD, 'Messages')}  {len(results)} in {total:.3f} s, {len(results) / total:.1f} a second",
+        *_titled("Messages", [f"{len(results)} in {total:.3f} s", f"{len(results) / total:.1f} a second"], screen),
         f"{screen(BOLD, 'Verdicts')}  "
         + ", ".join(f"{screen(COLOURS[verdict], verdict.value)} {number}" for verdict, number in verdicts.items()),
-        f"{screen(BOLD, 'Time')}      " + ", ".join(f"{name} {1000 * value:.2f} ms" for name, value in figures.items()),
+        *_titled("Time", [f"{name} {1000 * value:.2f} ms" for name, value in figures.items()], screen),
     ]
+
+
+def _titled(title: str, parts: list[str], screen: Screen) -> list[str]:
+    """Parts behind a title, on more than one line if the screen is narrow."""
+    first, *rest = screen.wrapped(", ".join(part.replace(" ", _NO_BREAK) for part in parts), " " * 10)
+    return [line.replace(_NO_BREAK, " ") for line in (f"{screen(BOLD, title)}{first[len(title) :]}", *rest)]
