@@ -443,6 +443,7 @@ def test_connections_wait_while_the_filter_takes_none() -> None:
             for sock in waiting:
                 sock.sendall(b"hello")
             eventually(lambda: trace.stdout.count("the MTA has connected") == 5)
+            time.sleep(0.3)  # some slices of the relay's wait
             for _ in waiting:
                 taken, _ = filter_.accept()
                 with taken:
