@@ -15,7 +15,7 @@ ENCRYPTED = frozenset({"application/x-7z-compressed", "application/x-rar", "appl
 def quarantine(message: Message) -> Outcome:
     kinds = {part.get_content_type() for part in message.email.walk()}
     if kinds & ENCRYPTED:
-        message.headers.append("X-Held", "archive")  # sent along if the message is released
+        message.headers.append("X-Held", "an archive that no scanner can open")  # sent along if the message is released
         message.quarantine("an archive that no scanner can open")
     return CONTINUE  # and no refusal: a message that is refused is not held
 

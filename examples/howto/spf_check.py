@@ -36,8 +36,8 @@ def check(connection: Connection, envelope: Envelope) -> str:
     """Return pass, fail, softfail, neutral, none, temperror or permerror."""
     if connection.login is not None or connection.peer.ip is None:
         return "none"  # our own people
-    helo = connection.helo or "unknown"
-    sender = envelope.sender.address or f"postmaster@{helo}"  # a bounce has no sender (RFC 7208, 2.4)
+    # For a bounce, which has no sender, pyspf takes the name in HELO instead (RFC 7208, 2.4).
+    sender, helo = envelope.sender.address, connection.helo or "unknown"
     try:
         result, _ = spf.check2(i=connection.peer.ip, s=sender, h=helo, querytime=10)
     except dns.exception.DNSException:  # a name that cannot be looked up

@@ -60,7 +60,9 @@ def test_dkim_sign(room: Room, key: tuple[Path, str]) -> None:
         assert not dkim.verify(second, dnsfunc=lambda name, timeout=5: record.encode())
         assert room.deliver(message, **OUTSIDE).header("DKIM-Signature") == []
         assert len(room.deliver(message, **OUTSIDE, login="anna").header("DKIM-Signature")) == 1
-    assert "d=example.net;" in delivery.header("DKIM-Signature")[0]
+    signature = delivery.header("DKIM-Signature")[0]
+    assert "d=example.net;" in signature
+    assert signature.count("from") == 2
 
 
 def test_dkim_verify(room: Room, key: tuple[Path, str], names: NameServer) -> None:

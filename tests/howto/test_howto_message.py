@@ -45,7 +45,7 @@ def test_reject_sender(room: Room) -> None:
         assert refused(room.client(), author) == (550, "5.7.1 We do not take mail from this author")
         room.deliver(PLAIN)
         room.deliver(PLAIN, "")
-        room.deliver(PLAIN, "x@spam.example", login="anna")
+        room.deliver(author, "x@spam.example", login="anna")
 
 
 def test_reject_recipient(room: Room) -> None:
