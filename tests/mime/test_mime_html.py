@@ -308,6 +308,22 @@ def test_iso_2022_with_a_tag_in_pieces_or_behind_an_error(content_type: str) -> 
             assert b"alert" not in msg.as_bytes()
 
 
+@pytest.mark.parametrize("hidden", ["<!-- {} -->", "<a title='{}'>x</a>", "<textarea>{}</textarea>"])
+@pytest.mark.parametrize(("charset", "codec"), [("utf-7", "utf-7"), ("cp037", "cp037")])
+def test_nothing_protects_a_script_in_a_charset_that_readers_may_not_know(
+    charset: str, codec: str, hidden: str
+) -> None:
+    """Who reads the text in another charset sees no comment there, but perhaps the script."""
+    page = hidden.format("<script>alert(1)</script>").encode(codec)
+    if codec == "utf-7":
+        page = page.replace(b"<", b"+ADw-").replace(b">", b"+AD4-")
+    msg = read(leaf(f"text/html; charset={charset}", base64.encodebytes(page), "base64"))
+    mime.check_html(msg)
+    text = msg.get_payload(decode=True).decode(codec)
+    assert "alert" not in text
+    assert WARN in text
+
+
 def test_utf16_that_is_not_labelled_at_all() -> None:
     for codec in ("utf-16-le", "utf-16-be"):
         msg = read(leaf("text/html", base64.encodebytes(SCRIPT.decode().encode(codec)), "base64"))

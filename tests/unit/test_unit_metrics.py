@@ -6,6 +6,7 @@ import dataclasses
 import errno
 import select
 import socket
+import threading
 import urllib.request
 from pathlib import Path
 
@@ -74,6 +75,18 @@ def test_who_leaves_the_block_of_a_server_has_closed_it() -> None:
     with pytest.raises(LookupError), MetricsServer("127.0.0.1:0"):
         raise LookupError
     eventually(lambda: len(list(Path("/proc/self/fd").iterdir())), lambda now: now <= before)
+
+
+def test_a_server_that_never_began_is_closed_at_once() -> None:
+    """As where root's rights cannot be given up, or the socket of the filter cannot be opened."""
+    server = MetricsServer._opened("127.0.0.1:0")
+    address = "127.0.0.1", int(server._server.server_address[1])
+    closing = threading.Thread(target=server.close, daemon=True)
+    closing.start()
+    closing.join(30)
+    assert not closing.is_alive()
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(address, 20)
 
 
 def test_a_scrape_that_gets_no_thread_is_turned_away(
