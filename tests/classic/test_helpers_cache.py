@@ -355,6 +355,27 @@ def test_the_lock_file_of_another_user_is_somebody_elses_lock(base: Path, monkey
         PLock("b").lock()
 
 
+def test_who_gets_no_lock_keeps_nothing_open(base: Path) -> None:
+    def descriptors() -> int:
+        return len(list(Path("/proc/self/fd").iterdir()))
+
+    Path("b.lock").touch()  # of another program: with no ".own" file beside it
+    before = descriptors()
+    with pytest.raises(FileExistsError):
+        PLock("b").lock()
+    assert names(base) == ["b", "b.lock"]
+    assert descriptors() == before
+    Path("b.lock").unlink()
+    lock = PLock("b")
+    lock.lock()
+    held = descriptors()
+    with pytest.raises(FileExistsError):
+        PLock("b").lock()
+    assert descriptors() == held
+    lock.unlock()
+    assert descriptors() == before
+
+
 def test_commit_needs_a_lock(base: Path) -> None:
     with pytest.raises(OSError, match="File not locked"):
         PLock("b").commit()

@@ -681,6 +681,19 @@ def test_messages_without_headers_or_without_anything() -> None:
         assert [value for event, value in ctx.getpriv().events if event == "body"] == expected
 
 
+@pytest.mark.parametrize("eol", [b"\n", b"\r\n"])
+def test_a_file_is_split_after_its_empty_line(eol: bytes) -> None:
+    ctx = _recorded()
+    ctx._connect()
+    lines = [b"From mbox Mon Jan  1 00:00:00 2024", b"Subject: one", b" more", b"X-Tab:\ttwo", b"", b"body", b""]
+    ctx._feedFile(BytesIO(eol.join(lines)))
+    events = ctx.getpriv().events
+    assert [value for event, value in events if event == "header"] == [("Subject", "one\n more"), ("X-Tab", "two")]
+    assert [value for event, value in events if event == "body"] == [b"body" + eol]
+    assert ctx._body is not None
+    assert ctx._body.getvalue() == eol.join(lines[1:])
+
+
 def test_feed_msg_reads_the_folder_test(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "test").mkdir()
     (tmp_path / "test" / "one").write_bytes(MESSAGE)

@@ -8,6 +8,7 @@ import pytest
 
 import mime
 from pymilter.mime._limits import UnreadableError
+from pymilter.mime._sniff import is_html, is_message
 from pymilter.mime._tnef import tnef_files
 from support.mime_hidden import BAD, GOOD, KINDS, Case
 from support.mime_messages import base64_leaf, multipart, read, zipped
@@ -60,6 +61,38 @@ def test_content_is_seen_behind_a_mark_or_far_in(content: bytes) -> None:
     raw = base64_leaf("image/png; name=a.png", content)
     assert not mime.defang(read(raw), "/saved")
     assert mime.defang(read(raw), "/saved", by_content=True)
+
+
+@pytest.mark.parametrize(
+    ("content", "is_one"),
+    [
+        (b"From: a\nSubject: b\n", True),
+        (b"\r\nFrom me\r\nReceived : x\r\n\ty\r\nx-any: z\r\n", True),
+        (b"Content-Type: text/html\rDATE: b\r", True),
+        (b"hello\nFrom: a\nSubject: b\n", False),
+        (b"From: a\nhello: b\n", False),
+        (b"From: a\n", False),
+    ],
+)
+def test_two_fields_at_the_beginning_make_a_message(content: bytes, is_one: bool) -> None:
+    assert is_message(content) is is_one
+
+
+@pytest.mark.parametrize(
+    ("content", "is_one"),
+    [
+        (b"\n <!DOCTYPE html>", True),
+        (b"<p >", True),
+        (b"<!--x", True),
+        (b"<?xml ", True),
+        (b"<b", False),
+        (b"<bx>", False),
+        (b"text <html>", False),
+        (b"\xfe\xff" + "<SVG/".encode("utf-16-be"), True),
+    ],
+)
+def test_a_tag_at_the_beginning_makes_a_page(content: bytes, is_one: bool) -> None:
+    assert is_html(content) is is_one
 
 
 @pytest.mark.parametrize(

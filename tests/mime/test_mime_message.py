@@ -553,6 +553,43 @@ def test_subclass_makes_parts_of_its_own_class() -> None:
     assert {type(part) for part in Mine.from_bytes(RAW).walk()} == {Mine}
 
 
+@pytest.mark.parametrize(
+    ("charset", "text", "data"),
+    [
+        ("iso-8859-1", "caf\xe9\n", b"caf\xe9\n"),
+        ("utf-8", "caf\xe9\n", b"caf\xc3\xa9\n"),
+        ("x-unknown", "caf\xe9\n", b"caf\xc3\xa9\n"),
+        ("iso-8859-1", "\u20ac\n", b"\xe2\x82\xac\n"),
+        ("utf-8", "\udcff\n", b"\xff\n"),
+        ("utf-8", "\ud800\n", b"\xed\xa0\x80\n"),
+    ],
+)
+def test_a_text_that_is_set_as_it_is_has_the_charset_of_the_header(charset: str, text: str, data: bytes) -> None:
+    for eol in (b"\n", b"\r\n"):
+        msg = read(leaf(f"text/plain; charset={charset}", b"old\n", "8bit").replace(b"\n", eol))
+        msg.set_body_text(text)
+        assert msg.as_bytes().endswith(eol * 2 + data.replace(b"\n", eol))
+    msg = read(leaf(f"text/plain; charset={charset}", b"old\r\n", "binary"))
+    msg.set_body_text(text)
+    assert msg.as_bytes().endswith(b"\n\n" + data)
+
+
+@pytest.mark.parametrize(
+    ("header", "kind"),
+    [
+        (b"", "text/plain"),
+        (b"Content-Type:\n", "text/plain"),
+        (b"Content-Type: foo\n", "text/plain"),
+        (b"Content-Type: ; charset=utf-8\n", "text/plain"),
+        (b"Content-Type: (a comment) TEXT / Html\n", "text/html"),
+        (b"content-type: a/b\nContent-Type: c/d\n", "a/b"),
+    ],
+)
+def test_a_type_that_is_none_is_text(header: bytes, kind: str) -> None:
+    assert read(header + b"\nx").get_content_type() == kind
+    assert read(multipart(header + b"\nx")).get_payload(0).gettype() == kind
+
+
 def test_a_part_of_a_digest_is_a_message_where_it_does_not_say_otherwise() -> None:
     inner = b"Subject: inner\n\nhi\n"
     msg = read(multipart(b"\n" + inner, leaf("text/plain", b"x\n"), kind=b"digest"))
