@@ -281,3 +281,13 @@ def test_a_terminal_has_colours(probe: Probe, record: Record) -> None:
     assert status == 1
     assert "\x1b[31m-continue\x1b[0m" in shown
     assert "\x1b[32m+reject\x1b[0m" in shown
+
+
+def test_differences_fit_the_terminal(probe: Probe, record: Record) -> None:
+    reply = "550 5.7.1 a reply of many words, which does not fit into a line of a narrow terminal"
+    file, address = record(), probe("-r", f"eom={reply}").address
+    status, shown = in_terminal("replay", file, address, columns=40, NO_COLOR="1")
+    assert status == 1
+    assert max(map(len, shown.splitlines())) <= 40
+    assert reply in " ".join(shown.split())
+    assert f"  +reject {reply}" in in_pipe("replay", file, address).stdout.splitlines()

@@ -340,7 +340,7 @@ def test_a_terminal_that_stands_still_stops_neither_mail_nor_recording(
     assert recorded(file)[-1]["event"] == "close"
 
 
-def test_the_next_ctrl_c_ends_it_at_once_but_for_the_recording(probe: Probe, tmp_path: Path) -> None:
+def test_further_ctrl_c_change_neither_status_nor_recording(probe: Probe, tmp_path: Path) -> None:
     filter_, file = probe(), tmp_path / "recording"
     with temporary_socket() as address:
         running, master = start_in_terminal("trace", address, filter_.address, "--save", file)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import difflib
 import json
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -71,7 +72,7 @@ def run(options: argparse.Namespace, output: Output) -> int:
         differing += differences
     if not options.json:
         summary = f"{count(len(connections), 'connection')}, {count(answers, 'answer')}, {differing} of them differ"
-        output.lines([f"{summary}, {failed} not played to the end" if failed else summary])
+        output.lines(output.screen.wrapped(f"{summary}, {failed} not played to the end" if failed else summary))
     return 1 if differing or failed else 0
 
 
@@ -84,9 +85,16 @@ def _compared(recorded: RecordedConnection, options: argparse.Namespace, ignored
 
 
 def _difference(compared: Compared, screen: Screen) -> Iterator[str]:
-    yield screen(BOLD, clean(f"connection {compared.connection}, {compared.step}"))
+    yield from (
+        screen(BOLD, one) for one in screen.wrapped(clean(f"connection {compared.connection}, {compared.step}"))
+    )
     lines = difflib.unified_diff(compared.recorded, compared.now, "recorded", "now", lineterm="", n=2)
-    yield from (f"  {screen(_COLOURS.get(line[:1], PLAIN), clean(line))}" for line in lines)
+    for line in lines:
+        # What does not fit goes on below: whoever compares wants all of it.
+        shown = (
+            textwrap.wrap(clean(line), screen.width - 2, drop_whitespace=False) if screen.is_narrow else [clean(line)]
+        )
+        yield from (f"  {screen(_COLOURS.get(line[:1], PLAIN), part)}" for part in shown)
 
 
 def _json(compared: Compared) -> str:
