@@ -45,7 +45,7 @@ def test_json_log(room: Room) -> None:
     assert line["recipients"] == ["a@example.net"]
     assert line["bytes"] == 6
     assert line["peer"] == "mail.example.org[192.0.2.7]"
-    assert line["queue_id"] in delivery.header("Received")[0]
+    assert f"id {line['queue_id']}" in delivery.header("Received")[0]
     assert lines[0]["message"].startswith("listening")
 
 

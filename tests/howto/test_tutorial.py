@@ -116,7 +116,7 @@ def test_behind_postfix() -> None:
             assert program.stop() == 0
         line = re.search(r"^INFO (\w+) (\S+): from ada@example\.org, \d+ bytes$", program.stderr, re.MULTILINE)
         assert line is not None, program.stderr
-        assert line[1] in delivery.header("Received")[0]
+        assert f"id {line[1]}" in delivery.header("Received")[0]
         assert refused(room.client(), HELLO.read_bytes()) == (451, "4.7.1 Service unavailable - try again later")
 
 
