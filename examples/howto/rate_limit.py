@@ -15,7 +15,7 @@ from pymilter import CONTINUE, Envelope, Message, MessageFilter, Outcome, Recipi
 
 MOST = 200  # recipients
 SECONDS = 3600
-# It has a pool and is safe for threads. It tries twice and not for as long as it can: the mail server waits meanwhile.
+# It has a pool and is safe for threads. It tries twice at most, because the mail server waits.
 server = redis.Redis.from_url(
     sys.argv[2], socket_timeout=5, socket_connect_timeout=5, retry=Retry(NoBackoff(), retries=1)
 )
