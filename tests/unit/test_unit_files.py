@@ -18,6 +18,7 @@ from pymilter._serve.address import Address
 from pymilter._serve.inherited import adopt
 from pymilter._serve.lock import opening
 from pymilter._serve.pid_file import keep_pid_file
+from pymilter._serve.sockets import open_listener
 
 
 def open_descriptors() -> int:
@@ -152,6 +153,25 @@ def test_a_descriptor_that_cannot_be_served_is_not_kept(kind: int | None, reason
             adopt(Address(socket.AF_UNSPEC, inherited=f"fd:{number}"))
         assert open_descriptors() <= before
         os.fstat(number)  # it is still open for whoever gave it
+
+
+@pytest.mark.parametrize("is_served", [True, False])
+def test_a_link_to_a_socket_is_no_socket(tmp_path: Path, is_served: bool) -> None:
+    """Whoever may write to the folder could have another socket removed by it."""
+    link = tmp_path / "link"
+    link.symlink_to(tmp_path / "socket")
+    with socket.socket(socket.AF_UNIX) as other:
+        other.bind(str(tmp_path / "socket"))
+        if is_served:
+            other.listen()
+        before = open_descriptors()
+        with pytest.raises(OSError, match=f"cannot listen on unix:{link}: the file there is not a socket"):
+            open_listener(Address(socket.AF_UNIX, path=str(link)), backlog=1)
+        assert open_descriptors() <= before
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["link", "socket"]
+    with open_listener(Address(socket.AF_UNIX, path=str(tmp_path / "socket")), backlog=1) as listener:
+        listener.discard()
+    assert [path.name for path in tmp_path.iterdir()] == ["link"]
 
 
 def test_a_classic_program_that_opens_another_socket_leaves_none_behind(tmp_path: Path) -> None:
