@@ -81,3 +81,21 @@ for make in (_core.Context, _core.BodyView, lambda: _core.Context.__new__(_core.
 """)
     one = "pymilter._core.{} objects are made by pymilter itself, not by programs"
     assert told.splitlines() == [one.format(name) for name in ("Context", "BodyView", "Context", "BodyView")]
+
+
+def test_a_slot_that_the_shared_memory_does_not_have() -> None:
+    told = run("""
+import os
+from pymilter import _core
+memory = os.memfd_create("slots")
+for slots, slot in (2, 1), (2, 2), (0, 0), (2, 2**62):
+    os.truncate(memory, slots * _core.BALANCE_SLOT)
+    service = _core.make_service(
+        name="x", handlers=_core.make_handlers(exception_policy=4), report=lambda *what: None)
+    try:
+        print(service.join_balance(memory, slot, patience=1))
+    except ValueError as error:
+        print(error)
+""")
+    told_of = "slot {}: the shared memory has {}"
+    assert told.splitlines() == ["None", *(told_of.format(*pair) for pair in ((2, 2), (0, 0), (2**62, 2)))]

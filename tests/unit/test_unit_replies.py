@@ -76,7 +76,7 @@ def test_the_enhanced_code_must_fit_the_code(xcode: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "xcode", ["5", "5.7", "5.7.1.1", "5.7.", "5..1", "5.7.1234", "5.1234.1", "5.a.1", "x.7.1", " 5.7.1"]
+    "xcode", ["5", "5.7", "5.712", "5.7.1.1", "5.7.", "5..1", "5.7.1234", "5.1234.1", "5.a.1", "x.7.1", " 5.7.1"]
 )
 def test_the_enhanced_code_has_a_form(xcode: str) -> None:
     with pytest.raises(ValueError, match="enhanced status code"):

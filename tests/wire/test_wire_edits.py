@@ -94,6 +94,11 @@ def test_a_recipient_with_a_source_route_is_removed_without_it_too(puppet: Puppe
     assert played.edits == [DeleteRecipient(given), DeleteRecipient(without)]
 
 
+@pytest.mark.parametrize("given", ["<@one.example:>", "<@one.example>", "@one.example", "@one.example:"])
+def test_a_recipient_that_only_looks_like_a_source_route_is_removed_once(puppet: Puppet, given: str) -> None:
+    assert puppet.play(f"self.delrcpt({given!r})").edits == [DeleteRecipient(given)]
+
+
 def test_edits_arrive_in_their_order(puppet: Puppet) -> None:
     played = puppet.play("""
         self.quarantine("q")

@@ -263,6 +263,48 @@ def test_a_body_that_cannot_be_stored_fails_closed(start: Start) -> None:
     assert "temporary file" in filter_.stderr
 
 
+def test_an_empty_tmpdir_is_none(start: Start) -> None:
+    """As for mktemp(1) and Python's tempfile: it does not name the root folder."""
+    filter_ = start(
+        """
+        import os
+        os.environ["TMPDIR"] = ""
+
+        class Filter(Base):
+            @gather(in_memory=0, piece=100)
+            def body(self, body): return CONTINUE
+        """
+    )
+    with Client(filter_.address) as client:
+        client.connect()
+        client.mail("<a@example.org>")
+        client.rcpt("<b@example.org>")
+        client.body(b"x")
+        paths = [str(entry.readlink()) for entry in Path(f"/proc/{filter_.pid}/fd").iterdir()]
+    assert [path.rpartition("/")[0] for path in paths if "pymilter-body-" in path] == ["/tmp"]
+
+
+def test_a_body_ends_with_nul_for_c(start: Start) -> None:
+    """C code reads bytes up to a NUL behind them, which is not part of them."""
+    filter_ = start(
+        """
+        import ctypes
+
+        class Filter(Base):
+            @gather()
+            def body(self, body):
+                note(len(body), ctypes.c_char_p(body).value == body)
+                return CONTINUE
+        """
+    )
+    sizes = [0, 1000, *range(600_000, 300_000, -50_000)]
+    with Client(filter_.address) as client:
+        client.connect()
+        for size in sizes:  # each in the memory of the one before
+            send(client, b"x" * size)
+    assert filter_.seen() == [(size, True) for size in sizes]
+
+
 def test_a_body_of_just_in_memory_needs_no_file(start: Start) -> None:
     """in_memory is the largest size in memory: one byte more needs the folder for files, which is not there."""
     filter_ = start(

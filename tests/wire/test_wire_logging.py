@@ -226,6 +226,7 @@ AT_HELLO = (
     [
         ({"_": "peer.example.org [192.0.2.7]"}, MACRO_PEER),
         ({"_": "ident@peer.example.org [192.0.2.7]"}, MACRO_PEER),
+        ({"_": "who@other.example@peer.example.org [192.0.2.7]"}, MACRO_PEER),
         ({"_": "[192.0.2.7]"}, "192.0.2.7"),
         ({"_": "unknown [192.0.2.7]"}, "192.0.2.7"),
         ({"_": "peer.example.org [192.0.2.7] (may be forged)"}, "192.0.2.7"),

@@ -100,6 +100,81 @@ def test_signals_are_as_before_when_run_is_over(script: Script) -> None:
     assert done.returncode == -signal.SIGTERM
 
 
+def test_a_signal_that_ends_no_filter(start: Start) -> None:
+    """The handlers of the program run while the filter goes on, and a wakeup descriptor of its own stays."""
+    process = start("""
+        import signal, socket
+        hears, told = socket.socketpair()
+        told.setblocking(False)
+        def main(address):
+            signal.signal(signal.SIGUSR1, lambda number, frame: note("handler", list(hears.recv(10))))
+            signal.set_wakeup_fd(told.fileno())
+            run(Base, address)
+            note("the same", signal.set_wakeup_fd(-1) == told.fileno())
+    """)
+    process.send_signal(signal.SIGUSR1)
+    handled = ("handler", [int(signal.SIGUSR1)])
+    process.wait_for(lambda seen: handled in seen)
+    interrupt(process, signal.SIGTERM)
+    assert process.seen()[:2] == [handled, ("the same", True)]
+
+
+def test_a_signal_that_ends_no_filter_with_our_wakeup_descriptor(start: Start) -> None:
+    process = start("""
+        import signal
+        def main(address):
+            signal.signal(signal.SIGUSR1, lambda number, frame: note("handler"))
+            run(Base, address)
+            note("over")
+    """)
+    with Client(process.address):  # so the loop is running
+        pass
+    process.send_signal(signal.SIGUSR1)
+    process.wait_for(lambda seen: seen.count(("handler",)) == 1)
+    process.send_signal(signal.SIGUSR1)
+    process.wait_for(lambda seen: seen.count(("handler",)) == 2)
+    with Client(process.address) as client:
+        assert client.connect().verdict is not Verdict.TEMPFAIL
+        assert client.helo().verdict is not Verdict.TEMPFAIL
+    assert ("over",) not in process.seen()
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGRTMAX"), reason="the system has no real-time signals")
+def test_real_time_signals_of_the_program_stay_its_own(script: Script) -> None:
+    """The filter takes the highest that is free to end libmilter's polls."""
+    done = script("""
+        import os, signal
+        def main(address):
+            for number in (signal.SIGRTMAX, signal.SIGRTMAX - 1):
+                signal.signal(number, lambda number, frame: note(signal.SIGRTMAX - number))
+            def use():
+                for number in (signal.SIGRTMAX, signal.SIGRTMAX - 1):
+                    os.kill(os.getpid(), number)
+                stop()
+            when_serving(use)
+            run(Base, address)
+            for number in (signal.SIGRTMAX, signal.SIGRTMAX - 1):
+                os.kill(os.getpid(), number)
+    """)
+    assert sorted(done.seen) == [(0,), (0,), (1,), (1,)], done.stderr
+    assert done.returncode == 0
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGRTMAX"), reason="the system has no real-time signals")
+def test_no_real_time_signal_is_left(script: Script) -> None:
+    done = script("""
+        import signal
+        def main(address):
+            for number in range(signal.SIGRTMIN, signal.SIGRTMAX + 1):
+                signal.signal(number, print)
+            try:
+                run(Base, address)
+            except RuntimeError as error:
+                note(str(error))
+    """)
+    assert done.seen == [("every real-time signal has a handler, and one is needed to end libmilter's polls",)]
+
+
 def test_sigint_that_is_not_caught(script: Script) -> None:
     done = script("""
         import os, signal
