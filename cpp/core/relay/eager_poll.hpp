@@ -17,12 +17,12 @@ class EagerPoll {
 public:
     // `connections` is how many are open now.
     explicit EagerPoll(const std::atomic<unsigned> &connections) noexcept;
+    ~EagerPoll() = default;
+    EagerPoll(const EagerPoll &) = delete;
+    EagerPoll &operator=(const EagerPoll &) = delete;
 
     // As poll() without a timeout.
-    template <std::size_t count>
-    int operator()(std::array<pollfd, count> &ready) noexcept {
-        return wait(ready.data(), count);
-    }
+    int operator()(std::array<pollfd, 3> &ready) noexcept { return wait(ready.data(), ready.size()); }
 
 private:
     int wait(pollfd *ready, nfds_t count) noexcept;

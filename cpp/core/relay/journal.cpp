@@ -14,7 +14,7 @@ namespace {
 // Between two batches: waking the reader for each event would cost the connections more than the relay itself.
 constexpr std::chrono::milliseconds pause_between_batches{20};
 // At once into the pipe, so that those who wait for room notice soon that there is some.
-constexpr std::size_t largest_write = 1024 * 1024;
+constexpr std::size_t largest_write = 1U << 20;
 
 template <typename Value>
 void append(std::string &to, Value value) {

@@ -19,10 +19,11 @@ class RelayBuffers {
 public:
     static constexpr std::size_t size = 65536;
 
-    char *of(RelaySide side) { return &m_memory[side == RelaySide::mta ? 0 : size]; }
+    char *of(RelaySide side) { return (*m_memory)[side == RelaySide::mta ? 0 : 1].data(); }
 
 private:
-    std::unique_ptr<char[]> m_memory{new char[2 * size]};
+    std::unique_ptr<std::array<std::array<char, size>, 2>> m_memory =
+        std::make_unique<std::array<std::array<char, size>, 2>>();
 };
 
 class Pair {
@@ -30,6 +31,10 @@ public:
     Pair(std::uint64_t number, const Stream &mta, const Stream &filter, RelayBuffers &buffers,
          Journal &journal) noexcept
         : m_number(number), m_streams{&mta, &filter}, m_buffers(buffers), m_journal(journal) {}
+
+    ~Pair() = default;
+    Pair(const Pair &) = delete;
+    Pair &operator=(const Pair &) = delete;
 
     // Passes on what both sides say until both have ended, one has broken off, or `stop` can be read. Throws
     // std::bad_alloc.

@@ -126,8 +126,8 @@ bool Relay::serve_next(RelayBuffers &buffers, EagerPoll &poll) noexcept {
 Stream Relay::take(std::uint64_t &number) {
     const std::lock_guard leading(m_leading);
     while (true) {
-        pollfd ready[] = {{m_listener, POLLIN, 0}, {m_stop[0], POLLIN, 0}};
-        if (::poll(ready, 2, -1) < 0 && errno != EINTR) {
+        std::array<pollfd, 2> ready{{{m_listener, POLLIN, 0}, {m_stop[0], POLLIN, 0}}};
+        if (::poll(ready.data(), ready.size(), -1) < 0 && errno != EINTR) {
             return {};
         }
         if (ready[1].revents != 0) {

@@ -11,6 +11,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
 #include <chrono>
 #include <cstring>
@@ -37,8 +38,8 @@ std::string too_late() { return "no connection within " + std::to_string(connect
 // How far a connect that was begun is. Returns 0 if it is done, EINPROGRESS if not yet, or why it failed.
 int state_of(int descriptor, int stop, Clock::time_point deadline) noexcept {
     while (Clock::now() < deadline) {
-        pollfd ready[] = {{descriptor, POLLOUT, 0}, {stop, POLLIN, 0}};
-        const int count = ::poll(ready, 2, slice);
+        std::array<pollfd, 2> ready{{{descriptor, POLLOUT, 0}, {stop, POLLIN, 0}}};
+        const int count = ::poll(ready.data(), ready.size(), slice);
         if (count > 0 && ready[1].revents != 0) {
             return ECANCELED;
         }
@@ -112,7 +113,7 @@ Stream RelayTarget::connect_locally(int stop, std::string &problem) const {
         return {};
     }
     const int flags = ::fcntl(stream.descriptor(), F_GETFL);
-    const timeval limit{0, slice * 1000};
+    const timeval limit{0, 1000L * slice};
     ::fcntl(stream.descriptor(), F_SETFL, flags & ~O_NONBLOCK);
     ::setsockopt(stream.descriptor(), SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
     const auto deadline = Clock::now() + connect_timeout;

@@ -51,17 +51,19 @@ def run_reloading(config: Path | None, grace: float, output: Output) -> int:
     files = _files(folder, config)
     how = f"every {_PAUSE:g} s" if watch is None else "by watchfiles"
     output.complain(f"watching the Python files below {folder} {how}")
-    while True:
-        child = subprocess.Popen([sys.executable, *sys.orig_argv[1:]], env={**os.environ, RELOADED: "1"})
-        try:
+    child: subprocess.Popen[bytes] | None = None
+    try:
+        while True:
+            child = subprocess.Popen([sys.executable, *sys.orig_argv[1:]], env={**os.environ, RELOADED: "1"})
             changed = _changed(child, folder, config, files, output)
-        except KeyboardInterrupt:
             _stop(child, grace)
-            return 0 if ends else 130
-        _stop(child, grace)
-        names = ", ".join(os.path.relpath(path, folder) for path in changed)
-        output.complain(f"changed: {names}; the filter starts anew")
-        files = _files(folder, config)
+            names = ", ".join(os.path.relpath(path, folder) for path in changed)
+            output.complain(f"changed: {names}; the filter starts anew")
+            files = _files(folder, config)
+    except KeyboardInterrupt:
+        if child is not None:
+            _stop(child, grace)
+        return 0 if ends else 130
 
 
 def _changed(
