@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sphinx_pymilter import api, docstrings, pictures, references, signatures
+from sphinx_pymilter import api, docstrings, pictures, references, signatures, terminal
 
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
@@ -13,6 +13,6 @@ if TYPE_CHECKING:
 
 def setup(app: Sphinx) -> ExtensionMetadata:
     """Called by Sphinx."""
-    for part in (api, docstrings, pictures, references, signatures):
+    for part in (api, docstrings, pictures, references, signatures, terminal):
         part.setup(app)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

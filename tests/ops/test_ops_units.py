@@ -110,26 +110,26 @@ def test_the_units_with_postfix(queue: Path, open_folder: Path, kind: type[Postf
         assert process.stop() == 0, process.stderr
 
 
-def test_the_readme_and_the_unit_are_one_way() -> None:
-    """What the README installs is what the unit starts, and neither lies in a folder that the unit closes."""
+def test_docs_and_unit_are_one_way() -> None:
+    """What README and docs install is what the unit starts, and neither lies in a folder that the unit closes."""
     unit = settings_of("pymilter-gate.service")
     python, program, address = unit["ExecStart"].split()
     readme, operating = README.read_text(), OPERATING.read_text()
     [venv] = re.findall(r"^python3 -m venv (\S+)$", readme, re.MULTILINE)
     assert python == f"{venv}/bin/python"
     assert f"\n. {venv}/bin/activate\npip install .\n" in readme
-    assert f"\ncp examples/gate.py {program}\n" in readme
-    assert "\ncp examples/pymilter-gate.service examples/pymilter-gate.socket /etc/systemd/system/\n" in readme
+    assert f"\ncp examples/gate.py {program}\n" in operating
+    assert "\ncp examples/pymilter-gate.service examples/pymilter-gate.socket /etc/systemd/system/\n" in operating
     assert address == "systemd:"
     assert unit["ProtectHome"] == unit["PrivateTmp"] == "yes"
     for path in (venv, program):
         assert path.startswith("/opt/")
         assert f"`{path}`" in operating
-    # The steps to take are the same in the README and in the unit's own words.
+    # The steps to take are the same in the docs and in the unit's own words.
     socket_unit = (EXAMPLES / "pymilter-gate.socket").read_text()
     steps = re.findall(r"^#   (.*)$", socket_unit, re.MULTILINE)
     assert len(steps) == 5
-    assert "\n".join(steps) in readme
+    assert "\n".join(steps) in operating
 
 
 def test_systemd_waits_longer_than_the_supervisor() -> None:
