@@ -4,9 +4,10 @@
     pymilter send message.eml unix:/tmp/gate.sock
     ```
 
-The commands run in examples/, with the filter of the first line, if there is one, serving that socket; in truth the socket
-lies elsewhere, so that two builds do not meet. `:status:` is the exit status expected of the last command, 0 by default;
-all others must have 0.
+The commands run in examples/. If the first line has a filter and a socket, the filter serves meanwhile. The socket
+in fact lies elsewhere, so that two builds do not meet.
+
+`:status:` is the exit status of the last command, 0 if it is not given; all others must have 0.
 """
 
 from __future__ import annotations

@@ -41,7 +41,7 @@ def tree(tmp_path: Path) -> Path:
         shutil.copytree(ROOT / name, tmp_path / name, ignore=ignored, symlinks=True)
     for name in ("pyproject.toml", ".clang-format", ".clang-tidy"):
         shutil.copy(ROOT / name, tmp_path)
-    for name in ("tests", "examples", "benchmarks"):
+    for name in ("tests", "examples", "benchmarks", "docs"):
         (tmp_path / name).mkdir()
         (tmp_path / name / f"{name}_empty.py").touch()
     return tmp_path
