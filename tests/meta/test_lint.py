@@ -43,7 +43,7 @@ def tree(tmp_path: Path) -> Path:
         shutil.copy(ROOT / name, tmp_path)
     for name in ("tests", "examples", "benchmarks", "docs"):
         (tmp_path / name).mkdir()
-        (tmp_path / name / f"{name}_empty.py").touch()
+        (tmp_path / name / f"{name}_empty.py").write_text('"""Empty."""\n')
     return tmp_path
 
 
