@@ -1,5 +1,6 @@
 // The table of contents of pymilter._core. To add something: its own file here, one line below, its type in _core.pyi.
 #include <stdexcept>
+#include <system_error>
 
 #include "bindings/bindings.hpp"
 #include "python/interpreter/errors.hpp"
@@ -35,6 +36,9 @@ PYBIND11_MODULE(_core, module, pybind11::mod_gil_not_used()) {
             std::rethrow_exception(std::move(thrown));
         } catch (const std::invalid_argument &error) {
             pymilter::set_bad_value(error.what());
+        } catch (const std::system_error &error) {
+            const auto reason = pybind11::make_tuple(error.code().value(), error.what());
+            PyErr_SetObject(PyExc_OSError, reason.ptr());
         }
     });
     guard_base_class();

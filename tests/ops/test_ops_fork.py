@@ -110,6 +110,38 @@ def test_no_thread_enters_python_for_the_first_time_during_a_fork() -> None:
     assert process.stdout.splitlines() == ["during: False", "after: True"]
 
 
+def test_a_forked_process_holds_no_connection_although_no_descriptor_is_left(start: Start) -> None:
+    process = start(
+        """
+        import os, resource
+        class Filter(Base):
+            def hello(self, hostname):
+                soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+                resource.setrlimit(resource.RLIMIT_NOFILE, (100, hard))
+                taken = []
+                try:
+                    while True:
+                        taken.append(os.open("/dev/null", os.O_RDONLY))
+                except OSError:
+                    pass
+                if os.fork() == 0:
+                    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+                    files = [os.readlink(entry) for entry in os.scandir("/proc/self/fd") if entry.is_symlink()]
+                    inodes = [line.split()[6] for line in open("/proc/net/unix") if "filter.sock" in line]
+                    note("held", [file for file in files if any(inode in file for inode in inodes)], len(inodes) > 1)
+                    os._exit(0)
+                os.wait()
+                for descriptor in taken:
+                    os.close(descriptor)
+                return CONTINUE
+        """
+    )
+    with Client(process.address) as client:
+        client.connect()
+        assert client.helo().verdict is Verdict.CONTINUE
+    assert process.seen("held") == [("held", [], True)]
+
+
 def test_signals_for_the_child_are_the_childs(start: Start) -> None:
     """multiprocessing ends its processes by SIGTERM; the parent must neither stop by it nor the child survive it."""
     process = start(SOURCE.format(target="sleep", then="process.terminate(); process.join(); note(process.exitcode)"))

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import signal
+import subprocess
+import sys
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from pymilter.testing import Client, ClientError, FilterProcess, Verdict
-from support.wire import Script, Start
+from support.wire import Script, Start, free_address
 
 WITH_END = """
     class Filter(Base):
@@ -173,6 +176,38 @@ def test_no_real_time_signal_is_left(script: Script) -> None:
                 note(str(error))
     """)
     assert done.seen == [("every real-time signal has a handler, and one is needed to end libmilter's polls",)]
+
+
+def test_a_start_that_runs_out_of_descriptors(tmp_path: Path) -> None:
+    """However many are left: it serves, or raises OSError, which says what could not be opened."""
+    program = tmp_path / "program.py"
+    program.write_text("""
+import os, resource, sys
+from pymilter import Base, run, stop
+resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+taken = []
+try:
+    while True:
+        taken.append(os.open("/dev/null", os.O_RDONLY))
+except OSError:
+    pass
+for descriptor in taken[: int(sys.argv[2])]:
+    os.close(descriptor)
+try:
+    run(Base, sys.argv[1], on_start=stop)
+    print("served")
+except Exception as error:
+    print(type(error).__name__, error.errno)
+""")
+    told = []
+    with free_address("unix") as address:
+        for free in range(10):
+            command = [sys.executable, str(program), address, str(free)]
+            done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+            told.append(done.stdout or done.stderr)
+    failed = f"OSError {errno.EMFILE}\n"
+    assert told == [failed] * told.count(failed) + ["served\n"] * told.count("served\n")
+    assert 2 < told.count(failed) < 10
 
 
 def test_sigint_that_is_not_caught(script: Script) -> None:

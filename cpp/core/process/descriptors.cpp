@@ -129,6 +129,13 @@ std::vector<int> open_descriptors() {
     std::vector<int> found;
     DIR *const folder = ::opendir("/dev/fd");
     if (folder == nullptr) {
+        // Perhaps because no descriptor is left. Then as many as there may be are few enough to be asked one by one.
+        const long most = ::sysconf(_SC_OPEN_MAX);
+        for (int number = 0; number < most; ++number) {
+            if (::fcntl(number, F_GETFD) >= 0) {
+                found.push_back(number);
+            }
+        }
         return found;
     }
     const int own = ::dirfd(folder);

@@ -55,7 +55,7 @@ bool duplicate_to(int descriptor, int number) noexcept;
 // Writes to such a pipe. If the pipe is full, its reader will wake anyway. May be called in a signal handler.
 void write_byte(int descriptor, unsigned char byte) noexcept;
 
-// All open descriptors of this process; none if the system does not list them.
+// All open descriptors of this process.
 std::vector<int> open_descriptors();
 
 }  // namespace pymilter
