@@ -157,6 +157,7 @@ def test_negotiate_may_say_all_opts(start: Start) -> None:
     agreed = agreed_with(start, "opts[0] = opts[1] = 0; return ALL_OPTS")
     assert agreed.actions == Action.ALL
     assert agreed.protocol & (Protocol.NR_ALL | Protocol(0x37F)) == Protocol.NONE
+    assert Protocol.SKIP in agreed.protocol  # it leaves out no step
 
 
 def test_negotiate_that_changes_nothing_takes_what_is_safe(start: Start) -> None:
