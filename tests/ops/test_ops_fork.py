@@ -211,6 +211,25 @@ def test_a_program_that_a_handler_starts_has_the_signal_mask_of_the_filters_prog
         assert threads_with_that_mask() == before
 
 
+def test_each_program_that_handlers_start_has_that_mask(start: Start) -> None:
+    """Also the second that one thread of libmilter starts, in one callback and in the next."""
+    process = start("""
+        import os, subprocess
+        class Filter(Base):
+            def envfrom(self, *args):
+                for _ in range(2):
+                    status = subprocess.run(["/bin/cat", "/proc/self/status"], capture_output=True, text=True).stdout
+                    note(next(line for line in status.splitlines() if line.startswith("SigBlk:")).split()[1])
+                return CONTINUE
+    """)
+    with Client(process.address) as client:
+        client.connect()
+        for _ in range(8):
+            client.mail("<a@example.org>")
+            client.abort()
+    assert process.seen() == [("0" * 16,)] * 16
+
+
 def test_a_program_that_a_handler_starts_can_be_ended(start: Start) -> None:
     process = start(
         """

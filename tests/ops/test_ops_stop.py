@@ -221,6 +221,36 @@ def test_a_handler_that_is_installed_while_it_runs(start: Start) -> None:
     assert process.seen("handler") == [("handler",)]
 
 
+def test_a_handler_that_is_installed_beside_a_wakeup_descriptor_of_the_programs(start: Start) -> None:
+    """asyncio has one in the main thread: no byte of it comes to the filter, which takes the signal's place again."""
+    process = start("""
+        import ctypes, signal, socket, threading, time
+        def handler():
+            action = (ctypes.c_void_p * 32)()
+            assert ctypes.CDLL(None).sigaction(signal.SIGTERM, None, action) == 0
+            return action[0]
+        def main(address):
+            hears, told = socket.socketpair()
+            told.setblocking(False)
+            signal.set_wakeup_fd(told.fileno())
+            before = handler()
+            runner = threading.Thread(target=run, args=(Base, address))
+            runner.start()
+            while handler() == before:
+                time.sleep(0.001)
+            ours = handler()
+            signal.signal(signal.SIGTERM, lambda number, frame: note("handler"))
+            while handler() != ours:
+                time.sleep(0.001)
+            note("renewed")
+            runner.join()
+    """)
+    process.wait_for(lambda seen: ("renewed",) in seen)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait() == 0, process.stderr
+    assert process.seen("handler") == [("handler",)]
+
+
 def test_a_handler_that_is_installed_at_the_end_stays(start: Start) -> None:
     process = start("""
         import os, signal, threading
