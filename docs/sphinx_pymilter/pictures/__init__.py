@@ -44,7 +44,7 @@ class Picture(SphinxDirective):
         if name not in PICTURES or "alt" not in self.options:
             raise self.error(f"a picture needs `:alt:` and one of these names: {', '.join(PICTURES)}")
         drawing = PICTURES[name]().svg(name, self.options["alt"])
-        return [nodes.raw("", f'<div class="picture">{drawing}</div>', format="html")]
+        return [nodes.raw("", f'<div class="picture" style="overflow-x: auto">{drawing}</div>', format="html")]
 
 
 def setup(app: Sphinx) -> None:
