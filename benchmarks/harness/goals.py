@@ -136,6 +136,9 @@ def judge(results: Results) -> list[Verdict]:
             1.3,
             bodies_in_memory("message50"),
         )
+    for load in ("trace1", "trace2", "trace8"):
+        for name in ("c", "c-noreply", "ours"):
+            goals.at_least(load, "unix", f"{name}-traced", name, 0.5)
     goals.figure("edits", "tcp", "ours", "p99, ms", 3.0, lambda turn: turn.p99_ms)
     goals.at_least("edits", "tcp", "ours", "old", 10.0)
     goals.at_least("edits", "tcp", "ours", "c", 10.0)

@@ -174,6 +174,17 @@ LOADS = {
             warm_up=1,
             seconds=1.5,
         ),
+        *(
+            Load(
+                f"trace{connections}",
+                f"every step overridden, behind `pymilter trace --save`, connections: {connections}",
+                "all",
+                ("c", "c-traced", "c-noreply", "c-noreply-traced", "ours", "ours-traced"),
+                connections=connections,
+                transports=("unix",),
+            )
+            for connections in (1, 2, 8)
+        ),
         Load(
             "compute8",
             "100 µs of work in each of 7 handlers, 8 connections",

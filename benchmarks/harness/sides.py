@@ -48,6 +48,10 @@ def _ours() -> list[str]:
     return [str(build.our_python()), "-m", "filters.ours"]
 
 
+def _traced(program: Callable[[], list[str]]) -> Callable[[], list[str]]:
+    return lambda: [str(build.our_python()), "-m", "filters.traced", *program()]
+
+
 def _peer(name: str) -> Callable[[], list[str]]:
     @cache
     def command() -> list[str]:
@@ -106,6 +110,21 @@ SIDES = {
                 ready=f"{count} workers serve",
             )
             for count in (1, 2)
+        ),
+        *(
+            Side(
+                f"{name}-traced",
+                f"{title}, behind `pymilter trace`",
+                _traced(program),
+                noreply=noreply,
+                transports=("unix",),
+                on_libmilter=False,
+            )
+            for name, title, program, noreply in (
+                ("c", "C filter, answers", _c, False),
+                ("c-noreply", "C filter, no reply", _c, True),
+                ("ours", "pymilter (this), answers", _ours, False),
+            )
         ),
         Side("ours-message", "pymilter (this), MessageFilter", _ours, noreply=True, arguments=("--whole",)),
         Side("ours-view", "pymilter (this), @gather(view=True)", _ours, noreply=True, arguments=("--view",)),

@@ -1,0 +1,30 @@
+"""Another filter with `pymilter trace --save` before it: traced.py COMMAND... ADDRESS, a unix socket."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+
+
+def listens(path: str) -> bool:
+    """Whether somebody listens at `path`."""
+    with socket.socket(socket.AF_UNIX) as probe:
+        return probe.connect_ex(path) == 0
+
+
+def main() -> None:
+    """Start the filter beside the address, and become the trace. The harness ends both: they are one process group."""
+    *command, address = sys.argv[1:]
+    behind = f"{address}-behind"
+    running = subprocess.Popen([*command, behind])
+    while not listens(behind.removeprefix("unix:")):
+        if running.poll() is not None:
+            sys.exit(running.returncode)
+        time.sleep(0.01)
+    trace = ["trace", address, behind, "--quiet", "--save", f"{address.removeprefix('unix:')}.jsonl"]
+    os.execv(sys.executable, [sys.executable, "-m", "pymilter", *trace])
+
+
+if __name__ == "__main__":
+    main()
