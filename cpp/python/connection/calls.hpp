@@ -94,9 +94,8 @@ private:
     // Runs `work` while nobody else calls libmilter, without the GIL if that takes time. Needs the GIL.
     template <typename Work>
     void alone(Work &&work, bool may_block) {
-        if (is_forked()) {
-            work();
-        } else if (std::unique_lock<std::mutex> lock(m_mutex, std::defer_lock); !may_block && lock.try_lock()) {
+        std::unique_lock<std::mutex> lock(m_mutex, std::defer_lock);
+        if (is_forked() || (!may_block && lock.try_lock())) {
             work();
         } else {
             const Release release;

@@ -142,14 +142,19 @@ void Gate::disown_in_child() noexcept {
 bool Gate::ends_with_callback() noexcept { return is_forked_within_callback.load(std::memory_order_relaxed); }
 
 void ForkGuard::hold() noexcept {
-    if (forks_under_way++ == 0) {
+    if (forks_under_way == 0) {
         const Release release;
         making_or_forking.lock();
     }
+    ++forks_under_way;
 }
 
 void ForkGuard::release() noexcept {
-    if (forks_under_way > 0 && --forks_under_way == 0) {
+    if (forks_under_way == 0) {
+        return;
+    }
+    --forks_under_way;
+    if (forks_under_way == 0) {
         making_or_forking.unlock();
     }
 }
