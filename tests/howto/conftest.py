@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from support import require
-from support.dns import NameServer
 from support.mta import free_port, socket_folder
+from support.name_server import NameServer
 from support.postfix import Postfix
 from support.room import Room
 from support.sink import Sink

@@ -9,7 +9,7 @@ from pathlib import Path
 import dkim  # type: ignore[import-untyped]
 import pytest
 
-from support.dns import NameServer
+from support.name_server import NameServer
 from support.room import Room, refused
 
 TOP = b"Date: Mon, 2 Mar 2026 10:00:00 +0000\r\nFrom: some@example.org\r\nTo: a@example.net\r\n"

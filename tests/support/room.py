@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from pymilter.testing import FilterProcess
-from support.dns import NameServer
+from support.name_server import NameServer
 from support.postfix import Postfix
 from support.sink import Delivery, Sink
 
