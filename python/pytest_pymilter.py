@@ -42,7 +42,7 @@ def milter_process() -> Iterator[MilterProcessFixture]:
 
 
 def pytest_assertrepr_compare(op: str, left: object, right: object) -> list[str] | None:
-    """Say what differs where a result is not as expected."""
+    """Describe what differs if a result is not as expected."""
     expect = sys.modules.get("pymilter.testing")
     if expect is None or op != "==":
         return None

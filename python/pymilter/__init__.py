@@ -96,8 +96,8 @@ __all__ = [
     "version",
 ]
 
-# Loaded when they are first looked at: names by the module that has them. Many filters go without messages and
-# counters, and what defines or tests a filter need not run it.
+# Names by module, loaded on first use: many filters need no messages and no counters, and a program that defines or
+# tests a filter need not run one.
 _LOGGING = "pymilter._observe.logging"
 _MESSAGES = "pymilter.message"
 _RUN = "pymilter._run"

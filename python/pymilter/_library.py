@@ -1,4 +1,4 @@
-"""Loads the extension module before anything else does, and says what is missing where it cannot be loaded."""
+"""Loads the extension module before anything else does, and reports what is missing if it cannot be loaded."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""What the functions of `milter` set one by one, and how it is handed to libmilter."""
+"""The settings that the functions of `milter` make one by one, and how they are handed to libmilter."""
 
 from collections.abc import Callable
 
@@ -18,7 +18,7 @@ Callback = Callable[..., int | None]
 
 
 class Program:
-    """What the functions of this module have set, until main() hands it to libmilter."""
+    """The settings so far; main() hands them to libmilter."""
 
     def __init__(self) -> None:
         self.callbacks: dict[str, Callback | None] = {}

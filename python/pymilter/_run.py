@@ -209,7 +209,7 @@ def run(
 def serve(factory: Callable[[], Base], socket: str, settings: Settings) -> None:
     """Do what `run` does, with settings that are checked already; raises what it raises."""
     server = Server._of(factory, socket, settings)
-    # What few programs want is loaded only for them: each worker pays for what is loaded.
+    # Modules that few programs need are loaded only for those: each worker pays for what is loaded.
     if settings.max_rss is not None:
         from pymilter._workers.limits import resident_bytes
 
@@ -224,7 +224,7 @@ def serve(factory: Callable[[], Base], socket: str, settings: Settings) -> None:
     begin_metrics = _no_metrics
     with ExitStack() as stack:
         if settings.metrics is not None:
-            from pymilter.prometheus import MetricsServer  # needs what not everybody has
+            from pymilter.prometheus import MetricsServer  # needs prometheus_client, which not everybody has
 
             begin_metrics = stack.enter_context(MetricsServer._opened(settings.metrics))._begin
         if settings.pid_file is not None:

@@ -89,7 +89,7 @@ class Reject(Reply):
     """Refuse for good: SMFIS_REJECT with a 5xx reply (RFC 5321, 4.2).
 
     `code` is 500 to 599, `xcode` an enhanced status code 5.y.z (RFC 3463) or None, each `text` one line of at most 980
-    bytes without CR or LF, at most 32 of them. A `%` is written as it is. Raises ValueError when one of these is wrong.
+    bytes without CR or LF, at most 32 of them. A `%` is written as it is. Raises ValueError if one of these is wrong.
     Sent with smfi_setreply or smfi_setmlreply.
     """
 

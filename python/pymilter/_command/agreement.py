@@ -102,7 +102,7 @@ def _table(agreed: Negotiation, handlers: Mapping[Command, str] | None, screen: 
 
 
 def _narrow_table(agreed: Negotiation, handlers: Mapping[Command, str], screen: Screen) -> Iterator[str]:
-    """The same with handler and macros below the step."""
+    """The same, with the handler and the macros on lines below the step."""
     yield screen(BOLD, f"{'Step':<9} Answer")
     for command in STEPS:
         yield _start(command, agreed, screen).rstrip()
@@ -139,7 +139,7 @@ def _macros(command: Command, agreed: Negotiation) -> list[str] | None:
 
 
 def agreement_as_json(agreed: Negotiation) -> dict[str, Any]:
-    """The same for json.dumps."""
+    """The agreement as values for json.dumps."""
     return {
         "version": agreed.version,
         "actions": [str(action.name) for action in _ACTIONS if action in agreed.actions],

@@ -84,7 +84,7 @@ def macro(text: str) -> tuple[str, str]:
 
 
 def new_file(text: str) -> Path:
-    """A file that can be written, as far as that shows before it is; it is not touched."""
+    """The path of a file that looks writable. The file itself is not touched."""
     file = Path(text)
     problem = _not_writable(file)
     if problem is not None:

@@ -33,7 +33,7 @@ class Dialogues:
         self._macros: dict[int, dict[str, str]] = {}
 
     def follow(self, event: Event, shown: list[str] | None, recorded: list[str] | None) -> None:
-        """Put what an event means into the lists that there are: lines to show, and lines of a recording."""
+        """Append what an event means to the lists that are given: lines to show, and lines of a recording."""
         when = event.when
         key = event.connection, event.side
         splitter = self._splitters.get(key)

@@ -1,4 +1,4 @@
-"""What may differ between the answers of a recording and those of now: queue ids, dates, fields, patterns."""
+"""What may differ between recorded and new answers: queue ids, dates, fields, patterns."""
 
 from __future__ import annotations
 
@@ -60,5 +60,5 @@ class Ignored:
         return text
 
     def value(self, name: str, value: str) -> str:
-        """The value of a header field, likewise."""
+        """The value of a header field, with a star for each piece that may differ."""
         return _MARK if name.lower() in self._fields else self.text(value)

@@ -24,7 +24,7 @@ def load_filter(text: str) -> Callable[[], Base]:
     """Import a module and return its attribute, unchecked.
 
     Raises:
-        Failure: It is not written as it must be, the module cannot be imported, or has no such attribute.
+        Failure: The text is not MODULE:ATTRIBUTE, or the module cannot be imported or has no such attribute.
     """
     module_name, colon, attribute = text.partition(":")
     if "(" in attribute:

@@ -1,4 +1,4 @@
-"""Finds the subcommand, and makes one line and an exit status of whatever ends it."""
+"""Finds the subcommand, and turns whatever ends it into an exit status, and an error into one line."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def run_subcommand(name: str, program: str, argv: Sequence[str] | None = None) -> int:
-    """Run one subcommand, which errors call `program`, and return its exit status."""
+    """Run one subcommand and return its exit status; error messages begin with `program`."""
 
     def run(output: Output) -> int:
         module = import_module(f"pymilter._command.{name}")
@@ -50,7 +50,7 @@ def run_subcommand(name: str, program: str, argv: Sequence[str] | None = None) -
 def guarded(program: str, run: Callable[[Output], int]) -> int:
     """The exit status of `run`: 1 with a line on stderr after a failure, 130 after Ctrl-C.
 
-    A reader of the output who has seen enough, as `head` has, is no failure.
+    A reader that closes the output early, as `head` does, is no failure.
     """
     if sys.stdout is None:  # the shell has closed it
         sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115 - until the end

@@ -22,7 +22,7 @@ _KNOWN_FROM: Final = {
     **dict.fromkeys((*_AUTH, *_MAIL, "i"), Stage.ENVFROM),
     **dict.fromkeys(_RCPT, Stage.ENVRCPT),
 }
-"""The stage from which on an MTA can know a macro; all others it knows from the beginning."""
+"""The first stage at which an MTA can know a macro; macros not listed are known from the beginning."""
 _POSTFIX: Final = frozenset(
     {
         *("i", "j", "v", "_"),
@@ -35,7 +35,7 @@ _POSTFIX: Final = frozenset(
 
 
 def warnings_about(agreed: Negotiation) -> list[str]:
-    """What a filter should know that has negotiated so, most serious first."""
+    """Warnings about what a filter negotiated, most serious first."""
     return [*_too_much(agreed), *_steps(agreed), *_macros(agreed)]
 
 

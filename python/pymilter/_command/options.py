@@ -126,7 +126,7 @@ def chosen(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def served(values: Mapping[str, Any]) -> Settings:
-    """Those among the settings that are arguments of `run`, checked together.
+    """The settings that are arguments of `run`, checked together.
 
     Raises:
         Failure: They do not go together.
@@ -184,7 +184,7 @@ def _argument(setting: Setting[Any]) -> Callable[[str], object]:
 
 
 def _value(setting: Setting[Any], value: object) -> object:
-    """The value of a setting, of a word or of what TOML has. Raises TypeError or ValueError with what is allowed."""
+    """The value of a setting, from a word or a TOML value. Raises TypeError or ValueError with what is allowed."""
     try:
         if isinstance(value, str) and setting.kind.read is not None:
             try:

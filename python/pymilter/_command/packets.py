@@ -1,4 +1,4 @@
-"""Packets of the milter protocol as a bystander sees them: cut out of a stream, and said in words."""
+"""Packets of the milter protocol as a bystander sees them: cut out of a stream, and described in words."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ MACRO: Final = Command.MACRO.value
 
 
 class Splitter:
-    """Cuts what one side says into packets: each a command byte and its payload, in one bytes object."""
+    """Cuts what one side sends into packets: each a command byte and its payload, in one bytes object."""
 
     def __init__(self) -> None:
         self.rest = b""
-        """What is no whole packet yet, or no packet at all."""
+        """Bytes that are not a whole packet yet, or no packet at all."""
         self.is_foreign = False
         """True once something came that is no packet: nothing is cut out any more."""
 
@@ -68,7 +68,7 @@ def macros_of(packet: bytes) -> list[tuple[str, str]]:
 
 
 def packet_text(side: Side, packet: bytes) -> str:
-    """What a packet says, besides its name. What came from the peers is in it as it came."""
+    """The content of a packet in words, without its name. Text from the peers is not cleaned."""
     code, payload = packet[:1], packet[1:]
     try:
         if side is Side.FILTER:

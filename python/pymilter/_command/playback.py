@@ -1,4 +1,4 @@
-"""Plays one recorded connection to a filter, and sets what it answers beside what it answered then."""
+"""Plays one recorded connection to a filter, and compares its answers with the recorded ones."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Playback:
         """Play it, and yield each answer.
 
         Raises:
-            ClientError: the filter, or the recording, does not allow to go on.
+            ClientError: the connection cannot be played on, because of the filter or of the recording.
         """
         if not self._packets:
             return
@@ -115,7 +115,7 @@ class Playback:
         return [_GONE] if self._recorded.ended_by is Side.FILTER else None
 
     def _is_sent(self, command: Command, now: Negotiation) -> bool:
-        """False for what an MTA would not send to the filter of now, because of what it has negotiated or answered."""
+        """False if an MTA would not send this now, because of what the filter has negotiated or answered this time."""
         if command in _ENDS_MESSAGE:
             self._is_decided = False
         if self._is_decided or command is self._skipped:

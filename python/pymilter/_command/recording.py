@@ -46,7 +46,7 @@ def packet_line(seconds: float, connection: int, side: Side, name: str, packet: 
 
 
 def bytes_line(seconds: float, connection: int, side: Side, data: bytes) -> str:
-    """The line for what is no packet."""
+    """The line for bytes that are no packet."""
     return _encode({"t": round(seconds, 6), "c": connection, "from": side.value, "bytes": data.decode("latin-1")})
 
 
@@ -74,7 +74,7 @@ def read_recording(file: Path) -> list[RecordedConnection]:
     """The connections of a recording, in the order in which they were opened.
 
     Raises:
-        Failure: it cannot be read, or is none.
+        Failure: the file cannot be read, or is no recording.
     """
     try:
         with file.open(encoding="ascii") as lines:

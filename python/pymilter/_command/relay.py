@@ -1,4 +1,4 @@
-"""Stands between an MTA and a filter: what either says is passed on in C++, and told here, in another process."""
+"""Stands between an MTA and a filter. C++ code passes the bytes on; another process reads here what happened."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _PIECE: Final = 1024 * 1024
 
 
 class Side(Enum):
-    """Who said something, or did."""
+    """The side that sent something or acted."""
 
     MTA = "mta"
     FILTER = "filter"

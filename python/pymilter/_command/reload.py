@@ -1,6 +1,6 @@
 """`pymilter run --reload`: runs the filter in a child, and starts a new one when a file of the program changes.
 
-watchfiles tells of changes if it is installed (the extra `reload`); otherwise the files are looked at again and again.
+watchfiles reports changes if it is installed (the extra `reload`); otherwise the files are checked at intervals.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ def _changed(
 
 
 def _looks(folder: Path, config: Path | None) -> Iterator[bool]:
-    """Every now and then, and at each change, whether files may have changed."""
+    """Yields at intervals and at each change: true if files may have changed."""
     yield True  # since the child was started
     if watch is None:
         while True:

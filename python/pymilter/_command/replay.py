@@ -1,4 +1,4 @@
-"""`pymilter replay`: plays a recording of `trace` to a filter, and fails where the answers are others."""
+"""`pymilter replay`: plays a recording of `trace` to a filter, and fails if the answers differ."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ from pymilter.testing._result import Result
 from pymilter.testing._wire import to_str
 
 STATUSES: Final = {"accept": 0, "reject": 10, "tempfail": 11, "discard": 12, "quarantine": 13}
-"""The outcomes of a message, and the exit status that tells each."""
+"""The outcomes of a message, and the exit status for each."""
 _NO_BREAK: Final = "\xa0"
 
 

@@ -140,7 +140,7 @@ def _write(file: Path, data: bytes) -> None:
 
 
 def _played(sources: Sequence[_Source], options: argparse.Namespace) -> Iterator[tuple[_Source, Result, float]]:
-    """Play each source as often as asked for, on one connection as long as that holds; with the seconds it took."""
+    """Play each source as often as asked for, on one connection while it lasts; with the seconds each took."""
     client: Client | None = None
     try:
         for source in [*sources] * options.repeat:

@@ -94,7 +94,7 @@ def _listener(options: argparse.Namespace) -> Listener:
 
 @contextmanager
 def _saved(file: Path | None, target: str) -> Iterator[IO[str] | None]:
-    """The file for the recording, if there is to be one, with its first line written."""
+    """The file for the recording with its first line written, or None without --save."""
     if file is None:
         yield None
         return

@@ -21,7 +21,7 @@ _NICENESS: Final = 10
 _PIPE_SIZE: Final = 1024 * 1024
 _F_SETPIPE_SZ: Final[int | None] = getattr(fcntl, "F_SETPIPE_SZ", None)
 _PATIENCE: Final = 2.0
-"""Seconds that a terminal gets, at the end, for what it has been given."""
+"""Seconds that a terminal gets at the end to show what is left."""
 
 
 class WriterProcess:
@@ -49,7 +49,7 @@ class WriterProcess:
         os.close(life)
 
     def wait(self) -> None:
-        """Wait until the child has ended by itself, because nobody takes what it writes."""
+        """Wait until the child ends by itself, because nothing takes its output any more."""
         select.select([self._life], [], [])
 
     def hasten(self) -> None:
@@ -75,7 +75,7 @@ class WriterProcess:
 
 
 class _StandsStillError(Exception):
-    """The screen does not take what is shown."""
+    """The screen accepts no more output."""
 
 
 class Patience:
@@ -89,7 +89,7 @@ class Patience:
 
     @contextmanager
     def showing(self, output: Output) -> Iterator[None]:
-        """Print within this. A screen that does not take it gets nothing more."""
+        """Print within this block. A screen that does not accept the output gets nothing more."""
         try:
             self._is_showing = True
             if self._is_ending:
@@ -140,7 +140,7 @@ def write_events(
 ) -> int:
     """Write events to the screen and to the recording, if there are to be these, until neither takes them any more.
 
-    What cannot be written is told once, and the other goes on. Returns 1 then, else 0.
+    If one of them fails, that is reported once, and the other goes on. Returns 1 if one failed, otherwise 0.
     """
     status = 0
     for batch in batches:

@@ -51,7 +51,7 @@ class Address(FilterAddress):
         sock = socket.socket(self.family, socket.SOCK_STREAM)
         try:
             if self.family == socket.AF_UNIX:
-                # With settimeout() it would not wait at a filter whose queue is full, as an MTA does (EAGAIN).
+                # With settimeout(), connect() fails with EAGAIN if the filter's queue is full; an MTA waits there.
                 seconds, fraction = divmod(timeout, 1.0)
                 limit = struct.pack("@ll", int(seconds), max(1, int(fraction * 1_000_000)))
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, limit)

@@ -13,11 +13,11 @@ from ._response import SmtpReply
 from ._result import Result
 
 Pattern: TypeAlias = str | re.Pattern[str]
-"""A text that is to be equal, or a compiled expression that is to be found (re.search)."""
+"""A text that must be equal, or a compiled expression that must be found (re.search)."""
 
 
 class _Ungiven(Enum):
-    """Stands for an argument that is not given, since None means that nothing is expected there."""
+    """The default of an argument that is not given; None means that there must be no value."""
 
     UNGIVEN = 0
 

@@ -1,4 +1,4 @@
-"""What is behind the fixtures of the pytest plugin: filters that run until a test ends, and checks of their logs."""
+"""The classes behind the pytest plugin's fixtures: filters that run until a test ends, and checks of their logs."""
 
 from __future__ import annotations
 

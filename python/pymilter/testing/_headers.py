@@ -67,7 +67,7 @@ class _Entry:
     field: HeaderField | None
     """None for a field that Sendmail made ready and does not send, and for a deleted one."""
     counts: bool
-    """True if it is the message's or a filter's: these alone have a number (H_USER)."""
+    """True for a field of the message or of a filter: only these have a number (H_USER)."""
 
 
 class SendmailHeader:

@@ -67,7 +67,7 @@ NOT_WITH_CONTENT = frozenset(
         "rcpt_mailer",
     }
 )
-"""What Postfix's cleanup, which sends the content, does not know; its smtpd has sent them before, if asked."""
+"""Macros unknown to Postfix's cleanup, which sends the content; its smtpd has sent them earlier, if asked."""
 
 
 class Macros:

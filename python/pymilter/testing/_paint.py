@@ -63,7 +63,7 @@ def _width_of(out: TextIO) -> int | None:
         return int(columns)
     try:
         return os.get_terminal_size(out.fileno()).columns or None if out.isatty() else None
-    except (OSError, ValueError):  # it says that it is a terminal, and is none
+    except (OSError, ValueError):  # isatty() is true, but it is no terminal
         return None
 
 

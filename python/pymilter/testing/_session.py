@@ -227,7 +227,7 @@ class SessionClient(Client):
 
     @contextmanager
     def _failures_first(self) -> Iterator[None]:
-        """Raise what a handler has raised rather than what the client makes of it."""
+        """Raise the exception of a handler rather than the client error that it caused."""
         try:
             yield
         finally:
@@ -239,7 +239,7 @@ class _Run:
 
     def __init__(self) -> None:
         self._process = os.getpid()
-        self._opening = threading.Lock()  # one connection is negotiated at a time, so that it is known whose it is
+        self._opening = threading.Lock()  # one connection is negotiated at a time, so that its session is known
         self._next: Session | None = None
         self._sessions: dict[int, Session] = {}  # by the id of the connection
         with ExitStack() as stack:

@@ -1,4 +1,4 @@
-"""Says answers and edits in words, a line each. What a peer sent is in them as it came: print it through `clean`."""
+"""Describes answers and edits in words, a line each. Text from the peer is not cleaned: print it through `clean`."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ LEGEND: Final = {
     Verdict.NOT_SENT: "not sent: the filter asked the MTA to leave this step out, or to send no more of its kind",
     Verdict.NO_REPLY: "no reply: the filter gets this step, and the MTA does not wait for an answer",
 }
-"""What the two verdicts mean that are no answers of a filter."""
+"""The meaning of the two verdicts that are not answers of a filter."""
 
 
 def edit_text(edit: Edit) -> str:
