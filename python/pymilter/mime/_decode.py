@@ -44,7 +44,7 @@ def decode_transfer(data: bytes, encoding: str) -> bytes:
 
 
 def other_decodings(data: bytes, encoding: str) -> list[bytes]:
-    """Return the other results that other decoders have for data that is encoded incorrectly."""
+    """Return what other decoders make of incorrectly encoded data, if it is not what `decode_transfer` returns."""
     found: list[bytes] = []
     if encoding == "base64":
         if b"=" in data.rstrip(b"= \t\r\n"):
@@ -89,7 +89,7 @@ def is_uuencode(encoding: str) -> bool:
 
 
 def decode_text(data: bytes, charset: str | None) -> str:
-    """Decode `data` from `charset`, with U+FFFD for invalid bytes; in an unknown charset, for each byte above 127."""
+    """Decode `data` from `charset`, with U+FFFD for invalid bytes; if it is unknown, for each byte above 127."""
     return data.decode(charset_codec(charset) or "ascii", "replace")
 
 

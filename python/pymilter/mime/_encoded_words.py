@@ -1,4 +1,4 @@
-"""Owns reading a header value with encoded words in it (RFC 2047), in time that grows with its length."""
+"""Decodes the encoded words (RFC 2047) in a header value, in time proportional to its length."""
 
 import re
 from binascii import Error as Base64Error
@@ -23,12 +23,12 @@ class _Word(NamedTuple):
 
 
 def _words(value: str) -> Iterator[_Word]:
-    """The encoded words: each ends at the next "?=", which must be in the same line."""
+    """Yield the encoded words. Each ends at the next "?=", which must be on the same line."""
     close = line_end = -1
     pos = 0
     while head := _HEAD.search(value, pos):
         begin = head.end()
-        if close < begin:  # else the one that was found for a head before this one
+        if close < begin:  # otherwise the "?=" found for an earlier head is still ahead
             close = value.find("?=", begin)
         if close < 0:
             return
@@ -43,7 +43,7 @@ def _words(value: str) -> Iterator[_Word]:
 
 
 def _payload(encoding: str, text: str) -> bytes:
-    """The bytes of an encoded word. ValueError when they cannot be had."""
+    """Return the bytes of an encoded word. Raises ValueError if they cannot be decoded."""
     if encoding in "bB":
         text = text.rstrip("=")
         return a2b_base64(text + "=" * (-len(text) % 4))
@@ -51,19 +51,19 @@ def _payload(encoding: str, text: str) -> bytes:
 
 
 def _text_codec(charset: str) -> str | None:
-    """Python's name of a charset; None for one that is unknown, or whose codec is not for texts."""
+    """Return Python's name of a charset; None if Python does not know it, or if its codec is not for texts."""
     codec = find_codec(charset)
     if codec is None:
         return None
     try:
-        b"a".decode(codec.name, "replace")  # not b"": no codec is looked up for it
+        b"a".decode(codec.name, "replace")  # b"" would be decoded without looking up the codec
     except (LookupError, ValueError):
         return None
     return codec.name
 
 
 class _Decoder:
-    """Gathers the decoded text. Words of one charset are joined before: a character may be split between them."""
+    """Gathers the decoded text. Adjacent words in one charset are joined: they may share a character."""
 
     def __init__(self) -> None:
         self.out: list[str] = []
@@ -83,9 +83,10 @@ class _Decoder:
 
 
 def decode_words(value: str) -> str:
-    """`value` with its encoded words decoded, each that can be; white space between two of them goes (section 6.2).
+    """Return `value` with each valid encoded word decoded, and no white space between two of them (section 6.2).
 
-    A value with no encoded word comes back untouched; else it is unfolded too, and white space before it goes.
+    A value without encoded words is returned unchanged. Any other is also unfolded, and loses the white space at its
+    start and a line end at its end.
     """
     if next(_words(value), None) is None:
         return value

@@ -168,7 +168,7 @@ class MimeMessage(ClassicNames):
         return message_bytes(self, unixfrom)
 
     def as_string(self, unixfrom: bool = False, maxheaderlen: int = 0, policy: Any = None) -> str:
-        """Return the message as text: unchanged but for LF as line ends if it is ASCII, else as the email package does.
+        """Return the message as text: if ASCII, unchanged except for LF line ends; otherwise as the email package does.
 
         If the email package fails, the bytes are decoded as UTF-8, with U+FFFD for what is not UTF-8.
         """

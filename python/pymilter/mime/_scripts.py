@@ -210,12 +210,12 @@ class _Reading:
         return -1, start
 
     def _meet_after_condition(self, start: int) -> None:
-        """Expect Internet Explorer after the next <![endif]>: it reads the text up to there, or skips it."""
+        """Expect Internet Explorer to agree after the next <![endif]>: it reads the text up to there, or skips it."""
         end = self._next(_CONDITION_END, start)[1]
         self._meet_at(end + 1 if self._text.startswith(">", end) else end)
 
     def _meet_at(self, position: int) -> None:
-        """Expect other readers at `position`; -1 if there is none, because they will see no more tags."""
+        """Expect other readers to agree again at `position`; -1 means never, because they will see no more tags."""
         if position >= 0:
             heapq.heappush(self._meetings, position)
 

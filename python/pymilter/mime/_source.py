@@ -154,7 +154,7 @@ class SourceMessage(LenientMessage):
         return not self._margins
 
     def drop_stray_lines(self) -> None:
-        """Do not write the lines between the header fields that are not fields: some clients read parameters there."""
+        """Leave the lines of the header that are not fields out when writing: some clients read parameters there."""
         if self.source:
             self.source = dataclasses.replace(self.source, junk=[], unixfrom=None, first_bare=None)
 

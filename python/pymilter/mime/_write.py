@@ -64,7 +64,7 @@ def _complete_header(msg: SourceMessage, piece: Piece | None) -> None:
     elif (
         piece
         and not piece.inline
-        and is_uuencode(msg.transfer_encoding())  # which can be read, but is not written
+        and is_uuencode(msg.transfer_encoding())  # we read uuencode, but do not write it
         and not can_reuse_body(msg)
     ):
         msg.replace_header("Content-Transfer-Encoding", "base64")
