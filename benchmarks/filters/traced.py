@@ -1,16 +1,11 @@
 """Another filter with `pymilter trace --save` before it: traced.py COMMAND... ADDRESS, a unix socket."""
 
 import os
-import socket
 import subprocess
 import sys
 import time
 
-
-def listens(path: str) -> bool:
-    """Whether somebody listens at `path`."""
-    with socket.socket(socket.AF_UNIX) as probe:
-        return probe.connect_ex(path) == 0
+from harness.process import Address
 
 
 def main() -> None:
@@ -18,7 +13,7 @@ def main() -> None:
     *command, address = sys.argv[1:]
     behind = f"{address}-behind"
     running = subprocess.Popen([*command, behind])
-    while not listens(behind.removeprefix("unix:")):
+    while not Address("unix", behind.removeprefix("unix:")).answers():
         if running.poll() is not None:
             sys.exit(running.returncode)
         time.sleep(0.01)

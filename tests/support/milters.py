@@ -14,7 +14,7 @@ from pymilter.testing import FilterProcess
 from support import require
 from support.mta import socket_folder
 
-_RSPAMD = """\
+RSPAMD_OPTIONS = """\
 options {{
   pidfile = "{folder}/pid";
   tempdir = "{folder}";
@@ -24,6 +24,10 @@ options {{
   filters = [];
   dns {{ nameserver = ["127.0.0.1:1"]; timeout = 0.1; retransmits = 1; }}
 }}
+"""
+_RSPAMD = (
+    RSPAMD_OPTIONS
+    + """\
 logging {{ type = "console"; }}
 worker "rspamd_proxy" {{
   bind_socket = "{folder}/sock mode=0666";
@@ -33,6 +37,7 @@ worker "rspamd_proxy" {{
 }}
 actions {{ reject = 15; }}
 """
+)
 
 
 @contextlib.contextmanager

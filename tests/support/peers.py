@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from support import require
+from support.milters import RSPAMD_OPTIONS
 from support.mta import free_port
 
 VIRUS = b"pymilter's own test virus"
@@ -67,21 +68,15 @@ def rspamd(folder: Path) -> Iterator[int]:
         yield port
 
 
-_RSPAMD = """\
-options {{
-  pidfile = "{folder}/pid";
-  tempdir = "{folder}";
-  hs_cache_dir = "{folder}";
-  control_socket = "{folder}/control mode=0600";
-  url_tld = "{folder}/tlds";
-  filters = [];
-  dns {{ nameserver = ["127.0.0.1:1"]; timeout = 0.1; retransmits = 1; }}
-}}
+_RSPAMD = (
+    RSPAMD_OPTIONS
+    + """\
 logging {{ type = "console"; level = "error"; }}
 worker "normal" {{ bind_socket = "127.0.0.1:{port}"; count = 1; }}
 actions {{ reject = 15; rewrite_subject = 10; add_header = 6; greylist = 4; subject = "[SPAM] %s"; }}
 lua = "{folder}/rules.lua";
 """
+)
 _RSPAMD_RULES = f"""\
 local function rule(name, score, test)
   rspamd_config:register_symbol({{name = name, score = score, callback = test}})
