@@ -78,11 +78,10 @@ protected:
     // The same without the GIL.
     template <typename Look>
     void locked_unattached(Look &&look) {
-        if (is_forked()) {
-            look(m_context.load());
-            return;
+        std::unique_lock<std::mutex> lock(m_mutex, std::defer_lock);
+        if (!is_forked()) {
+            lock.lock();
         }
-        const std::lock_guard<std::mutex> lock(m_mutex);
         look(m_context.load());
     }
 
