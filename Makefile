@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 MINUTES ?= 5
+PORT ?= 8000
 BIN := $(VENV)/bin
 SOURCES := pyproject.toml CMakeLists.txt $(wildcard cmake/*) $(wildcard cpp/*/*.?pp cpp/*/*/*.?pp)
 
@@ -12,7 +13,7 @@ help:
 	@echo 'make test   build, lint and test everything, with a private Postfix and Sendmail, and the sanitizers'
 	@echo 'make lint   style, warnings and types'
 	@echo 'make docs   build the site: build/docs/index.html'
-	@echo 'make docs-live  serve the site on http://127.0.0.1:8000, built again when a page changes'
+	@echo 'make docs-live  serve the site on http://127.0.0.1:8000 (PORT=8000), built again when a page changes'
 	@echo 'make check-native  sanitizers, fuzzing and leaks for the C++ half'
 	@echo 'make pytest  the tests alone'
 	@echo 'make check-long  the tests that take too long for make test'
@@ -84,7 +85,7 @@ docs: $(VENV)/.docs
 
 docs-live: $(VENV)/.docs
 	$(BIN)/pip install --quiet --group live
-	$(BIN)/python -m sphinx_autobuild --port 8000 --watch python --watch examples $(SPHINX)
+	$(BIN)/python -m sphinx_autobuild --port $(PORT) --watch python --watch examples --re-ignore __pycache__ $(SPHINX)
 
 check-native: $(VENV)/.tests
 	PYTHON=$(CURDIR)/$(BIN)/python scripts/check-native
@@ -92,6 +93,7 @@ check-native: $(VENV)/.tests
 # The long gate: run it before you resolve an issue that it covers, and quote what it printed.
 check-long: $(VENV)/.tests
 	PYTHON=$(PYTHON) scripts/install-system peers
+	$(BIN)/pip install --quiet --group live
 	$(BIN)/python -m pytest --long -m long
 
 bench: $(VENV)/.tests

@@ -4,8 +4,9 @@
     pymilter send message.eml unix:/tmp/gate.sock
     ```
 
-The commands run in examples/. If the first line has a filter and a socket, the filter serves meanwhile. The socket
-in fact lies elsewhere, so that two builds do not meet.
+If the first line has a filter and a socket, the filter serves meanwhile. The socket in fact lies elsewhere, so that two
+builds do not meet. The commands run in a folder of their own, with copies of the files that `:files:` names (paths
+below examples/ with the wildcards of a shell), or else of those of examples/ itself.
 
 `:status:` is the exit status of the last command, 0 if it is not given; all others must have 0.
 """
@@ -13,8 +14,10 @@ in fact lies elsewhere, so that two builds do not meet.
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Final
@@ -39,19 +42,31 @@ class Terminal(SphinxDirective):
 
     optional_arguments = 2
     has_content = True
-    option_spec: ClassVar[OptionSpec] = {"status": directives.nonnegative_int}
+    option_spec: ClassVar[OptionSpec] = {
+        "files": directives.unchanged_required,
+        "status": directives.nonnegative_int,
+    }
 
     def run(self) -> list[nodes.Node]:
         """Run the commands."""
-        for path in EXAMPLES.iterdir():
+        files = [path for pattern in self.options.get("files", "*").split() for path in EXAMPLES.glob(pattern)]
+        files = [path for path in files if path.is_file()]
+        for path in files:
             self.env.note_dependency(os.fspath(path))
-        text = transcript(list(self.content), *self.arguments, status=self.options.get("status", 0))
+        with tempfile.TemporaryDirectory() as folder:
+            for path in files:
+                shutil.copy(path, folder)
+            text = transcript(
+                list(self.content), *self.arguments, folder=Path(folder), status=self.options.get("status", 0)
+            )
         block = nodes.literal_block(text, text, language="console")
         self.set_source_info(block)
         return [block]
 
 
-def transcript(commands: list[str], filter_name: str = "", shown_socket: str = "", *, status: int = 0) -> str:
+def transcript(
+    commands: list[str], filter_name: str = "", shown_socket: str = "", *, folder: Path, status: int = 0
+) -> str:
     """The commands with a prompt before each, and their output.
 
     Raises:
@@ -62,12 +77,12 @@ def transcript(commands: list[str], filter_name: str = "", shown_socket: str = "
         socket = stack.enter_context(temporary_socket())
         if filter_name:
             argv = [sys.executable, "-m", "pymilter", "run", filter_name, socket]
-            stack.enter_context(FilterProcess(argv, socket, cwd=EXAMPLES, timeout=TIMEOUT))
+            stack.enter_context(FilterProcess(argv, socket, cwd=folder, timeout=TIMEOUT))
         for number, command in enumerate(commands, 1):
             done = subprocess.run(
                 command.replace(shown_socket, socket) if shown_socket else command,
                 shell=True,
-                cwd=EXAMPLES,
+                cwd=folder,
                 env={**os.environ, "PATH": f"{BIN}:{os.environ['PATH']}", "COLUMNS": "100", "NO_COLOR": "1"},
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,

@@ -130,7 +130,7 @@ def _running(command: Sequence[str | Path], listens: Path | int, **env: str) -> 
     )
     try:
         deadline = time.monotonic() + _DEADLINE
-        while not _takes_connections(listens):
+        while not takes_connections(listens):
             if process.poll() is not None or time.monotonic() > deadline:
                 process.kill()
                 output, _ = process.communicate()
@@ -146,7 +146,8 @@ def _running(command: Sequence[str | Path], listens: Path | int, **env: str) -> 
             process.communicate()
 
 
-def _takes_connections(listens: Path | int) -> bool:
+def takes_connections(listens: Path | int) -> bool:
+    """Whether somebody listens at a socket, or at a port of the loopback address."""
     family, address = (
         (socket.AF_INET, ("127.0.0.1", listens)) if isinstance(listens, int) else (socket.AF_UNIX, str(listens))
     )
