@@ -15,6 +15,7 @@ from pymilter._constants import Action, Status
 from pymilter._constants import __all__ as __all__  # tells mypy which names the * above re-exports
 from pymilter._core import Context
 from pymilter._low_level import Callback, Program
+from pymilter._process.process import PROCESS
 from pymilter._run import stop
 from pymilter.errors import MilterError
 
@@ -64,7 +65,9 @@ CURR_ACTS: Final = V2_ACTS | Action.CHGFROM | Action.ADDRCPT_PAR | Action.SETSYM
 error = MilterError
 """Raised if libmilter refuses a request."""
 
-_program = Program()
+
+def _program() -> Program:
+    return PROCESS.only(Program)
 
 
 def set_connect_callback(callback: Callback | None, /) -> Callback | None:
@@ -72,52 +75,52 @@ def set_connect_callback(callback: Callback | None, /) -> Callback | None:
 
     Returns the previous callback, as do all of these functions.
     """
-    return _program.set_callback("connect", callback)
+    return _program().set_callback("connect", callback)
 
 
 def set_helo_callback(callback: Callback | None, /) -> Callback | None:
     """Call `callback(ctx, hostname)`."""
-    return _program.set_callback("hello", callback)
+    return _program().set_callback("hello", callback)
 
 
 def set_envfrom_callback(callback: Callback | None, /) -> Callback | None:
     """Call `callback(ctx, sender, *parameters)`, all of them bytes."""
-    return _program.set_callback("envfrom", callback)
+    return _program().set_callback("envfrom", callback)
 
 
 def set_envrcpt_callback(callback: Callback | None, /) -> Callback | None:
     """Call `callback(ctx, recipient, *parameters)`, all of them bytes."""
-    return _program.set_callback("envrcpt", callback)
+    return _program().set_callback("envrcpt", callback)
 
 
 def set_header_callback(callback: Callback | None, /) -> Callback | None:
     """Call `callback(ctx, name, value)`: a str, and bytes."""
-    return _program.set_callback("header", callback)
+    return _program().set_callback("header", callback)
 
 
 def set_eoh_callback(callback: Callback | None, /) -> Callback | None:
     """Call `callback(ctx)`."""
-    return _program.set_callback("eoh", callback)
+    return _program().set_callback("eoh", callback)
 
 
 def set_body_callback(callback: Callback | None, /) -> Callback | None:
     """Call `callback(ctx, chunk)` with bytes."""
-    return _program.set_callback("body", callback)
+    return _program().set_callback("body", callback)
 
 
 def set_eom_callback(callback: Callback | None, /) -> Callback | None:
     """Call `callback(ctx)`."""
-    return _program.set_callback("eom", callback)
+    return _program().set_callback("eom", callback)
 
 
 def set_abort_callback(callback: Callback | None, /) -> Callback | None:
     """Call `callback(ctx)`; its result is ignored."""
-    return _program.set_callback("abort", callback)
+    return _program().set_callback("abort", callback)
 
 
 def set_close_callback(callback: Callback | None, /) -> Callback | None:
     """Call `callback(ctx)`; its result is ignored."""
-    return _program.set_callback("close", callback)
+    return _program().set_callback("close", callback)
 
 
 def set_flags(flags: int, /) -> None:
@@ -140,9 +143,9 @@ def set_exception_policy(status: int, /) -> None:
         raise TypeError(f"exception policy is {status!r}: allowed are TEMPFAIL, REJECT, ACCEPT and CONTINUE")
     if status not in allowed:
         raise error(f"exception policy is {status!r}: allowed are TEMPFAIL, REJECT, ACCEPT and CONTINUE")
-    if _program.handlers is not None:
-        _program.handlers.set_exception_policy(status)
-    _program.policy = status
+    if (handlers := _program().handlers) is not None:
+        handlers.set_exception_policy(status)
+    _program().policy = status
 
 
 def register(
@@ -166,9 +169,9 @@ def register(
         raise TypeError(f"name must be str, not {type(name).__name__}")
     for step, callback in (("unknown", unknown), ("data", data), ("negotiate", negotiate)):
         if callback is not None:
-            _program.set_callback(step, callback)
-    _program.name = name
-    _program.factory = None
+            _program().set_callback(step, callback)
+    _program().name = name
+    _program().factory = None
 
 
 def setconn(address: str, /) -> None:
@@ -185,7 +188,7 @@ def setconn(address: str, /) -> None:
         raise TypeError(f"address must be str, not {type(address).__name__}")
     if not address:
         raise error("the address is empty")
-    _program.connection = address
+    _program().connection = address
 
 
 def opensocket(rmsock: bool, /) -> None:
@@ -197,12 +200,12 @@ def opensocket(rmsock: bool, /) -> None:
     Raises:
         error: The socket cannot be opened; the text gives the reason.
     """
-    _program.open(bool(rmsock))
+    _program().open(bool(rmsock))
 
 
 def settimeout(seconds: int, /) -> None:
     """Set how many seconds libmilter waits for the MTA (smfi_settimeout)."""
-    _program.timeout = operator.index(seconds)
+    _program().timeout = operator.index(seconds)
 
 
 def setbacklog(size: int, /) -> None:
@@ -210,7 +213,7 @@ def setbacklog(size: int, /) -> None:
     backlog = operator.index(size)
     if backlog < 1:
         raise error(f"backlog is {backlog}: it must be at least 1")
-    _program.backlog = backlog
+    _program().backlog = backlog
 
 
 def setdbg(level: int, /) -> None:
@@ -224,7 +227,7 @@ def main() -> None:
     Raises:
         error: register() or setconn() was not called, the socket cannot be opened, or main() has run before.
     """
-    _program.run()
+    _program().run()
 
 
 def getdiag() -> tuple[int, int]:
@@ -240,8 +243,8 @@ def getversion() -> tuple[int, int, int]:
 def _serve(name: str, factory: Callable[[], Base], address: str, timeout: int, rmsock: bool) -> None:
     """Do the work of Milter.runmilter: call methods of the object that `factory` makes for each connection."""
     register(name)
-    _program.factory = factory
+    _program().factory = factory
     setconn(address)
     if timeout > 0:
         settimeout(timeout)
-    _program.run(rmsock)
+    _program().run(rmsock)

@@ -18,7 +18,7 @@ _STAGES: Final = {
     "body": Stage.EOH,
     "eom": Stage.EOM,
 }
-_ORDER: Final = list(dict.fromkeys(_STAGES.values()))
+_ORDER: Final = tuple(dict.fromkeys(_STAGES.values()))
 _DEFAULTS: Final = {int(stage): macros for stage, macros in DEFAULT_MACRO_LISTS.items()}
 
 

@@ -12,7 +12,6 @@ from pymilter._class.faults import check_factory
 from pymilter._class.plan import Plans
 from pymilter._constants import TEMPFAIL, Status
 from pymilter._observe.report import report
-from pymilter._process.forked import ending_children
 from pymilter._process.process import PROCESS
 from pymilter._serve.hooks import Hook
 from pymilter._serve.opening import opened, wanted_address
@@ -231,7 +230,7 @@ def serve(factory: Callable[[], Base], socket: str, settings: Settings) -> None:
             from pymilter._serve.pid_file import keep_pid_file
 
             stack.enter_context(keep_pid_file(settings.pid_file))
-        stack.enter_context(ending_children())
+        stack.enter_context(PROCESS.forks.ending_children())
         if settings.workers > 0:
             server._supervise(begin_metrics)
         else:

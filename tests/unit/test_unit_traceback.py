@@ -12,6 +12,7 @@ import pytest
 from pymilter._observe import report as report_module
 from pymilter._observe.report import report
 from pymilter._observe.traceback import MOST_EXCEPTIONS, MOST_FRAMES, MOST_IN_ALL, MOST_TEXT, shortened, text_of
+from pymilter._process.process import PROCESS
 
 
 def raised(raises: Callable[[], object]) -> BaseException:
@@ -120,14 +121,14 @@ def test_both_ends_of_a_deep_traceback_are_kept(frames: int) -> None:
 
 def test_what_is_not_logged_is_told_all_the_same(caplog: pytest.LogCaptureFixture) -> None:
     error, told = ValueError("secret"), list[BaseException]()
-    report_module.failed.append(told.append)
+    PROCESS.failure_hooks.append(told.append)
     try:
         with caplog.at_level(logging.CRITICAL, "pymilter"):
             report(logging.ERROR, "eom", error)
         with caplog.at_level(logging.ERROR, "pymilter"):
             report(logging.ERROR, "eom", "a text with \n in it")
     finally:
-        report_module.failed.remove(told.append)
+        PROCESS.failure_hooks.remove(told.append)
     assert told == [error]
     assert caplog.messages == ["eom: a text with \\n in it (before the connection was set up)"]
 

@@ -1,7 +1,6 @@
 """Faults of a class of handlers that are found when it is read, and not at the first message."""
 
 import logging
-import weakref
 from collections.abc import Callable, Iterator, Mapping
 from types import MemberDescriptorType
 from typing import Any, Final
@@ -13,6 +12,7 @@ from pymilter._class.factories import factory_faults
 from pymilter._class.handlers import Handlers
 from pymilter._class.marks import mark_of
 from pymilter._class.near_misses import near_misses
+from pymilter._process.process import PROCESS
 
 logger = logging.getLogger("pymilter")
 
@@ -39,8 +39,6 @@ ARGUMENTS: Final[Mapping[str, tuple[str, ...]]] = {
 FITTED: Final = ("envfrom", "envrcpt")  # get no more ESMTP parameters than they take
 
 EVENTS: Final = {name.replace("_", ""): name for name in ARGUMENTS if not name.endswith("_bytes")}
-
-_warned_of: "weakref.WeakSet[type[Any]]" = weakref.WeakSet()
 
 
 def faults_of_factory(factory: Callable[..., object], base: str = "pymilter.Base") -> Iterator[str]:
@@ -94,7 +92,7 @@ def check_handlers(handlers: Handlers) -> None:
 
 def warn_of_handlers(handlers: Handlers) -> None:
     """Warn, once a class, of handlers that cannot be called and of near misses."""
-    if handlers.klass not in _warned_of:
+    if handlers.klass not in PROCESS.warned_of:
         for fault in faults_of_handlers(handlers):
             logger.warning("%s", fault)
     _warn_of_near_misses(handlers.klass)
@@ -158,7 +156,7 @@ def near_misses_of(klass: type[Any]) -> Iterator[str]:
 
 
 def _warn_of_near_misses(klass: type[Any]) -> None:
-    if klass not in _warned_of:
-        _warned_of.add(klass)
+    if klass not in PROCESS.warned_of:
+        PROCESS.warned_of.add(klass)
         for text in near_misses_of(klass):
             logger.warning("%s", text)

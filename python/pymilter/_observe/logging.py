@@ -33,18 +33,23 @@ class LogFilter(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Put the attributes on `record`. Returns False if the record does not pass."""
-        context = current_context()
-        found = record.__dict__
-        found.setdefault("worker", PROCESS.worker_name)
-        if context is None:
-            found.setdefault("connection", NOBODY)
-            found.setdefault("queue_id", NOBODY)
-            found.setdefault("peer", NOBODY)
-        elif not ("connection" in found and "queue_id" in found and "peer" in found):
-            found.setdefault("connection", context.id)
-            found.setdefault("queue_id", _queue_id(context))
-            found.setdefault("peer", _peer(context))
+        add_attributes(record)
         return bool(super().filter(record))
+
+
+def add_attributes(record: logging.LogRecord) -> None:
+    """Put the attributes that `LogFilter` describes on `record`, unless it has them."""
+    context = current_context()
+    found = record.__dict__
+    found.setdefault("worker", PROCESS.worker_name)
+    if context is None:
+        found.setdefault("connection", NOBODY)
+        found.setdefault("queue_id", NOBODY)
+        found.setdefault("peer", NOBODY)
+    elif not ("connection" in found and "queue_id" in found and "peer" in found):
+        found.setdefault("connection", context.id)
+        found.setdefault("queue_id", _queue_id(context))
+        found.setdefault("peer", _peer(context))
 
 
 def whereabouts() -> str:

@@ -1,19 +1,15 @@
 """Logs what happens to a connection, with what an operator needs to find the message."""
 
 import logging
-from collections.abc import Callable
 
-from pymilter._observe.logging import LogFilter, whereabouts
+from pymilter._observe.logging import add_attributes, whereabouts
 from pymilter._observe.traceback import plain, shortened, text_of
 from pymilter._observe.writer import Writer
+from pymilter._process.process import PROCESS
 
 logger = logging.getLogger("pymilter")
 
-failed: list[Callable[[BaseException], object]] = []
-"""Called, within a callback, with each exception that a handler raised."""
-
-_writer = Writer()
-_attributes = LogFilter()
+PROCESS.only(Writer)  # is made now, so that at exit it has written all before `logging` closes the handlers
 
 
 def report(level: int, step: str, what: BaseException | str) -> None:
@@ -23,13 +19,13 @@ def report(level: int, step: str, what: BaseException | str) -> None:
     and to write to the log.
     """
     if not isinstance(what, str):
-        for tell in failed:
-            tell(what)
+        for hook in PROCESS.failure_hooks:
+            hook(what)
     if not logger.isEnabledFor(level):
         return
     if isinstance(what, str):
         record = _record(level, "%s: %s (%s)", step, plain(what), whereabouts())
-        _writer.write(lambda: logger.handle(record))
+        PROCESS.only(Writer).write(lambda: logger.handle(record))
         return
     error: BaseException = what
     record = _record(level, "%s() failed (%s)", step, whereabouts())
@@ -40,12 +36,12 @@ def report(level: int, step: str, what: BaseException | str) -> None:
         record.exc_text = _described(error)
         logger.handle(record)
 
-    _writer.write(write)
+    PROCESS.only(Writer).write(write)
 
 
 def _record(level: int, text: str, *values: str) -> logging.LogRecord:
     record = logger.makeRecord(logger.name, level, __file__, 0, text, values, None, "report")
-    _attributes.filter(record)  # here, because they are those of the thread in the callback
+    add_attributes(record)  # here, because they are those of the thread in the callback
     return record
 
 

@@ -8,34 +8,37 @@ import threading
 from collections.abc import Iterator
 from typing import NoReturn
 
-_thread = threading.local()
 
+class Forks(threading.local):
+    """What becomes of the processes that the calling thread forks. Each thread sees its own values."""
 
-@contextlib.contextmanager
-def ending_children() -> Iterator[None]:
-    """End a process that is forked within the block where the block ends.
+    def __init__(self) -> None:
+        self._depth = 0  # of `ending_children` blocks
 
-    Used around code of the program, and around our own code that a signal handler may interrupt. For the handlers of
-    events, the C++ half does the same.
-    """
-    pid = os.getpid()
-    depth = getattr(_thread, "depth", 0)
-    _thread.depth = depth + 1
-    failure = None
-    try:
-        yield
-    except BaseException as error:
-        failure = error
-        raise
-    finally:
-        _thread.depth = depth
-        if os.getpid() != pid:
-            end_child(failure)
+    @contextlib.contextmanager
+    def ending_children(self) -> Iterator[None]:
+        """End a process that is forked within the block where the block ends.
 
+        Used around code of the program, and around our own code that a signal handler may interrupt. For the handlers
+        of events, the C++ half does the same.
+        """
+        pid = os.getpid()
+        depth = self._depth
+        self._depth = depth + 1
+        failure = None
+        try:
+            yield
+        except BaseException as error:
+            failure = error
+            raise
+        finally:
+            self._depth = depth
+            if os.getpid() != pid:
+                end_child(failure)
 
-def ends_children() -> bool:
-    """Whether a process that the calling thread forks now ends with an `ending_children` block."""
-    return getattr(_thread, "depth", 0) > 0
+    def ends_children(self) -> bool:
+        """Whether a process that the calling thread forks now ends with an `ending_children` block."""
+        return self._depth > 0
 
 
 def prepare() -> None:

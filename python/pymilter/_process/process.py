@@ -6,11 +6,13 @@ import sys
 import threading
 import weakref
 from collections.abc import Callable
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, TypeVar
 
 from pymilter._core import after_fork, before_fork, is_in_callback, shut_gate
 from pymilter._process import forked
 from pymilter._process.inheritance import Inheritance
+
+_T = TypeVar("_T")
 
 # At exit, handlers that are still running get this many seconds to end.
 EXIT_GRACE: Final = 5.0
@@ -40,7 +42,14 @@ class Process:
         """The run of this process, from its first step on and also after its end: handlers may still be at work."""
         self.starting = threading.RLock()
         """Held while a run starts."""
-        self.not_for_children: weakref.WeakSet[Owned] = weakref.WeakSet()
+        self.forks: Final = forked.Forks()
+        """What becomes of the processes that a thread forks."""
+        self.not_for_children: Final[weakref.WeakSet[Owned]] = weakref.WeakSet()
+        """What a forked child must not keep."""
+        self.warned_of: Final[weakref.WeakSet[type[Any]]] = weakref.WeakSet()
+        """The classes of handlers whose faults the log has."""
+        self.failure_hooks: Final[list[Callable[[BaseException], object]]] = []
+        """Called, within a callback, with each exception that a handler raised."""
         self.ask_workers: Callable[[], Any] | None = None
         """In a supervisor: returns the sums (`Stats`) of the counters of its workers."""
         self.inheritance: Final = Inheritance.of_environment()
@@ -50,6 +59,21 @@ class Process:
         # The program may change these before it calls run().
         self.folder: Final = os.getcwd()  # noqa: PTH109
         self.program: Final = sys.argv[0] if getattr(sys, "argv", None) else ""
+        self._only: Final[dict[type[Any], Any]] = {}
+        self._making = threading.RLock()
+
+    def only(self, kind: type[_T]) -> _T:
+        """Return the only instance of `kind` in this process, which the first call makes.
+
+        For classes of later rooms, which few programs load.
+        """
+        # Looked for without the lock, which a thread may hold for long: an instance may start to serve when it is made.
+        if kind not in self._only:
+            with self._making:
+                if kind not in self._only:
+                    self._only[kind] = kind()
+        only: _T = self._only[kind]
+        return only
 
     def end(self) -> None:
         """End the run at exit, so that no callback enters a dead interpreter and no socket stays behind."""
@@ -64,18 +88,20 @@ class Process:
 
     def prepare_fork(self) -> None:
         """Prepare for a fork; called in the parent."""
-        if is_in_callback() or forked.ends_children():
+        if is_in_callback() or self.forks.ends_children():
             forked.prepare()
 
     def begin_child(self) -> None:
         """Leave libmilter, its socket and the metrics to the parent; called in the child, just after the fork."""
         self.running = None
-        self.starting = threading.RLock()  # a thread that is not here may have held it
+        # Threads that are not here may have held these.
+        self.starting = threading.RLock()
+        self._making = threading.RLock()
         for owned in self.not_for_children:
             owned.leave_to_parent()
         if self.begun is not None:
             self.begun._leave_to_parent()
-        if is_in_callback() or forked.ends_children():
+        if is_in_callback() or self.forks.ends_children():
             forked.begin_child()
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from pymilter._class.arity import arity_of, is_async, is_generator
-from pymilter._process.forked import ending_children
+from pymilter._process.process import PROCESS
 
 Hook = Callable[[], Any]
 
@@ -28,7 +28,7 @@ def call_hook(name: str, hook: Hook | None) -> None:
     """Call a hook, if there is one. Raises what it raises, and TypeError if all that it did was to make a coroutine."""
     if hook is None:
         return
-    with ending_children():
+    with PROCESS.forks.ending_children():
         result = hook()
     if hasattr(result, "__await__"):
         if hasattr(result, "close"):

@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from typing import Final
 
 from pymilter import _core
-from pymilter._process.forked import ending_children
 from pymilter._process.own_file import OwnFile
 from pymilter._process.process import EXIT_GRACE, PROCESS
 from pymilter._serve.address import Address, bound_address
@@ -70,7 +69,7 @@ class Serving:
                 # somebody stops the filter again; if it does something else, they need not wait.
                 self._service.watch_signals(hold=_is_main_thread(), reloads=self._on_reload is not None)
             try:
-                with ending_children():
+                with PROCESS.forks.ending_children():
                     yield
             except BaseException:
                 self._service.leave_signals()
@@ -110,7 +109,7 @@ class Serving:
 
         In a forked child it returns at once: the filter is the parent's.
         """
-        with ending_children():
+        with PROCESS.forks.ending_children():
             self._wait()
 
     def _wait(self) -> None:
@@ -195,7 +194,7 @@ class Serving:
         """
         with PROCESS.starting:
             pass  # a handler may stop the filter while another thread is still starting it
-        with self._finishing, ending_children():
+        with self._finishing, PROCESS.forks.ending_children():
             if self._result is None and PROCESS.running is self:
                 self._is_finishing = True
                 try:

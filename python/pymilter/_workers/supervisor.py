@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from types import FrameType
 from typing import Any, Final
 
-from pymilter._process.forked import ending_children
 from pymilter._process.process import PROCESS
 from pymilter._serve.listener import Listener
 from pymilter._serve.settings import Settings
@@ -84,9 +83,9 @@ class Supervisor:
 
         SIGHUP replaces them. Raises MilterError if nobody serves and none can be started.
         """
-        with ending_children():
+        with PROCESS.forks.ending_children():
             try:
-                with watchdog(), ending_children():
+                with watchdog(), PROCESS.forks.ending_children():
                     self._keep(listener)
             finally:
                 notify("STOPPING=1")

@@ -17,7 +17,7 @@ from typing import Any, Final, Self
 from pymilter._class.base import Base
 from pymilter._class.faults import check_factory
 from pymilter._core import current_context
-from pymilter._observe import report
+from pymilter._process.process import PROCESS
 from pymilter._run import Server
 from pymilter.errors import MilterError
 
@@ -246,7 +246,7 @@ class _Run:
             self._server = Server(self._make, stack.enter_context(temporary_socket()), name="pymilter.testing")
             self._server.start()
             self._folder = stack.pop_all()
-        report.failed.append(self._note)
+        PROCESS.failure_hooks.append(self._note)
         atexit.register(self._end)
 
     @property
@@ -289,14 +289,7 @@ class _Run:
             self._folder.close()
 
 
-_run: _Run | None = None
-_starting: Final = threading.Lock()
-
-
 def _run_of_this_process() -> _Run:
-    global _run
-    with _starting:
-        if _run is None:
-            _run = _Run()
-        _run.check_process()
-        return _run
+    run = PROCESS.only(_Run)
+    run.check_process()
+    return run
