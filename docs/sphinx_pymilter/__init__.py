@@ -1,10 +1,10 @@
-"""The site's own Sphinx extension: the reference from the public names, the pictures, and output of commands."""
+"""The site's own Sphinx extension: reference from the public names, pictures, measured numbers, output of commands."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sphinx_pymilter import api, docstrings, pictures, references, signatures, terminal
+from sphinx_pymilter import api, data_types, docstrings, measured, pictures, references, signatures, terminal
 
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
@@ -13,6 +13,6 @@ if TYPE_CHECKING:
 
 def setup(app: Sphinx) -> ExtensionMetadata:
     """Called by Sphinx."""
-    for part in (api, docstrings, pictures, references, signatures, terminal):
+    for part in (api, data_types, docstrings, measured, pictures, references, signatures, terminal):
         part.setup(app)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -27,6 +27,13 @@ SHOWN_AS: Final = {"_io": "io", "email._parseaddr": "email.utils"}
 """The names under which Python documents what its private modules define."""
 
 
+# As 1.0.5's does, Milter.testctx gives Milter another NOREPLY when it is imported, which few programs do.
+Milter = importlib.import_module("Milter")
+noreply = Milter.NOREPLY
+importlib.import_module("Milter.testctx")
+vars(Milter)["NOREPLY"] = noreply
+
+
 def public_names(module: str) -> list[str]:
     """What a module offers: its __all__, or what it defines itself."""
     loaded = importlib.import_module(module)
