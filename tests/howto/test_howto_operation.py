@@ -40,13 +40,19 @@ def test_config(room: Room, tmp_path: Path) -> None:
 def test_json_log(room: Room) -> None:
     with room.running("json_log.py") as program:
         delivery = room.deliver(PLAIN, 'odd"\\name@example.org', **OUTSIDE)
+        room.deliver(PLAIN, **OUTSIDE)
         lines = [json.loads(line) for line in program.stderr.splitlines()]
-    (line,) = [line for line in lines if line["message"] == "message"]
+    line, plain = [line for line in lines if line["message"] == "message"]
     assert line["recipients"] == ["a@example.net"]
     assert line["bytes"] == 6
     assert line["peer"] == "mail.example.org[192.0.2.7]"
     assert f"id {line['queue_id']}" in delivery.header("Received")[0]
     assert lines[0]["message"].startswith("listening")
+    page = (ROOT / "docs/howto/json-log.md").read_text("utf-8")
+    (shown,) = re.findall(r"^```json\n(.*)\n```$", page, re.MULTILINE)
+    changing = {name: plain[name] for name in ("time", "connection", "queue_id")}
+    assert list(json.loads(shown)) == list(plain)
+    assert json.loads(shown) | changing == plain
 
 
 def test_metrics_and_dashboard(room: Room) -> None:

@@ -99,24 +99,25 @@ def test_a_wrong_file_of_settings_ends_the_start(tmp_path: Path) -> None:
 
 
 def test_behind_postfix() -> None:
-    """The lines of main.cf, but for the port, and what the log of the filter then has."""
+    """The lines of main.cf, but for the port, and the line of the log that the page shows, but for the queue id."""
     require.root("a mail server of our own")
     port = free_port()
     lines = (STEPS / "step8" / "main.cf").read_text().replace("8890", str(port))
     settings = dict(re.findall(r"^(\w+) = (.*)$", lines, re.MULTILINE))
     assert len(settings) == 3
+    settings |= {"smtpd_authorized_xclient_hosts": "127.0.0.0/8", "mynetworks": "0.0.0.0/0"}
     address = f"inet:{port}@127.0.0.1"
     with Sink() as sink, Postfix([], sink.port, settings) as server:
         room = Room(address, sink, server, server.folder)
         with FilterProcess([sys.executable, STEPS / "step9" / "gate.py", address], address, env=SETTINGS) as program:
-            with server.client() as client:
+            with room.client(addr="192.0.2.7", name="mail.example.org") as client:
                 assert client.sendmail("ada@example.org", ["grace@example.net"], HELLO.read_bytes()) == {}
             delivery = sink.wait("hello@example.org")
             assert delivery.header("Subject") == ["[EXTERNAL] Hello"]
             assert program.stop() == 0
-        line = re.search(r"^INFO (\w+) (\S+): from ada@example\.org, \d+ bytes$", program.stderr, re.MULTILINE)
-        assert line is not None, program.stderr
-        assert f"id {line[1]}" in delivery.header("Received")[0]
+        (queue_id,) = re.findall(r"\bid (\w+)", delivery.header("Received")[0])
+        (shown,) = re.findall(r"^```text\n(.*)\n```$", (PAGES / "09-log.md").read_text("utf-8"), re.MULTILINE)
+        assert re.sub(r"^INFO \w+", f"INFO {queue_id}", shown) in program.stderr.splitlines()
         assert refused(room.client(), HELLO.read_bytes()) == (451, "4.7.1 Service unavailable - try again later")
 
 
