@@ -3,10 +3,12 @@ PYTHON ?= python3
 VENV ?= .venv
 MINUTES ?= 5
 PORT ?= 8000
+SEED ?= 1
+COUNT ?= 30
 BIN := $(VENV)/bin
 SOURCES := pyproject.toml CMakeLists.txt $(wildcard cmake/*) $(wildcard cpp/*/*.?pp cpp/*/*/*.?pp)
 
-.PHONY: help demo test pytest test-all test-distros lint docs docs-live check-native check-long bench soak clean
+.PHONY: help demo test pytest test-all test-distros lint docs docs-live check-native check-long bench soak mutants clean
 
 help:
 	@echo 'make demo   build, and run an example filter on a real message'
@@ -21,6 +23,7 @@ help:
 	@echo 'make test-distros  the README, demo and tests on Debian 13 and sid, in chroots (SUITES names others)'
 	@echo 'make bench  measure against a C filter, pymilter 1.0.5 and others'
 	@echo 'make soak   good and hostile clients, kills and reloads, for MINUTES=5; checks answers, memory, descriptors'
+	@echo 'make mutants  put COUNT=30 small mistakes into the code, drawn by SEED=1, and tell which no test sees'
 	@echo 'make clean  remove what was built'
 
 # The extension, built and installed so that Python files are used where they lie.
@@ -101,6 +104,11 @@ bench: $(VENV)/.tests
 
 soak: $(VENV)/.tests
 	PYTHONPATH=tests $(BIN)/python -m soak --minutes $(MINUTES)
+
+# Takes as long as the tests the first time, to find out which of them run which lines; then about a minute a mistake.
+mutants: $(VENV)/.tests
+	[ -e build/mutants/lines.json ] || PYTHONPATH=tests $(BIN)/python -m mutants lines
+	PYTHONPATH=tests $(BIN)/python -m mutants draw --seed $(SEED) --count $(COUNT)
 
 clean:
 	rm -rf build $(VENV) .venv-* .mypy_cache .pytest_cache .ruff_cache .hypothesis
