@@ -53,10 +53,10 @@ def test_a_reload_whose_new_worker_hangs_is_given_up(tmp_path: Path, monkeypatch
         crew.wait_for("the reload failed")
         assert gone({hanging})()
         [killed] = [line for line in crew.process.stderr.splitlines() if f"worker {hanging} ended" in line]
-        assert killed.endswith(f"worker {hanging} ended with status -9: {REASON}")
+        assert killed.endswith(f"worker {hanging} ended with status -9 (SIGKILL): {REASON}")
         [failed] = [line for line in crew.process.stderr.splitlines() if "the reload failed" in line]
         assert failed.partition(":")[2] == (
-            f"the reload failed: a new worker ended with status -9: {REASON}; "
+            f"the reload failed: a new worker ended with status -9 (SIGKILL): {REASON}; "
             "2 workers serve as before, and the next SIGHUP tries again"
         )
         assert crew.pids() == old
@@ -84,7 +84,7 @@ def test_a_reload_that_hangs_is_told_to_systemd(tmp_path: Path, monkeypatch: pyt
             begin_reload(crew)
             assert manager.recv(4096).startswith(b"RELOADING=1\n")
             crew.process.send_signal(signal.SIGUSR1)
-            told = f"READY=1\nSTATUS=the reload failed: a new worker ended with status -9: {REASON}"
+            told = f"READY=1\nSTATUS=the reload failed: a new worker ended with status -9 (SIGKILL): {REASON}"
             assert manager.recv(4096) == told.encode()
 
 
@@ -99,7 +99,7 @@ def test_a_service_whose_first_workers_hang_ends(tmp_path: Path, monkeypatch: py
             workers = crew.pids()
             crew.process.send_signal(signal.SIGUSR1)
             assert crew.process.wait() == 1
-            assert f"MilterError: a worker ended with status -9: {REASON}" in crew.process.stderr
+            assert f"MilterError: a worker ended with status -9 (SIGKILL): {REASON}" in crew.process.stderr
             assert gone(workers)()
             assert not Path(address.removeprefix("unix:")).exists()
 
@@ -114,7 +114,7 @@ def test_a_replacement_that_hangs_is_replaced_itself(tmp_path: Path, monkeypatch
         [hanging] = crew.pids() - {died, other}
         Path("hang").unlink()
         crew.process.send_signal(signal.SIGUSR1)
-        crew.wait_for(f"worker {hanging} ended with status -9: {REASON}")
+        crew.wait_for(f"worker {hanging} ended with status -9 (SIGKILL): {REASON}")
         crew.process.send_signal(signal.SIGUSR2)
         crew.wait_for("listening on", 3)
         assert other in crew.pids()

@@ -32,7 +32,7 @@ WAITS = """
         ("def f(:", "SyntaxError: invalid syntax"),
         ("is_worker() and sys.exit('there is no configuration')", "there is no configuration"),
         ("is_worker() and os._exit(0)", "with status 0 before it came to run(), and nothing on stderr says why"),
-        ("is_worker() and os.kill(os.getpid(), 9)", "with status -9 before it came to run()"),
+        ("is_worker() and os.kill(os.getpid(), 9)", "with status -9 (SIGKILL) before it came to run()"),
     ],
 )
 def test_a_reload_that_fails_leaves_those_who_serve_alone(tmp_path: Path, broken: str, reason: str) -> None:

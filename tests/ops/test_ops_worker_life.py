@@ -183,6 +183,8 @@ def test_a_worker_that_cannot_start_says_why(tmp_path: Path) -> None:
             f"{before}\npymilter.run(pymilter.Base, sys.argv[1], workers=1, on_start=fail)\n"
         )
         with FilterProcess([sys.executable, program, address], address) as process:
+            for times in range(1, 7):
+                eventually(lambda: process.stderr.count("ended with status 1"), times.__le__)
             assert process.wait() == 1
             *_, last = process.stderr.splitlines()
     text = "6 workers in a row ended at once, the last with status 1: ConnectionError: no database"
@@ -197,6 +199,7 @@ def test_a_worker_is_replaced_after_its_messages(tmp_path: Path) -> None:
         crew.ask()
         assert crew.pids() == {first}
         message(crew.process.address, 3)
+        crew.wait_for(f"worker {first} has had ")
         crew.wait_for(f"worker {first} has done its part: it is replaced")
         crew.wait_for(f"worker {first} retires")
         eventually(crew.pids, lambda found: len(found) == 1 and first not in found)
@@ -217,6 +220,7 @@ def test_a_worker_is_replaced_when_it_has_grown(tmp_path: Path) -> None:
     with serving(tmp_path, before=before, workers=1, max_rss=100_000_000) as crew:
         [first] = crew.pids()
         message(crew.process.address)
+        crew.wait_for("bytes of memory (max_rss)")
         crew.wait_for(f"worker {first} has done its part: it is replaced")
         eventually(crew.pids, lambda found: len(found) == 1 and first not in found)
 

@@ -170,7 +170,7 @@ def test_numbers_that_cannot_be_read_are_no_numbers(
     child.process.wait(60)
     assert crew.take_ended() == [child]
     assert (child.is_ready, child.is_spent, child.is_refusing) == (True, True, False)
-    assert child.reason() == "with status 0"
+    assert child.reason() == "with status 0 while it served or stopped"
     warned = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
     assert [text.partition(": ")[0] for text in warned] == [f"worker {child.pid} tells numbers that cannot be read"] * 2
     assert crew.tally.ask() == total(())

@@ -24,6 +24,14 @@ def text_of(error: BaseException) -> str:
     return "\n".join(_chain(error, set()))
 
 
+def headline(error: BaseException) -> str:
+    """Return the type of `error` and what it says, in one line, as Python ends a traceback."""
+    kind = type(error)
+    module = "" if kind.__module__ in ("builtins", "__main__") else f"{kind.__module__}."
+    text = _bounded(error)
+    return plain(f"{module}{kind.__qualname__}") + (f": {text}" if text else "")
+
+
 def shortened(trace: TracebackType | None) -> TracebackType | None:
     """Return a traceback of at most 2 * MOST_FRAMES frames: both ends of `trace`."""
     entries = list(_entries(trace))
@@ -66,7 +74,7 @@ def _one(error: BaseException, seen: set[int]) -> Iterator[str]:
     if error.__traceback__ is not None:
         yield "Traceback (most recent call last):"
         yield from _stack(error.__traceback__)
-    yield _says(error)
+    yield headline(error)
     notes = getattr(error, "__notes__", None)
     if isinstance(notes, list):
         for note in notes[:MOST_EXCEPTIONS]:
@@ -76,13 +84,6 @@ def _one(error: BaseException, seen: set[int]) -> Iterator[str]:
             if id(member) not in seen:
                 yield f"  Exception {number} of {len(error.exceptions)}:"
                 yield from _chain(member, seen)
-
-
-def _says(error: BaseException) -> str:
-    kind = type(error)
-    module = "" if kind.__module__ in ("builtins", "__main__") else f"{kind.__module__}."
-    text = _bounded(error)
-    return plain(f"{module}{kind.__qualname__}") + (f": {text}" if text else "")
 
 
 def _bounded(said: object) -> str:

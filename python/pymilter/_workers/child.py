@@ -4,6 +4,7 @@ import contextlib
 import errno
 import math
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -61,6 +62,10 @@ class Child:
         self.is_refusing = False
         self.is_spent = False
         self.is_late = False
+        self.is_over = False
+        self.has_begun = False
+        self.failure = ""
+        self._is_killed = False
         self._retired = -math.inf
         self._deadline = math.inf
         self._hear = hear
@@ -99,15 +104,27 @@ class Child:
         return self.process.pid
 
     def reason(self) -> str:
-        """Return how the worker ended, and, if it never served, its last words. Call this after its end."""
-        how = f"with status {self.process.returncode}"
+        """Return how the worker ended, and what is known of the cause. Call this after close()."""
+        status = self.process.returncode
+        how = f"with status {status}{_signal_name(status)}"
+        if self.failure:
+            return f"{how}: {self.failure}"
         if self.is_ready:
-            return how
+            if self.is_over:
+                return f"{how} after run() had returned" if status != 0 else how
+            return f"{how} while it served or stopped"
         said = self._words.last_line()
         if self.is_late:
             how = f"{how}: it did not serve within {self.start_timeout:g} s"
             return f"{how}; the last it said: {said}" if said else f"{how}, and said nothing on stderr"
-        return f"{how}: {said}" if said else f"{how} before it came to run(), and nothing on stderr says why"
+        if said and status > 0:
+            return f"{how}: {said}"
+        how = f"{how} before it {'served' if self.has_begun else 'came to run()'}"
+        return f"{how}; the last it said: {said}" if said else f"{how}, and nothing on stderr says why"
+
+    def is_lost(self) -> bool:
+        """Whether the worker ended otherwise than it was told to. Call this after its end."""
+        return self.is_wanted or not (self._is_killed or self.process.returncode in (0, -signal.SIGTERM))
 
     def ask(self) -> None:
         """Ask the worker for its numbers. Any thread may call this."""
@@ -157,6 +174,7 @@ class Child:
     def kill(self) -> None:
         """Kill the worker. It counts as late if it was wanted and did not serve yet."""
         self.is_late = self.is_wanted and not self.is_ready
+        self._is_killed = True
         self.process.kill()
         self.process.wait()
 
@@ -177,3 +195,13 @@ class Child:
         with self._line.makefile("r") as lines, contextlib.suppress(OSError):
             for text in lines:
                 self._hear(self, text)
+
+
+def _signal_name(status: int) -> str:
+    """Return the name of the signal that ended a process with this status, in parentheses; "" if none did."""
+    if status >= 0:
+        return ""
+    try:
+        return f" ({signal.Signals(-status).name})"
+    except ValueError:  # a real-time signal
+        return ""

@@ -10,7 +10,7 @@ from pymilter._observe.stats import stats_of_text
 from pymilter._workers.child import Child
 from pymilter._workers.shares import Shares
 from pymilter._workers.tally import Tally
-from pymilter._workers.worker import REFUSES, SERVES, SPENT
+from pymilter._workers.worker import BEGINS, ENDS, FAILS, REFUSES, SERVES, SPENT
 
 logger = logging.getLogger("pymilter")
 
@@ -108,12 +108,17 @@ class Crew:
 
     def _hear(self, child: Child, text: str) -> None:
         """Handle one line that `child` has sent. The child's thread calls this."""
-        word, _, numbers = text.partition(" ")
+        word, _, rest = text.rstrip("\n").partition(" ")
+        if word in (BEGINS, FAILS):
+            child.has_begun = True
+            child.failure = rest
+            return
         try:
-            self.tally.take(child, stats_of_text(numbers))
+            self.tally.take(child, stats_of_text(rest))
         except (ValueError, KeyError, TypeError, AttributeError):
             # A killed worker may not have finished its line; a worker of another version may have other counters.
             logger.warning("worker %d tells numbers that cannot be read: %.80r", child.pid, text)
+        child.is_over = child.is_over or word == ENDS
         if word in (SERVES, REFUSES, SPENT):
             child.is_ready = True
             child.is_refusing = child.is_refusing or word == REFUSES

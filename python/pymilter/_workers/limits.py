@@ -26,9 +26,13 @@ def spent_when(max_messages: int | None, max_rss: int | None) -> Callable[[], bo
     most = None if max_messages is None else max_messages - random.randrange(max_messages // JITTER + 1)
 
     def is_spent() -> bool:
-        if most is not None and own_messages() >= most:
+        if most is not None and (had := own_messages()) >= most:
+            logger.info("worker %d has had %d messages (max_messages)", os.getpid(), had)
             return True
-        return max_rss is not None and resident_bytes() >= max_rss
+        if max_rss is not None and (size := resident_bytes()) >= max_rss:
+            logger.info("worker %d uses %d bytes of memory (max_rss)", os.getpid(), size)
+            return True
+        return False
 
     return is_spent
 

@@ -3,10 +3,11 @@
 from functools import partial
 from typing import Final
 
+from pymilter._process.forked import ending_children
 from pymilter._serve.serving import Serving
 from pymilter._serve.settings import Settings
 from pymilter._workers.limits import spent_when
-from pymilter._workers.worker import REFUSES, RETIRE_GRACE, Worker
+from pymilter._workers.worker import ENDS, REFUSES, RETIRE_GRACE, Worker
 
 # A connection waits this many seconds for a worker that has fewer connections than the one that could take it at once.
 PATIENCE: Final = 0.01
@@ -21,14 +22,20 @@ def serve_as(worker: Worker, serving: Serving, settings: Settings) -> None:
         else:
             serving.request_stop(settings.grace)
 
-    with serving._starting(signals=True), worker.listener() as listener:
-        worker.use_share(partial(serving._service.join_balance, patience=PATIENCE))
-        serving._serve(listener, settings.timeout)
-    worker.watch(stop, spent_when(settings.max_messages, settings.max_rss))
-    try:
-        serving.wait()
-    finally:
+    with ending_children():
         try:
-            serving.finish()
-        finally:
-            worker.tell()
+            worker.tell_beginning()
+            with serving._starting(signals=True), worker.listener() as listener:
+                worker.use_share(partial(serving._service.join_balance, patience=PATIENCE))
+                serving._serve(listener, settings.timeout)
+            try:
+                worker.watch(stop, spent_when(settings.max_messages, settings.max_rss))
+                serving.wait()
+            finally:
+                try:
+                    serving.finish()
+                finally:
+                    worker.tell(ENDS)
+        except BaseException as error:
+            worker.tell_failure(error)
+            raise

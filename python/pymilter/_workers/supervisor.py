@@ -201,8 +201,7 @@ class Supervisor:
         for child in ended:
             if child in self._to_replace:
                 self._to_replace.remove(child)
-            log = logger.error if child.is_wanted else logger.info
-            log("worker %d ended %s", child.pid, child.reason())
+            _log_end(child)
         for child in ended:
             if not child.is_wanted:
                 continue
@@ -238,4 +237,9 @@ class Supervisor:
                 logger.warning("a second signal: %d workers are killed", len(self._crew))
                 self._crew.kill_all()
             self._crew.kill_overdue()
-            self._crew.take_ended()
+            for child in self._crew.take_ended():
+                _log_end(child)
+
+
+def _log_end(child: Child) -> None:
+    logger.log(logging.ERROR if child.is_lost() else logging.INFO, "worker %d ended %s", child.pid, child.reason())

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Final
 
 from pymilter._observe.counts import own_text
+from pymilter._observe.traceback import headline
 from pymilter._process.inheritance import VARIABLE, Inheritance
 from pymilter._process.process import PROCESS
 from pymilter._serve.listener import Listener
@@ -19,11 +20,17 @@ RETIRE: Final = b"r"
 STOP: Final = b"s"
 ASK: Final = b"?"
 # The worker's reports, each a line of a word and the numbers: it serves; it is retiring and takes no more connections;
-# it wants to be replaced; nothing but the numbers, on request or at the end.
+# it wants to be replaced; its run() ends; nothing but the numbers, on request.
 SERVES: Final = "serves"
 REFUSES: Final = "refuses"
 SPENT: Final = "spent"
+ENDS: Final = "ends"
 COUNTS: Final = "counts"
+# And two without numbers: it has come to run(); run() raises the exception that is named after the word.
+BEGINS: Final = "begins"
+FAILS: Final = "fails"
+# The longest name of an exception, in characters.
+LONGEST: Final = 300
 # A worker checks at this interval whether it should be replaced, in seconds.
 LOOK_EVERY: Final = 1.0
 STDERR: Final = 2
@@ -38,6 +45,7 @@ class Worker:
         self._has = inheritance
         self._line = socket.socket(fileno=inheritance.line)
         self._telling = threading.Lock()
+        PROCESS.not_for_children.add(self)
 
     @classmethod
     def of_this_process(cls) -> "Worker | None":
@@ -74,8 +82,24 @@ class Worker:
 
     def tell(self, word: str = COUNTS) -> None:
         """Send `word` and the numbers of this process to the supervisor, if it still lives."""
+        self._send(f"{word} {own_text()}")
+
+    def tell_beginning(self) -> None:
+        """Report that the program has come to run()."""
+        self._send(BEGINS)
+
+    def tell_failure(self, error: BaseException) -> None:
+        """Report the exception with which run() ends."""
+        self._send(f"{FAILS} {headline(error)[:LONGEST]}")
+
+    def leave_to_parent(self) -> None:
+        """In the child of a fork: the line is the parent's."""
+        self._telling = threading.Lock()  # a thread that is not here may have held it
+        self._line.close()
+
+    def _send(self, text: str) -> None:
         with self._telling, contextlib.suppress(OSError):
-            self._line.sendall(f"{word} {own_text()}\n".encode())
+            self._line.sendall(f"{text}\n".encode())
 
     def _listen(self, stop: Callable[[bool], None], is_spent: Callable[[], bool] | None) -> None:
         with contextlib.suppress(OSError):
