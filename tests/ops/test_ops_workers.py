@@ -105,6 +105,8 @@ def test_workers_that_die_at_once(tmp_path: Path) -> None:
             tmp_path, address, before="is_worker() and (print('too bad', file=sys.stderr), sys.exit(7))", workers=1
         )
         with crew.process:
+            for times in range(1, 7):  # on a busy machine one start takes seconds
+                crew.wait_for("ended with status 7", times)
             assert crew.process.wait() == 1
             *_, last = crew.process.stderr.splitlines()
             ends, starts = crew.log("ended with status 7"), crew.log("starts")

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import select
 import threading
 from collections.abc import Iterator
 from typing import Final
@@ -11,8 +12,8 @@ STDERR: Final = 2
 KEPT: Final = 4096
 # The longest reason, in characters.
 LONGEST: Final = 300
-# Processes that the worker started may keep its stderr open; nobody waits for the reason longer than this (seconds).
-PATIENCE: Final = 1.0
+# More bytes than a pipe holds: one read takes all that is in it.
+ALL: Final = 1 << 20
 # Stands for a missing descriptor.
 NONE: Final = -1
 
@@ -25,6 +26,7 @@ class LastWords:
         self.writer = writer
         self.real = real
         self._kept = b""
+        self._reading = threading.Lock()
         self._thread: threading.Thread | None = None
 
     @classmethod
@@ -41,6 +43,7 @@ class LastWords:
         except OSError:
             os.close(real)
             raise
+        os.set_blocking(reader, False)
         words = cls(reader, writer, real)
         try:
             yield words
@@ -58,18 +61,35 @@ class LastWords:
             self._thread = thread
 
     def _pass_on(self) -> None:
-        try:
-            while said := os.read(self._reader, KEPT):
-                self._kept = (self._kept + said)[-KEPT:]
-                with contextlib.suppress(OSError):
-                    os.write(STDERR, said)
-        finally:
+        waiting = select.poll()
+        waiting.register(self._reader, select.POLLIN)
+        is_open = True
+        while is_open:
+            waiting.poll()
+            is_open = self._take()
+        with self._reading:
             os.close(self._reader)
+            self._reader = NONE
+
+    def _take(self) -> bool:
+        """Forward and keep what is in the pipe now. Returns false if no more can come."""
+        with self._reading:
+            if self._reader == NONE:
+                return False
+            try:
+                said = os.read(self._reader, ALL)
+            except BlockingIOError:  # another thread has taken it
+                return True
+            self._kept = (self._kept + said)[-KEPT:]
+            with contextlib.suppress(OSError):
+                os.write(STDERR, said)
+            return said != b""
 
     def last_line(self) -> str:
         """Return the last non-empty line in printable characters, or "". Call this after the worker's end."""
-        if self._thread is not None:
-            self._thread.join(PATIENCE)
+        # What the worker wrote is in the pipe, even if the thread has not come to it. The end of the pipe is not waited
+        # for: processes that the worker started may keep it open.
+        self._take()
         lines = [line.strip() for line in self._kept.decode(errors="backslashreplace").splitlines()]
         last = next(filter(None, reversed(lines)), "")[:LONGEST]
         return last if last.isprintable() else ascii(last)[1:-1]

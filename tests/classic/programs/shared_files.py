@@ -17,6 +17,8 @@ from Milter.cache import AddrCache
 from Milter.plock import PLock
 
 Work = Callable[[], object]
+# Reads a time once, so that what is imported for it is no part of what is done in each process.
+time.strptime("2026", "%Y")
 STALE = f"stale@x {time.strftime(AddrCache.time_format, time.localtime(time.time() - 100 * 86400))}\n"
 
 
