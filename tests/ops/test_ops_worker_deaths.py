@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from pymilter.testing import Client, ClientError, FilterProcess, Verdict
+from support.crew import gone
 from support.wire import eventually, free_address
 
 # A file holds a moment and what is to be done then. The first worker that comes there removes it: its successor lives.
@@ -45,19 +46,25 @@ def in_thread(statement):
     thread = threading.Thread(target=lambda: exec(statement, globals()))
     thread.start()
     thread.join()
-def no_thread():
-    import threading
+def at_the_last_thread(function):
     start = threading.Thread.start
-    def refuse(thread):
+    def start_or_call(thread):
         if thread.name == "pymilter life line":
-            raise RuntimeError("can't start new thread")
+            function()
         start(thread)
-    threading.Thread.start = refuse
+    threading.Thread.start = start_or_call
+def no_thread():
+    raise RuntimeError("can't start new thread")
+def fork():
+    if os.fork() == 0:
+        print("forked", os.getpid(), file=sys.stderr, flush=True)
+        threading.Thread.start = lambda thread: None
 signal.signal(signal.SIGUSR1, on_signal)
 at("in import", pymilter.is_worker())
 at("in opening", pymilter.is_worker())
 hooks = {"on_start": lambda: at("in on_start"), "on_stop": lambda: at("in on_stop")}
 pymilter.run(Filter, sys.argv[1], workers=1, grace=0, **hooks)
+print("run() has returned in", os.getpid(), file=sys.stderr, flush=True)
 at("after run()", pymilter.is_worker())
 """
 NO_LISTENER = "os.close(int(os.environ['PYMILTER_WORKER'].split(',')[0]))"
@@ -128,7 +135,7 @@ def serving(folder: Path, deed: str = "") -> Iterator[Deaths]:
         ("in on_start: os._exit(7)", f"status 7 before it served, {SILENT}"),
         ("in on_start: in_thread('os._exit(0)')", f"status 0 before it served, {SILENT}"),
         (f"before it reports: {KILL}", f"status -9 (SIGKILL) before it served; {LAST} INFO listening on ADDRESS"),
-        ("before it reports: no_thread()", "status 1: RuntimeError: can't start new thread"),
+        ("before it reports: at_the_last_thread(no_thread)", "status 1: RuntimeError: can't start new thread"),
     ],
 )  # fmt: skip
 def test_a_death_at_the_start(tmp_path: Path, deed: str, reason: str) -> None:
@@ -207,3 +214,17 @@ def test_a_death_of_one_that_is_to_end(tmp_path: Path, number: signal.Signals) -
         # The successor of a reload ends as it was told to.
         ends = [line.partition(" worker ")[0] for line in deaths.wait_for(" ended with ")]
         assert ends == (["ERROR"] if number == signal.SIGTERM else ["ERROR", "INFO"])
+
+
+def test_a_child_of_a_worker_reports_nothing(tmp_path: Path) -> None:
+    """As one that a signal handler forks after the worker has reported that it serves, and that returns from run()."""
+    with serving(tmp_path, "before it reports: at_the_last_thread(fork)") as deaths:
+        worker = deaths.worker()
+        [line] = deaths.wait_for("forked ")
+        child = int(line.split()[1])
+        eventually(gone({child}), bool)
+        assert f"run() has returned in {child}" not in deaths.process.stderr
+        os.kill(worker, signal.SIGKILL)
+        [line] = deaths.wait_for(" ended with ")
+        assert line == f"ERROR worker {worker} ended with status -9 (SIGKILL) while it served or stopped"
+        assert deaths.process.stop() == 0, deaths.process.stderr

@@ -3,7 +3,7 @@
 from functools import partial
 from typing import Final
 
-from pymilter._process.forked import ending_children
+from pymilter._process.process import PROCESS
 from pymilter._serve.serving import Serving
 from pymilter._serve.settings import Settings
 from pymilter._workers.limits import spent_when
@@ -22,7 +22,7 @@ def serve_as(worker: Worker, serving: Serving, settings: Settings) -> None:
         else:
             serving.request_stop(settings.grace)
 
-    with ending_children():
+    with PROCESS.forks.ending_children():
         try:
             worker.tell_beginning()
             with serving._starting(signals=True), worker.listener() as listener:
