@@ -31,7 +31,7 @@ class Greylist(MessageFilter, headers=False, body=False):
     def recipient(self, recipient: Recipient, envelope: Envelope) -> Outcome:
         """Ask for patience at RCPT, since a triplet has client, sender and recipient."""
         ip = self.connection.peer.ip
-        if ip is None or is_welcome(network_of(ip), envelope.sender.address.lower(), recipient.address.lower()):
+        if ip is None or is_welcome(network_of(ip), blob(envelope.sender.address), blob(recipient.address)):
             return CONTINUE
         return TempFail(451, "4.7.1", f"Greylisted, please try again in {DELAY // 60} minutes")
 
@@ -44,7 +44,12 @@ def network_of(ip: str) -> str:
     return str(ipaddress.ip_network(f"{ip}/{24 if '.' in ip else 64}", strict=False))
 
 
-def is_welcome(network: str, sender: str, recipient: str) -> bool:
+def blob(address: str) -> bytes:
+    """Return an address as it is compared. Bytes of it that are no UTF-8 stay as they are; SQLite's texts have none."""
+    return address.lower().encode("utf-8", "surrogateescape")
+
+
+def is_welcome(network: str, sender: bytes, recipient: bytes) -> bool:
     """Return whether these came before, long enough ago. One statement, so that workers do not disturb each other."""
     now = int(time.time())
     (first,) = (

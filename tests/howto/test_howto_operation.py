@@ -11,7 +11,7 @@ import threading
 import urllib.request
 from pathlib import Path
 
-from pymilter.testing import free_port
+from pymilter.testing import Client, free_port
 from support.room import Room, refused
 from support.wire import eventually
 
@@ -93,6 +93,11 @@ def test_greylist(room: Room, tmp_path: Path) -> None:
         assert answers("a@example.net", **OUTSIDE | {"addr": "192.0.3.7"}) == 451
         assert answers("b@example.net", **OUTSIDE) == 451
         assert answers("b@example.net", **OUTSIDE, login="anna") == 250
+        with Client(room.address) as client:
+            client.connect("mail.example.org", "192.0.2.7")
+            client.helo("mail.example.org")
+            client.mail(b"<caf\xe9@example.org>")
+            assert client.rcpt("<a@example.net>").enhanced == "4.7.1"  # 4.3.0 would be a failure
         with made:
             made.execute("UPDATE seen SET last = last - 40 * 86400")
         assert answers("a@example.net", **OUTSIDE) == 451

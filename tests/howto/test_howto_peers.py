@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sqlite3
+import sys
 from pathlib import Path
 
 import pytest
 
+from pymilter.testing import Client, FilterProcess, Response, Verdict
 from support import peers
-from support.room import Room, refused
+from support.room import PROGRAMS, Room, refused
 
 TOP = b"Date: Mon, 2 Mar 2026 10:00:00 +0000\r\nFrom: some@example.org\r\nTo: a@example.net\r\n"
 PLAIN = TOP + b"Subject: one\r\n\r\nbody\r\n"
@@ -120,6 +122,53 @@ def test_ldap_policy(room: Room, folder: Path) -> None:
         assert client.rcpt("carol@example.net") == (550, b"5.1.6 The recipient has left")
         for nobody in ("nobody@example.net", "*@example.net", "a*"):
             assert client.rcpt(nobody) == (550, b"5.1.1 There is no such recipient"), nobody
+
+
+@pytest.mark.long
+def test_greylist_of_several_machines(room: Room, folder: Path) -> None:
+    """Postfix asks one filter, and a client that of another machine; both ask one Redis."""
+    import redis
+
+    other = f"unix:{folder}/other.sock"
+    triplet = "gate:seen", "192.0.2.0/24", "some@example.org", "a@example.net"
+    key = "\0".join(triplet).encode()
+
+    def answer(**client: str) -> int:
+        with room.client(**client) as smtp:
+            smtp.mail("some@example.org")
+            return smtp.rcpt("a@example.net")[0]
+
+    def answer_of_the_other(sender: bytes = b"<some@example.org>") -> Response:
+        with Client(other) as client:
+            client.connect("mail.example.org", "192.0.2.99")
+            client.helo("mail.example.org")
+            client.mail(sender)
+            return client.rcpt("<A@example.net>")
+
+    with peers.redis(folder) as address, redis.Redis.from_url(address) as memory:
+        program: list[str | Path] = [sys.executable, PROGRAMS / "greylist_redis.py", other, address]
+        with room.running("greylist_redis.py", address), FilterProcess(program, other, timeout=30) as second:
+            # Each on a connection of its own, so that both workers of each take part.
+            assert [answer(**OUTSIDE) for _ in range(4)] == [451] * 4
+            assert [answer_of_the_other().code for _ in range(4)] == [451] * 4
+            first = int(memory.get(key))
+            memory.set(key, first - 301)
+            memory.expire(key, 100)
+            assert [answer(**OUTSIDE) for _ in range(4)] == [250] * 4
+            assert [answer_of_the_other().verdict for _ in range(4)] == [Verdict.CONTINUE] * 4
+            assert int(memory.get(key)) == first - 301
+            assert 35 * 86_400 - 60 < memory.ttl(key) <= 35 * 86_400
+            assert answer(**OUTSIDE | {"addr": "192.0.3.7"}) == 451
+            assert answer(**OUTSIDE | {"addr": "192.0.3.7"}, login="anna") == 250
+            assert answer_of_the_other(b"<caf\xe9@example.org>").enhanced == "4.7.1"
+            assert second.stop() == 0, second.stderr
+        memory.delete(key)
+        with room.running("greylist_redis.py", address):
+            assert answer(**OUTSIDE) == 451
+            assert memory.exists(key)
+    with room.running("greylist_redis.py", address), room.client(**OUTSIDE) as client:
+        client.mail("some@example.org")
+        assert client.rcpt("a@example.net") == (451, OUT_OF_ORDER[1].encode())
 
 
 @pytest.mark.long
