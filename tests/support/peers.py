@@ -1,4 +1,4 @@
-"""Other people's daemons, each a private one in a folder of its own: scanners, a directory, a memory for counters."""
+"""Other people's daemons, each a private one in a folder of its own: scanners, a directory, memory, a collector."""
 
 from __future__ import annotations
 
@@ -120,6 +120,17 @@ def redis(folder: Path) -> Iterator[str]:
     program, port = require.command("redis-server", "redis-server"), free_port()
     with _running([program, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", folder], port):
         yield f"redis://127.0.0.1:{port}"
+
+
+@contextlib.contextmanager
+def prometheus(folder: Path, config: str) -> Iterator[int]:
+    """The port of a Prometheus with this configuration."""
+    program, port = require.command("prometheus", "prometheus"), free_port()
+    path = folder / "prometheus.yml"
+    path.write_text(config)
+    options = [f"--config.file={path}", f"--storage.tsdb.path={folder}/data", f"--web.listen-address=127.0.0.1:{port}"]
+    with _running([program, *options], port):
+        yield port
 
 
 @contextlib.contextmanager
