@@ -1,6 +1,6 @@
 """The pytest plugin of pymilter: fixtures that run a filter in a test, and what differs in a failed comparison.
 
-It is loaded by each pytest in an environment that has pymilter, so it imports that only for a test that uses it.
+It is loaded by each pytest in an environment that has pymilter, so it imports pymilter only for a test that uses it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def milter() -> Iterator[MilterFixture]:
     """Runs filter classes in this process: `milter(Gate).send(message)`. See `pymilter.testing.session`.
 
-    The test fails if a filter logs an ERROR that is not the exception which the test has got, unless
+    The test fails if a filter logs an ERROR other than the exception that reaches the test, unless
     `milter.allow_errors()` was called.
     """
     from pymilter.testing import MilterFixture

@@ -18,12 +18,13 @@ void bind_body(py::module_ &module) {
             return Gather{{limit, in_memory}, piece, as_view, to_answer(exceeded)};
         },
         py::kw_only(), py::arg("piece"), py::arg("limit"), py::arg("in_memory"), py::arg("as_view"),
-        py::arg("exceeded"), "Say how the chunks are gathered.");
+        py::arg("exceeded"), "Describe how the chunks of a body are gathered.");
 
     py::class_<Received>(module, "Received", made_in_cpp_only(), "The envelope as it came, for a MessageFilter.")
-        .def("sender", &Received::sender, "The address as it stood in MAIL, and its ESMTP parameters.")
+        .def("sender", &Received::sender, "The address exactly as in MAIL, and its ESMTP parameters.")
         .def("recipients", &Received::recipients,
-             "For each recipient whether it was accepted, and its address as it stood in RCPT with its parameters.")
+             "For each recipient, whether it was accepted, and its address exactly as in RCPT with its "
+             "parameters.")
         .def("last_recipient", &Received::last_recipient, "The recipient that came last, as in recipients().")
         .def("recipient_count", &Received::recipient_count, "How many recipients there are.");
     const py::class_<Whole> whole(module, "Whole", made_in_cpp_only(), "How messages are gathered as a whole.");
@@ -32,7 +33,8 @@ void bind_body(py::module_ &module) {
         [](std::size_t header_limit, const py::tuple &header_exceeded) {
             return Whole{header_limit, to_answer(header_exceeded)};
         },
-        py::kw_only(), py::arg("header_limit"), py::arg("header_exceeded"), "Say how messages are gathered.");
+        py::kw_only(), py::arg("header_limit"), py::arg("header_exceeded"),
+        "Describe how messages are gathered as a whole.");
 }
 
 }  // namespace pymilter

@@ -28,7 +28,8 @@ void bind_checks(py::module_ &module) {
         py::arg("parameters"), "Check ESMTP parameters that are to be sent.");
     module.def(
         "check_line", [](const std::string &what, const py::bytes &line) { check_line(what, std::string{line}); },
-        py::arg("what"), py::arg("line"), "Check text that is to be sent in one line, such as why to quarantine.");
+        py::arg("what"), py::arg("line"),
+        "Check text that is to be sent in one line, such as the reason for a quarantine.");
 }
 
 }  // namespace pymilter

@@ -113,7 +113,8 @@ void bind_constants(py::module_ &module) {
         .value("NR_BODY", Protocol::NR_BODY)
         .value("HDR_LEADSPC", Protocol::HDR_LEADSPC)
         .finalize();
-    py::native_enum<Stage>(module, "Stage", "enum.IntEnum", "Where macros are sent, for setsymlist (SMFIM_*).")
+    py::native_enum<Stage>(module, "Stage", "enum.IntEnum",
+                           "The stages at which macros are sent, for setsymlist (SMFIM_*).")
         .value("CONNECT", Stage::CONNECT)
         .value("HELO", Stage::HELO)
         .value("ENVFROM", Stage::ENVFROM)

@@ -52,7 +52,7 @@ void bind_counters(py::module_ &module) {
         "connections",
         [] { return std::make_pair(counters.connections_opened.load(), counters.connections_freed.load()); },
         "How many connections were made and freed in this process.");
-    module.def("counters", &read_counters, "What this process has done until now.");
+    module.def("counters", &read_counters, "The counters of this process.");
 }
 
 }  // namespace pymilter

@@ -74,12 +74,13 @@ void bind_handlers(py::module_ &module) {
                 return self.set_function(to_step(step), std::move(callback));
             },
             py::arg("step"), py::arg("callback"),
-            "Call a function, context first, or nothing for None. Returns the one before.")
+            "Set the function for a step, which gets the context first; None removes it. Returns the "
+            "previous one.")
         .def(
             "set_actions", [](Handlers &self, std::uint32_t actions) { self.set_wanted({actions, SMFIP_SKIP}); },
-            py::arg("actions"), "The actions to ask for if functions are called (SMFIF_*).")
+            py::arg("actions"), "Set the actions to ask for if functions are called (SMFIF_*).")
         .def("set_exception_policy", &Handlers::set_exception_policy, py::arg("status"),
-             "What is answered when a handler fails: TEMPFAIL, REJECT, ACCEPT or CONTINUE.");
+             "Set the answer for a handler that fails: TEMPFAIL, REJECT, ACCEPT or CONTINUE.");
 
     module.def(
         "make_handlers",

@@ -82,28 +82,28 @@ std::vector<int> numbers_of(const sigset_t &set) {
 void bind_library(py::module_ &module) {
     check_library_version();
 
-    module.def("version", &library_version, "Version of the libmilter in use: major, minor, patch (smfi_version).");
-    module.def(
-        "build", &library_build,
-        "The build of that libmilter: version, version of the header, protocol, file, and which parts it shows.");
+    module.def("version", &library_version, "The version of the libmilter in use: major, minor, patch (smfi_version).");
+    module.def("build", &library_build,
+               "The build of the libmilter in use: its version, that of the header, the protocol, the "
+               "file, and its optional parts.");
     module.def(
         "setdbg", [](int level) { ::smfi_setdbg(level); }, py::arg("level"),
-        "Level of libmilter's own debug output, 0 for none (smfi_setdbg).");
+        "Set the level of debug output from libmilter; 0 for none (smfi_setdbg).");
     module.def("setmaxdatasize", &set_max_data_size, py::arg("size"),
-               "Limit of one packet in bytes; returns the one before (smfi_setmaxdatasize).");
+               "Set the limit of one packet in bytes, and return the previous one (smfi_setmaxdatasize).");
     module.def("messages_under_way", [] { return traffic.under_way(); }, "How many messages have begun and not ended.");
     module.def(
         "messages_too_late", [] { return traffic.late(); },
-        "How many have begun when none might, and have had no answer yet.");
-    module.def("end_messages", [] { traffic.close(); }, "Let no message begin any more: each gets TEMPFAIL.");
+        "How many messages began after end_messages() and have had no answer yet.");
+    module.def("end_messages", [] { traffic.close(); }, "Let no more messages begin: each gets TEMPFAIL.");
     module.def(
         "end_messages_when_none", [] { return traffic.close_when_empty(); },
-        "The same, but only when none is under way; false when one is.");
+        "Do the same if no message is under way; false if one is.");
     module.def(
         "signals_of_others", [] { return numbers_of(signals_of_others()); },
         "The signals that a thread of ours blocks: all but the synchronous faults.");
     module.def("before_fork", &ForkGuard::hold,
-               "Wait until no thread enters Python for the first time; none may then.");
+               "Wait until no thread is entering Python for the first time, and let none begin to.");
     module.def("after_fork", &ForkGuard::release, "Undo before_fork(), in the parent and in the child.");
     module.def("is_in_callback", &Attach::is_here, "Whether libmilter called the calling thread.");
     module.def(
@@ -112,7 +112,7 @@ void bind_library(py::module_ &module) {
             const Release release;
             return Gate::shut(std::chrono::milliseconds{static_cast<std::int64_t>(seconds * 1000)});
         },
-        py::arg("seconds"), "Let no more callbacks in and wait for those inside; false at the deadline.");
+        py::arg("seconds"), "Let no more callbacks in, and wait for those inside; false if the time is over first.");
 }
 
 }  // namespace pymilter

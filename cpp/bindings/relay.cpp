@@ -20,7 +20,7 @@ void bind_relay(py::module_ &module) {
                 const Release release;
                 self.stop();
             },
-            "End all connections; what has happened is still written to the pipe, which then ends.");
+            "End all connections, and close the pipe once all that has happened is written to it.");
 
     module.def(
         "make_relay",
@@ -31,8 +31,9 @@ void bind_relay(py::module_ &module) {
         },
         py::kw_only(), py::arg("listener"), py::arg("family"), py::arg("place"), py::arg("port"), py::arg("name"),
         py::arg("pipe"), py::arg("most_waiting"),
-        "Make a relay from a listening socket that does not block to a path, or a host and its port. `name` is the "
-        "target in words; `pipe` belongs to the relay; `most_waiting` bytes wait for its reader, then connections do.");
+        "Make a relay from a listening socket, which must not block, to a path, or to a host and "
+        "its port. `name` is the target as text. The relay owns `pipe`; once `most_waiting` bytes "
+        "wait for its reader, the connections wait too.");
 
     module.attr("RELAY_EVENTS") = py::make_tuple("open", "data", "close", "failed");
     module.attr("RELAY_SIDES") = py::make_tuple("mta", "filter");

@@ -21,19 +21,20 @@ void bind_service(py::module_ &module) {
                 self.inc_ref();  // libmilter's threads may use it at any time, so it is never freed
             },
             py::kw_only(), py::arg("timeout"),
-            "Make this the filter of the process; timeout in seconds (smfi_register, smfi_settimeout).")
+            "Make this the filter of the process; `timeout` is in seconds (smfi_register, "
+            "smfi_settimeout).")
         .def("watch_signals", &Service::watch_signals, py::kw_only(), py::arg("hold"), py::arg("reloads"),
-             "Make SIGTERM, SIGHUP and SIGINT events for wait(). `hold`: until then the program's handlers do not run; "
-             "`reloads`: SIGHUP may come again.")
+             "Turn SIGTERM, SIGHUP and SIGINT into events for wait(). `hold`: before that, the "
+             "handlers of the program do not run; `reloads`: SIGHUP may come again.")
         .def("leave_signals", &Service::leave_signals, "Undo watch_signals(); if it was not called, do nothing.")
         .def("join_balance", &Service::join_balance, py::arg("memory"), py::arg("slot"), py::kw_only(),
              py::arg("patience"),
              "Share the connections fairly with the processes that have the other slots of the memory.")
-        .def(
-            "start", &Service::start, py::arg("descriptor"), py::kw_only(), py::arg("no_reply_over_tcp"),
-            py::arg("log_connections"),
-            "Serve a listening socket in threads of libmilter's (smfi_opensocket, smfi_main); returns a warning or ''.")
-        .def("request_stop", &Service::request_stop, "Let wait() return; from any thread.")
+        .def("start", &Service::start, py::arg("descriptor"), py::kw_only(), py::arg("no_reply_over_tcp"),
+             py::arg("log_connections"),
+             "Serve a listening socket in threads of libmilter (smfi_opensocket, smfi_main). Returns a "
+             "warning, or ''.")
+        .def("request_stop", &Service::request_stop, "Make wait() return. Any thread may call this.")
         .def(
             "wait",
             [](Service &self, std::optional<double> seconds) {
@@ -42,7 +43,9 @@ void bind_service(py::module_ &module) {
                 return std::make_pair(static_cast<int>(event.kind),
                                       is_signal ? std::optional<int>{event.signal} : std::nullopt);
             },
-            py::arg("seconds"), "Wait for an event: one of the EVENT_ numbers, and with EVENT_SIGNAL which signal.")
+            py::arg("seconds"),
+            "Wait for an event. Returns one of the EVENT_ numbers, and the signal if it is "
+            "EVENT_SIGNAL.")
         .def("stop_accepting", &Service::stop_accepting, "Accept no more connections; those that are open go on.")
         .def("answer_tempfail", &Service::answer_tempfail, "From now on, answer everything with TEMPFAIL.")
         .def("open_connections", &Service::open_connections, "How many connections are open, silent ones included.")

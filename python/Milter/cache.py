@@ -47,7 +47,7 @@ class AddrCache:
 
         Entries older than `age` days (`renew` if 0) and malformed lines are removed from the file, which is then kept
         as `fname`.old. Other processes may load the file and append to it meanwhile: nothing is lost. A missing file
-        counts as empty. If another program holds `fname`.lock, the lines stay in the file, and this is logged.
+        counts as empty. If another program holds `fname`.lock, the old lines stay in the file, and this is logged.
         """
         with self._lock:
             self.fname = fname

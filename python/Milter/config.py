@@ -9,7 +9,7 @@ __all__ = ["MilterConfigParser"]
 
 
 class MilterConfigParser(ConfigParser):
-    """A parser whose `defaults` count in each section that does not set them; a missing option is None.
+    """A parser whose `defaults` apply to each section that does not set them; a missing option is None.
 
     `defaults` is kept unchanged (no interpolation, values of any type) in the attribute of that name, which hides
     ConfigParser.defaults().
@@ -24,7 +24,7 @@ class MilterConfigParser(ConfigParser):
     def get(  # type: ignore[override]
         self, sect: str, opt: str, fallback: Any = None, **kwds: Any
     ) -> Any:
-        """Return the first of these that is there: the option, a `fallback` that is not None, its default; or None."""
+        """Return the first of these that exists: the option, a `fallback` that is not None, its default; or None."""
         if self._has(sect, opt):
             return super().get(sect, opt, **kwds)
         return fallback if fallback is not None else self.defaults.get(opt)
@@ -105,7 +105,7 @@ class MilterConfigParser(ConfigParser):
         return found
 
     def getdefault(self, sect: str, opt: str, default: Any = None) -> Any:
-        """Return the option, or `default` if it is missing; the parser's `defaults` do not count."""
+        """Return the option, or `default` if it is missing; the `defaults` of the parser are ignored."""
         return super().get(sect, opt) if self._has(sect, opt) else default
 
     def getintdefault(self, sect: str, opt: str, default: Any = None) -> Any:

@@ -21,7 +21,7 @@ Record = tuple[tuple[str, str], Any]
 
 
 class DNSError(Exception):
-    """There was no answer: a timeout, a server failure, a CNAME loop. "No such name" is an answer, an empty one."""
+    """There was no answer: a timeout, a server failure, a CNAME loop. "No such name" is an answer: an empty one."""
 
 
 def DNSLookup(name: str, qtype: str, timeout: float | None = None) -> list[Record]:  # noqa: N802 - classic name
@@ -162,7 +162,7 @@ class Session:
     cache: dict[tuple[str, str], list[Any]]
 
     def __init__(self, timeout: float | None = None) -> None:
-        """All look-ups together may take `timeout` seconds; if it is None, each has the resolver's own time."""
+        """All look-ups together may take `timeout` seconds; if it is None, each has the time limit of the resolver."""
         self.cache = {}
         self._end = None if timeout is None else time.monotonic() + timeout
 

@@ -1,4 +1,4 @@
-"""Owns delivery status messages: made from a template, and sent to the recipient's MX, which may be only asked."""
+"""Owns delivery status messages: made from a template, and sent to the MX, which may also be asked for a verdict."""
 
 import contextlib
 import re

@@ -21,12 +21,13 @@ _ANY_ADDRESS: Final = re.compile("|".join(_LINE_NUMBER + _LINE_KIND))
 
 
 def is_dynip(host: str, addr: str) -> bool:
-    """Whether the name `host` of the IPv4 address `addr` looks generated, as for a home line and not a mail server.
+    """Whether the name `host` of the IPv4 address `addr` looks generated: names of home lines do, not of mail servers.
 
-    These names do: names with the address or its end in them, forwards or backwards, in decimal or hexadecimal
+    Such names are: names with the address or its end in them, forwards or backwards, in decimal or hexadecimal
     ("1-2-3-4.isp.net"); with its last number where providers put it ("user4.isp.net"); names of access lines
     ("x.adsl.isp.net"); and a bracketed address, which libmilter passes if there is no name. Case does not matter.
-    Names of IPv6 addresses never do. This is a guess: use it for a score or a greylist, not for a refusal by itself.
+    The name of an IPv6 address never looks generated. This is a guess: use it for a score or a greylist, not for a
+    refusal by itself.
     """
     if host.startswith("[") and host.endswith("]"):
         return True

@@ -103,7 +103,7 @@ class Greylist:
         return ip
 
     def clean(self, timeinc: float = 0) -> int:
-        """Delete triples not seen for `grey_retain` days, `timeinc` seconds from now; return how many there were."""
+        """Delete triples that `timeinc` seconds from now will be unseen for `grey_retain` days; return their number."""
         with self._transaction() as conn:
             return conn.execute("delete from greylist where lastseen < ?", (self._oldest(timeinc),)).rowcount
 
@@ -123,9 +123,9 @@ class Greylist:
             writer.writerow([ip, quote(sender, safe="@+!=~"), quote(recipient, safe="@+!=~"), *rest])
 
     def import_csv(self, fp: Iterable[str]) -> None:
-        """Import what export_csv() wrote; if a triple is known already, the one seen later stays.
+        """Import what export_csv() wrote; of two entries for one triple, the one that was seen later stays.
 
-        Raises ValueError that names the line if one is wrong; nothing is imported then.
+        If a line is malformed, nothing is imported, and ValueError names the line.
         """
         with self._transaction() as conn:
             for number, row in enumerate(csv.reader(fp), 1):
@@ -138,7 +138,7 @@ class Greylist:
                     )
 
     def close(self) -> None:
-        """Close the database. Whatever is called later, except for this method, raises sqlite3.ProgrammingError."""
+        """Close the database. From then on, every method but this one raises sqlite3.ProgrammingError."""
         with self._lock:
             self.conn.close()
 

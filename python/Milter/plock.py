@@ -14,10 +14,10 @@ __all__ = ["PLock"]
 class PLock:
     """One replacement of the file `basename`: lock(), write to the file that it returns, then commit() or unlock().
 
-    The lock is the new file itself, `basename`.lock, made only if it is not there: it holds between processes and
-    threads, those with pymilter 1.0.5 included. A process that is killed, at any point, leaves `basename` whole
-    and its lock to the next process that asks: while the lock is held, there is a file `basename`.lock.own, which names
-    the lock file, and on which the owner holds flock(2). A lock file not named there is another program's, and stays.
+    The lock is the new file itself, `basename`.lock, which is made only if it does not exist. It keeps out other
+    processes and threads, also those that use pymilter 1.0.5. If a process is killed, at any point, `basename` is whole
+    and the next process that asks gets the lock: while it is held, a file `basename`.lock.own names the lock file, and
+    the owner holds flock(2) on it. A lock file that is not named there belongs to another program, and stays.
     """
 
     basename: str
@@ -74,7 +74,7 @@ class PLock:
     def commit(self, backname: str | None = None) -> None:
         """Put the new file in place of `basename`, whose old content is kept as `backname` if given.
 
-        At no moment is there no file `basename`.
+        The file `basename` exists at every moment.
 
         Raises:
             OSError: there is no lock.
@@ -138,7 +138,7 @@ def _acquire(lockname: str) -> tuple[int, int]:
         new.unlink(missing_ok=True)
         descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         try:
-            # Named before it is made, so that our lock file can be told from another's at any moment.
+            # Named before it is made, so that our lock file is never taken for that of another program.
             os.pwrite(own, _identity(os.fstat(descriptor)), 0)
             os.link(new, lockname)
             new.unlink()
@@ -154,7 +154,7 @@ def _acquire(lockname: str) -> tuple[int, int]:
 
 
 def _open_own(lockname: str) -> int:
-    """Open the ".own" file and lock it; a lock file that its dead owner has left is removed.
+    """Open the ".own" file and lock it; remove a lock file that a dead owner has left.
 
     Raises:
         FileExistsError: somebody else has the lock.
@@ -165,7 +165,7 @@ def _open_own(lockname: str) -> int:
         try:
             own = os.open(name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except PermissionError:
-            if name.exists():  # another user's
+            if name.exists():  # it belongs to another user
                 raise _locked(lockname) from None
             raise
         try:

@@ -24,7 +24,7 @@ class _OwnCtx(TestCtx):
         return owner.negotiate(opts)
 
     def _handler(self, method: str) -> Callable[..., Any]:
-        # TestBase.connect begins a connection; the handler of that name comes after it.
+        # TestBase.connect begins a connection; the handler of that name is in the class behind it.
         owner = super(TestBase, self._owner) if method == "connect" else self._owner
         return cast("Callable[..., Any]", getattr(owner, method))
 

@@ -125,7 +125,7 @@ class TestCtx(TestRequests):
     def _connect(self, host: str = "localhost", helo: str = "spamrelay", ip: str | None = "1.2.3.4") -> int:
         """Begin a connection: negotiate, connect and HELO. `ip` is an address, a path with a slash first, or None.
 
-        Returns the first status that is not CONTINUE; after it the connection is closed, as an MTA would.
+        Returns the first status that is not CONTINUE; after it the connection is closed, as by an MTA.
         Raises ValueError for an invalid `ip`.
         """
         family, hostaddr = _client(ip)

@@ -62,7 +62,7 @@ class Protocol(IntFlag):
     HDR_LEADSPC = 0x100000
 
 class Stage(IntEnum):
-    """Where macros are sent, for setsymlist (SMFIM_*)."""
+    """The stages at which macros are sent, for setsymlist (SMFIM_*)."""
 
     __pybind11_native_enum__: object
     CONNECT = 0
@@ -74,56 +74,56 @@ class Stage(IntEnum):
     EOH = 6
 
 class Context(metaclass=_pybind11_type):
-    """A connection from the MTA. Valid until close; then every call raises MilterError."""
+    """A connection from the MTA, valid until close: after that, every call raises MilterError."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None: ...
     @property
     def id(self) -> int:
-        """Number of the connection, counted from 1 in this process."""
+        """The number of the connection, counted from 1 in this process."""
     @property
     def actions(self) -> int:
-        """Actions agreed in negotiation (SMFIF_*), as an int."""
+        """The actions agreed in negotiation (SMFIF_*), as an int."""
     @property
     def protocol(self) -> int:
-        """Protocol options agreed (SMFIP_*), as an int."""
+        """The protocol options agreed in negotiation (SMFIP_*), as an int."""
     @property
     def peer(self) -> str | None:
-        """The SMTP client: 'name[ip]', 'ip', 'unix:path', or its name alone. None where the MTA has not told. It is
-        what connect told, where that is called, and else from the macros _, {client_addr} and {client_name}, which are
-        looked at within a callback only."""
+        """The SMTP client as 'name[ip]', 'ip' or 'unix:path', or only its name; None if the MTA has sent neither. It
+        comes from connect if that is called, otherwise from the macros _, {client_addr} and {client_name}, which
+        are read within a callback only."""
     @property
     def queue_id(self) -> str | None:
-        """The message's queue id (macro i), within a callback that is about a message. None elsewhere, and until the
-        MTA has one: Postfix at the first recipient that it takes."""
+        """The queue id of the message (macro i), within a callback that is about a message. None elsewhere, and
+        before the MTA has one: Postfix has it from the first recipient that it accepts."""
     def _origin(self) -> tuple[Any, ...]:
-        """(hostname, hostaddr, helo) as connect and HELO told, for a MessageFilter; each None if unknown."""
+        """(hostname, hostaddr, helo) from connect and HELO, for a MessageFilter; None for each that is unknown."""
     def _received(self) -> Received:
         """The envelope so far, for a MessageFilter."""
     def getpriv(self) -> Any:
         """The object that setpriv() stored, or None (smfi_getpriv)."""
     def setpriv(self, priv: object) -> Any:
-        """Store an object until close; returns the one before (smfi_setpriv)."""
+        """Store an object until close, and return the previous one (smfi_setpriv)."""
     def getsymval(self, name: str) -> str | None:
-        """The value of a macro, or None; braces around a long name may be left out (smfi_getsymval)."""
+        """The value of a macro, or None. The braces around a long name are optional (smfi_getsymval)."""
     def setsymlist(self, stage: int, *macros: str | bytes) -> None:
-        """Ask for the macros of a stage, in negotiate only, once a stage (smfi_setsymlist)."""
+        """Ask for the macros of a stage. Possible in negotiate only, once for each stage (smfi_setsymlist)."""
     def setreply(
         self, rcode: str | bytes, xcode: str | bytes | None = None, msg: str | bytes | None = None, *ml: str | bytes
     ) -> None:
-        """Set code, enhanced code and lines of the reply that a fitting REJECT or TEMPFAIL gives (smfi_setreply,
-        smfi_setmlreply)."""
+        """Set code, enhanced code and lines of the reply that a REJECT (code 5xx) or a TEMPFAIL (4xx) sends
+        (smfi_setreply, smfi_setmlreply)."""
     def addheader(self, field: str | bytes, value: str | bytes, idx: int = -1) -> None:
-        """Append a header, or insert it at idx, counted from 0 (smfi_addheader, smfi_insheader)."""
+        """Append a header, or insert it at position idx, counted from 0 (smfi_addheader, smfi_insheader)."""
     def chgheader(self, field: str | bytes, idx: int, value: str | bytes | None) -> None:
         """Change the idx-th header of this name, counted from 1; None or '' deletes it (smfi_chgheader)."""
     def addrcpt(self, rcpt: str | bytes, params: str | bytes | Iterable[str | bytes] | None = None) -> None:
         """Add a recipient, with ESMTP parameters if given (smfi_addrcpt, smfi_addrcpt_par)."""
     def delrcpt(self, rcpt: str | bytes) -> None:
-        """Remove a recipient, written as envrcpt got it (smfi_delrcpt)."""
+        """Remove a recipient, given exactly as envrcpt received it (smfi_delrcpt)."""
     def chgfrom(self, sender: str | bytes, params: str | bytes | Iterable[str | bytes] | None = None) -> None:
         """Change the envelope sender, with ESMTP parameters if given (smfi_chgfrom)."""
     def replacebody(self, body: str | bytes | bytearray | memoryview) -> None:
-        """Replace the body, or add to what was given before; a str goes out as UTF-8 (smfi_replacebody)."""
+        """Replace the body; further calls append. A str is sent as UTF-8 (smfi_replacebody)."""
     def quarantine(self, reason: str | bytes) -> None:
         """Hold the message in the MTA (smfi_quarantine)."""
     def progress(self) -> None:
@@ -145,16 +145,16 @@ class Gather(metaclass=_pybind11_type):
 def make_gather(
     *, piece: int, limit: int, in_memory: int, as_view: bool, exceeded: tuple[int, bytes, bytes, tuple[bytes, ...]]
 ) -> Gather:
-    """Say how the chunks are gathered."""
+    """Describe how the chunks of a body are gathered."""
 
 class Received(metaclass=_pybind11_type):
     """The envelope as it came, for a MessageFilter."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None: ...
     def sender(self) -> Any:
-        """The address as it stood in MAIL, and its ESMTP parameters."""
+        """The address exactly as in MAIL, and its ESMTP parameters."""
     def recipients(self) -> Any:
-        """For each recipient whether it was accepted, and its address as it stood in RCPT with its parameters."""
+        """For each recipient, whether it was accepted, and its address exactly as in RCPT with its parameters."""
     def last_recipient(self) -> Any:
         """The recipient that came last, as in recipients()."""
     def recipient_count(self) -> int:
@@ -166,7 +166,7 @@ class Whole(metaclass=_pybind11_type):
     def __init__(self, *args: Any, **kwargs: Any) -> None: ...
 
 def make_whole(*, header_limit: int, header_exceeded: tuple[int, bytes, bytes, tuple[bytes, ...]]) -> Whole:
-    """Say how messages are gathered."""
+    """Describe how messages are gathered as a whole."""
 
 class Plan(metaclass=_pybind11_type):
     """What dispatch must know about a class of handlers."""
@@ -196,11 +196,11 @@ class Handlers(metaclass=_pybind11_type):
     def use_methods(self, make: Callable[[], object], plan_of: Callable[[Any], Plan]) -> None:
         """Call the methods of an object that make() returns for each connection."""
     def set_function(self, step: str, callback: Callable[..., Any] | None) -> Callable[..., Any] | None:
-        """Call a function, context first, or nothing for None. Returns the one before."""
+        """Set the function for a step, which gets the context first; None removes it. Returns the previous one."""
     def set_actions(self, actions: int) -> None:
-        """The actions to ask for if functions are called (SMFIF_*)."""
+        """Set the actions to ask for if functions are called (SMFIF_*)."""
     def set_exception_policy(self, status: int) -> None:
-        """What is answered when a handler fails: TEMPFAIL, REJECT, ACCEPT or CONTINUE."""
+        """Set the answer for a handler that fails: TEMPFAIL, REJECT, ACCEPT or CONTINUE."""
 
 def make_handlers(*, exception_policy: int, classic: bool = False) -> Handlers:
     """Make the handlers of a filter; `classic`: those of a program that must run as with pymilter 1.0."""
@@ -210,20 +210,20 @@ class Service(metaclass=_pybind11_type):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None: ...
     def register(self, *, timeout: int | None) -> None:
-        """Make this the filter of the process; timeout in seconds (smfi_register, smfi_settimeout)."""
+        """Make this the filter of the process; `timeout` is in seconds (smfi_register, smfi_settimeout)."""
     def watch_signals(self, *, hold: bool, reloads: bool) -> None:
-        """Make SIGTERM, SIGHUP and SIGINT events for wait(). `hold`: until then the program's handlers do not run;
-        `reloads`: SIGHUP may come again."""
+        """Turn SIGTERM, SIGHUP and SIGINT into events for wait(). `hold`: before that, the handlers of the program
+        do not run; `reloads`: SIGHUP may come again."""
     def leave_signals(self) -> None:
         """Undo watch_signals(); if it was not called, do nothing."""
     def join_balance(self, memory: int, slot: int, *, patience: float) -> None:
         """Share the connections fairly with the processes that have the other slots of the memory."""
     def start(self, descriptor: int, *, no_reply_over_tcp: bool, log_connections: bool) -> str:
-        """Serve a listening socket in threads of libmilter's (smfi_opensocket, smfi_main); returns a warning or ''."""
+        """Serve a listening socket in threads of libmilter (smfi_opensocket, smfi_main). Returns a warning, or ''."""
     def request_stop(self) -> None:
-        """Let wait() return; from any thread."""
+        """Make wait() return. Any thread may call this."""
     def wait(self, seconds: float | None) -> tuple[int, int | None]:
-        """Wait for an event: one of the EVENT_ numbers, and with EVENT_SIGNAL which signal."""
+        """Wait for an event. Returns one of the EVENT_ numbers, and the signal if it is EVENT_SIGNAL."""
     def stop_accepting(self) -> None:
         """Accept no more connections; those that are open go on."""
     def answer_tempfail(self) -> None:
@@ -270,49 +270,50 @@ def check_parameters(parameters: bytes) -> None:
     """Check ESMTP parameters that are to be sent."""
 
 def check_line(what: str, line: bytes) -> None:
-    """Check text that is to be sent in one line, such as why to quarantine."""
+    """Check text that is to be sent in one line, such as the reason for a quarantine."""
 
 def version() -> tuple[int, int, int]:
-    """Version of the libmilter in use: major, minor, patch (smfi_version)."""
+    """The version of the libmilter in use: major, minor, patch (smfi_version)."""
 
 def build() -> dict[str, Any]:
-    """The build of that libmilter: version, version of the header, protocol, file, and which parts it shows."""
+    """The build of the libmilter in use: its version, that of the header, the protocol, the file, and its optional
+    parts."""
 
 def setdbg(level: int) -> None:
-    """Level of libmilter's own debug output, 0 for none (smfi_setdbg)."""
+    """Set the level of debug output from libmilter; 0 for none (smfi_setdbg)."""
 
 def setmaxdatasize(size: int) -> int:
-    """Limit of one packet in bytes; returns the one before (smfi_setmaxdatasize)."""
+    """Set the limit of one packet in bytes, and return the previous one (smfi_setmaxdatasize)."""
 
 def connections() -> tuple[int, int]:
     """How many connections were made and freed in this process."""
 
 def counters() -> dict[str, Any]:
-    """What this process has done until now."""
+    """The counters of this process."""
 
 def messages_under_way() -> int:
     """How many messages have begun and not ended."""
 
 def messages_too_late() -> int:
-    """How many have begun when none might, and have had no answer yet."""
+    """How many messages began after end_messages() and have had no answer yet."""
 
 def end_messages() -> None:
-    """Let no message begin any more: each gets TEMPFAIL."""
+    """Let no more messages begin: each gets TEMPFAIL."""
 
 def end_messages_when_none() -> bool:
-    """The same, but only when none is under way; false when one is."""
+    """Do the same if no message is under way; false if one is."""
 
 def current_context() -> Context | None:
-    """The connection whose callback the calling thread is in, or None."""
+    """The connection whose callback runs in the calling thread, or None."""
 
 def message_context(context: Context) -> Context:
-    """The handle of the message that the calling thread works for; without one, `context` itself."""
+    """The handle of the message that the calling thread works for; `context` itself if there is none."""
 
 def signals_of_others() -> list[int]:
     """The signals that a thread of ours blocks: all but the synchronous faults."""
 
 def before_fork() -> None:
-    """Wait until no thread enters Python for the first time; none may then."""
+    """Wait until no thread is entering Python for the first time, and let none begin to."""
 
 def after_fork() -> None:
     """Undo before_fork(), in the parent and in the child."""
@@ -321,7 +322,7 @@ def is_in_callback() -> bool:
     """Whether libmilter called the calling thread."""
 
 def shut_gate(seconds: float) -> bool:
-    """Let no more callbacks in and wait for those inside; false at the deadline."""
+    """Let no more callbacks in, and wait for those inside; false if the time is over first."""
 
 class Relay(metaclass=_pybind11_type):
     """Passes connections on to a filter in threads of its own, and writes what happens to a pipe."""
@@ -330,11 +331,12 @@ class Relay(metaclass=_pybind11_type):
     def start(self) -> None:
         """Begin to take connections."""
     def stop(self) -> None:
-        """End all connections; what has happened is still written to the pipe, which then ends."""
+        """End all connections, and close the pipe once all that has happened is written to it."""
 
 def make_relay(*, listener: int, family: int, place: str, port: int, name: str, pipe: int, most_waiting: int) -> Relay:
-    """Make a relay from a listening socket that does not block to a path, or a host and its port. `name` is the target
-    in words; `pipe` belongs to the relay; `most_waiting` bytes wait for its reader, then connections do."""
+    """Make a relay from a listening socket, which must not block, to a path, or to a host and its port. `name` is
+    the target as text. The relay owns `pipe`; once `most_waiting` bytes wait for its reader, the connections wait
+    too."""
 
 # What happens on a connection, and to which side, by their numbers in the pipe.
 RELAY_EVENTS: Final[tuple[str, ...]]
