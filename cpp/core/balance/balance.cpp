@@ -145,7 +145,7 @@ void Balance::note_others() noexcept {
     }
 }
 
-// A process that took nothing while a connection waited is not waited for again, until it takes one.
+// If a process took nothing while a connection waited, it is not waited for again until it takes one.
 void Balance::give_up_others() noexcept {
     for (std::size_t slot = 0; slot < m_loads->size(); ++slot) {
         const std::optional<Load> other = m_loads->of(slot);

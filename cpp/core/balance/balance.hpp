@@ -59,9 +59,9 @@ public:
     // Begins to balance, if join() was called. To be called before the loop runs and after the listener has its socket;
     // both must live until leave(). Throws std::system_error.
     void start(Listener &listener, Loop &loop);
-    // Ends it, before the socket is taken from libmilter or libmilter ends. May be called more than once.
+    // Stops balancing, before the socket is taken from libmilter or libmilter ends. May be called more than once.
     void leave() noexcept;
-    // In a forked process, which has only this thread: the slot belongs to the parent.
+    // In a forked process, which has only this thread: leaves the slot to the parent.
     void disown_in_child() noexcept;
 
 private:

@@ -1,7 +1,7 @@
 // The envelope of one message, gathered step by step for a filter that gets messages whole.
 //
 // libmilter's callbacks write here; the filter reads, also in threads of its own while the message is still coming in.
-// A mutex guards both, and who holds it waits for nothing else.
+// A mutex guards both; whoever holds it waits for nothing else.
 #pragma once
 
 #include <cstddef>
@@ -13,7 +13,7 @@ namespace pymilter {
 
 class GatheredEnvelope {
 public:
-    // An address as it stood in MAIL or RCPT, and its ESMTP parameters, each ended by NUL.
+    // An address exactly as in MAIL or RCPT, and its ESMTP parameters, each ended by NUL.
     using Path = std::string;
 
     struct Recipient {
@@ -21,7 +21,7 @@ public:
         Path path;
     };
 
-    // `list` ends with a null pointer, as in libmilter's callbacks. They throw std::bad_alloc.
+    // `list` ends with a null pointer, as in libmilter's callbacks. Both throw std::bad_alloc.
     void set_sender(char **list);
     void add_recipient(char **list, bool is_accepted);
     // The filter has refused the recipient that was added last.

@@ -129,7 +129,7 @@ std::vector<int> open_descriptors() {
     std::vector<int> found;
     DIR *const folder = ::opendir("/dev/fd");
     if (folder == nullptr) {
-        // Perhaps because no descriptor is left. Then as many as there may be are few enough to be asked one by one.
+        // Perhaps no descriptor is left. Then the limit is low enough to try each number below it.
         const long most = ::sysconf(_SC_OPEN_MAX);
         for (int number = 0; number < most; ++number) {
             if (::fcntl(number, F_GETFD) >= 0) {

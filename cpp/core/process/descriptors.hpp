@@ -49,7 +49,7 @@ int open_socket(int family) noexcept;
 int accept_from(int listener) noexcept;
 // Two connected sockets, which block. Returns false and sets errno on failure.
 bool open_socket_pair(std::array<int, 2> &ends) noexcept;
-// Makes `number` another number of what `descriptor` is. Returns false and sets errno on failure.
+// Makes `number` refer to what `descriptor` refers to. Returns false and sets errno on failure.
 bool duplicate_to(int descriptor, int number) noexcept;
 
 // Writes to such a pipe. If the pipe is full, its reader will wake anyway. May be called in a signal handler.

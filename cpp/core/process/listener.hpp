@@ -46,7 +46,7 @@ public:
     // No-reply steps can stall the MTA only over TCP.
     bool is_local() const { return m_family == AF_UNIX; }
 
-    // Whether the own address of a socket is the one that is listened on.
+    // Whether the local address of a socket is the one that is listened on.
     bool has_address_of(int descriptor) const noexcept;
 
 private:

@@ -37,7 +37,7 @@ public:
     Loop &operator=(const Loop &) = delete;
 
     // Throws std::logic_error if libmilter has run in this process before: it cannot run twice.
-    // After it has returned, signals reach only threads of the program.
+    // After this returns, signals reach only threads of the program.
     void start();
 
     // Whether smfi_main has returned, or is about to. After start().

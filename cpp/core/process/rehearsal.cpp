@@ -83,7 +83,7 @@ void add_packet(std::string &bytes, std::string_view packet) {
     bytes += packet;
 }
 
-// All that the session says, in one string: libmilter reads one command after the other, whenever they were sent.
+// All that the session sends, in one string: libmilter reads one command after the other, however early they came.
 std::string dialogue() {
     std::string options = "O";
     add_number(options, SMFI_PROT_VERSION);
@@ -109,7 +109,7 @@ bool wait_for(int connection, short events, const Loop &loop) {
     return false;
 }
 
-// Says everything, and reads until libmilter closes the connection. Returns false if it does not.
+// Sends everything, and reads until libmilter closes the connection. Returns false if it does not.
 bool converse(int connection, const Loop &loop) {
     const std::string bytes = dialogue();
     if (!wait_for(connection, POLLOUT, loop) ||

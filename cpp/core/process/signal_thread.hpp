@@ -14,7 +14,7 @@
 namespace pymilter {
 
 // Parks it as soon as it waits for signals. `main_loop` is the thread that runs smfi_main, `mask` the signals blocked
-// in it, `ended` is ready when it has ended. Does nothing if the system does not show enough of threads; libmilter's
+// in it, `ended` is ready when it has ended. Does nothing if the system does not show enough about threads; libmilter's
 // thread may then take a signal.
 void park_signal_thread(const Interruption &interruption, pthread_t main_loop, const sigset_t &mask,
                         const std::shared_future<int> &ended);

@@ -11,12 +11,12 @@ namespace pymilter {
 class Traffic {
 public:
     std::int64_t under_way() const noexcept { return m_word.load(std::memory_order_relaxed) / one; }
-    // Messages that began after close(), and whose MTA does not know yet: their first steps are no-reply.
+    // Messages that began after close() and whose MTA has had no answer yet, because their first steps are no-reply.
     std::int64_t late() const noexcept { return m_late.load(std::memory_order_relaxed); }
 
     // Forbids new messages.
     void close() noexcept { m_word.fetch_or(closed_bit, std::memory_order_acq_rel); }
-    // The same, but only if no message is in progress. Otherwise returns false, and messages may go on to begin.
+    // The same, but only if no message is in progress. Otherwise returns false, and more messages may begin.
     bool close_when_empty() noexcept {
         std::int64_t expected = 0;
         return m_word.compare_exchange_strong(expected, closed_bit) || expected == closed_bit;

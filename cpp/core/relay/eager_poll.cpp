@@ -1,4 +1,4 @@
-// poll() for a connection whose next packet mostly comes at once.
+// poll() for a connection whose next packet usually comes at once.
 #include "core/relay/eager_poll.hpp"
 
 #include <algorithm>

@@ -1,4 +1,4 @@
-// poll() for a connection whose next packet mostly comes at once. One thread; never with the GIL.
+// poll() for a connection whose next packet usually comes at once. One thread; never with the GIL.
 //
 // Falling asleep and being woken takes longer than a fast filter takes for its answer. So this looks again and again
 // for a short time before it sleeps, and does it less often the less it finds: in one wait of 1024 if nothing ever

@@ -1,5 +1,5 @@
-// What happens on the relayed connections, on its way into a pipe: many threads note, one hands over. Never with the
-// GIL.
+// What happens on the relayed connections, on its way into a pipe: many threads record it, one writes it. Never
+// with the GIL.
 //
 // An event is a head without padding, in the order of this machine's bytes, and then its data:
 //   double seconds; uint64 connection; uint8 what; uint8 side; uint32 size of the data
@@ -19,9 +19,9 @@ namespace pymilter {
 enum class RelaySide : std::uint8_t { mta, filter };
 enum class RelayEvent : std::uint8_t {
     open,    // the MTA has connected
-    data,    // a side has said something
+    data,    // a side has sent something
     close,   // a side has closed the connection, or has gone
-    failed,  // the filter could not be reached; the data says why
+    failed,  // the filter could not be reached; the data is the reason
 };
 
 class Journal {
@@ -37,7 +37,7 @@ public:
     // Takes an event. If too much waits already, this waits as well, until there is room, the reader has gone or
     // close() was called. Throws std::bad_alloc.
     void note(std::uint64_t connection, RelayEvent what, RelaySide side, std::string_view data = {});
-    // Lets nobody wait for room any more. What was noted is still handed over; then the pipe is closed.
+    // From now on, nobody waits for room. What was noted is still written; then the pipe is closed.
     void close() noexcept;
 
 private:

@@ -1,4 +1,4 @@
-// A relayed connection: what either side says reaches the other, byte for byte.
+// A relayed connection: what either side sends reaches the other, byte for byte.
 #include "core/relay/pair.hpp"
 
 #include <cerrno>
@@ -58,7 +58,7 @@ bool Pair::read(RelaySide side) {
     return send(side, data);
 }
 
-// Passes on what a side has said, and keeps what the other does not take yet.
+// Passes on what a side has sent, and keeps what the other does not take yet.
 bool Pair::send(RelaySide side, std::string_view data) {
     const long count = stream(other(side)).write(data);
     if (count < 0 && errno != EAGAIN && errno != EINTR) {

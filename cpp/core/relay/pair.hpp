@@ -1,5 +1,5 @@
-// A relayed connection: what either side says reaches the other, byte for byte, and is noted before. One thread, never
-// with the GIL.
+// A relayed connection: what either side sends is noted, and reaches the other byte for byte. One thread, never with
+// the GIL.
 #pragma once
 
 #include <array>
@@ -36,7 +36,7 @@ public:
     Pair(const Pair &) = delete;
     Pair &operator=(const Pair &) = delete;
 
-    // Passes on what both sides say until both have ended, one has broken off, or `stop` can be read. Throws
+    // Passes on what both sides send until both have ended, one has broken off, or `stop` can be read. Throws
     // std::bad_alloc.
     void run(int stop, EagerPoll &poll);
 
@@ -47,7 +47,7 @@ private:
     bool send(RelaySide side, std::string_view data);
     bool break_off(RelaySide side);
 
-    // While the other side has not taken all that this one has said, nothing more is read.
+    // While the other side has not taken all that this one has sent, nothing more is read.
     bool is_read(RelaySide side) const { return !m_has_ended[index(side)] && m_unsent[index(side)].empty(); }
     short wanted(RelaySide side) const;
     const Stream &stream(RelaySide side) const { return *m_streams[index(side)]; }
@@ -58,7 +58,7 @@ private:
     const std::array<const Stream *, 2> m_streams;
     RelayBuffers &m_buffers;
     Journal &m_journal;
-    std::array<std::string_view, 2> m_unsent;  // what a side has said and the other has not taken yet
+    std::array<std::string_view, 2> m_unsent;  // what a side has sent and the other has not taken yet
     std::array<bool, 2> m_has_ended{};
 };
 

@@ -18,10 +18,10 @@ namespace pymilter {
 
 namespace {
 
-// Until the next attempt if there is no descriptor left for a connection, in ms.
+// How long to wait, in ms, before the next attempt if no descriptor is left for a connection.
 constexpr int pause_when_exhausted = 100;
 
-// The threads that are begun meanwhile get no signals: Ctrl-C belongs to the main thread.
+// The threads that are started meanwhile get no signals: Ctrl-C belongs to the main thread.
 class SignalsHeldBack {
 public:
     SignalsHeldBack() noexcept {
@@ -89,7 +89,7 @@ void Relay::leave_idle() noexcept {
             add_thread();
         }
     } catch (const std::exception &) {
-        // The next connection waits until one of those that there are has ended.
+        // No thread can be started: the next connection waits until one that is open has ended.
     }
 }
 
@@ -113,7 +113,7 @@ bool Relay::serve_next(RelayBuffers &buffers, EagerPoll &poll) noexcept {
         m_connections++;
         pass_on(number, mta, buffers, poll);
     } catch (const std::exception &) {
-        // Without memory for what is said the connection ends, as it would if the filter had none.
+        // Without memory for the data, the connection ends, as it would if the filter ran out of memory.
     }
     if (is_serving) {
         m_connections--;

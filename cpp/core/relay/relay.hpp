@@ -23,8 +23,8 @@ namespace pymilter {
 
 class Relay {
 public:
-    // Takes the connections of `listener`, which does not block and belongs to the caller. `name` is the target in
-    // words. What happens goes to `pipe`, which the relay closes at the end. Throws std::system_error.
+    // Takes the connections of `listener`, which must be non-blocking and belongs to the caller. `name` is the target
+    // in words. What happens goes to `pipe`, which the relay closes at the end. Throws std::system_error.
     Relay(int listener, RelayTarget target, std::string name, int pipe, std::size_t most_waiting);
     ~Relay();
     Relay(const Relay &) = delete;
@@ -32,7 +32,7 @@ public:
 
     // Throws std::system_error.
     void start();
-    // Ends all connections and waits for their threads. What was noted is handed over even afterwards.
+    // Ends all connections and waits for their threads. What was noted is still written after that.
     void stop() noexcept;
 
 private:

@@ -26,7 +26,7 @@ namespace pymilter {
 namespace {
 
 constexpr std::chrono::seconds connect_timeout{10};
-constexpr int slice = 100;  // ms, after which it is seen whether the relay ends
+constexpr int slice = 100;  // ms between two looks at whether the relay ends
 constexpr int on = 1;
 
 using Clock = std::chrono::steady_clock;
@@ -35,7 +35,7 @@ std::string message_of(int number) { return std::generic_category().message(numb
 
 std::string too_late() { return "no connection within " + std::to_string(connect_timeout.count()) + " s"; }
 
-// How far a connect that was begun is. Returns 0 if it is done, EINPROGRESS if not yet, or why it failed.
+// The state of a connect in progress: 0 if it is done, EINPROGRESS if not yet, otherwise the error.
 int state_of(int descriptor, int stop, Clock::time_point deadline) noexcept {
     while (Clock::now() < deadline) {
         std::array<pollfd, 2> ready{{{descriptor, POLLOUT, 0}, {stop, POLLIN, 0}}};
@@ -101,7 +101,7 @@ Stream RelayTarget::connect(int stop, std::string &problem) const {
     return m_family == AF_UNIX ? connect_locally(stop, problem) : connect_over_tcp(stop, problem);
 }
 
-// Such a connect is done at once, or waits for room in the queue of the listener. One that does not block would fail
+// Such a connect is done at once, or waits for room in the queue of the listener. A non-blocking one would fail
 // instead of waiting, so this one blocks, a slice at a time.
 Stream RelayTarget::connect_locally(int stop, std::string &problem) const {
     sockaddr_un address{};

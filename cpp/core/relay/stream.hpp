@@ -1,4 +1,4 @@
-// One end of a relayed connection: a stream socket that does not block, closed when this ends. Never with the GIL.
+// One end of a relayed connection: a non-blocking stream socket, closed with this object. Never with the GIL.
 #pragma once
 
 #include <string>
@@ -57,7 +57,7 @@ private:
     std::string m_port;
 };
 
-// Waits until `stop` can be read, at most so many milliseconds; returns whether it can.
+// Waits until `stop` can be read, for at most this many milliseconds; returns whether it can.
 bool is_stopped_within(int stop, int milliseconds) noexcept;
 
 }  // namespace pymilter

@@ -139,7 +139,7 @@ sfsistat eom(SMFICTX *context) {
 
 sfsistat abort(SMFICTX *context) {
     Connection *const connection = Connection::find(context);
-    // An abort that libmilter makes up says nothing: the message goes on, or the next callback ends it.
+    // An abort that libmilter makes up means nothing: the message goes on, or the next callback ends it.
     if (connection != nullptr && !Rehearsal::is_own_abort(context)) {
         connection->socket.acknowledge();  // abort has no answer that could carry the acknowledgement
         leave_message(*Service::registered(), *connection);

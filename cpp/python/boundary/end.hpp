@@ -9,7 +9,7 @@
 namespace pymilter {
 
 // Ends the message under way, if there is one, before its eom, and calls the abort handler for it. MTAs differ: Postfix
-// says ABORT after each message, others say HELO, MAIL or nothing at all instead.
+// sends ABORT after each message, others send HELO, MAIL or nothing at all instead.
 void leave_message(Service &service, Connection &connection);
 
 // After a step was answered with a final status: libmilter sends no more of the message, so it is over.

@@ -1,4 +1,4 @@
-// What libmilter is told if no handler decides: nothing, or the answer to a failure. Called without the GIL.
+// What is answered if no handler decides: nothing, or the answer to a failure. Called without the GIL.
 #pragma once
 
 #include "core/protocol/libmilter.hpp"

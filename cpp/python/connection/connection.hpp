@@ -25,7 +25,7 @@
 
 namespace pymilter {
 
-// The SMTP client as connect and HELO told of it.
+// The SMTP client as connect and HELO described it.
 struct Origin {
     std::optional<std::string> hostname;  // empty until connect
     SocketAddress address;
@@ -48,10 +48,10 @@ public:
     std::shared_ptr<Connection> handle() const { return m_self; }
     std::uint64_t id() const { return m_id; }
 
-    // The SMTP client as peer_text() writes it: what connect told, otherwise what the macros tell, which can be read
-    // only while a callback runs. Needs the GIL.
+    // The SMTP client as peer_text() writes it: from connect, otherwise from the macros, which can be read only
+    // while a callback runs. Needs the GIL.
     std::string peer();
-    // What note_client() and note_helo() were told. Any thread.
+    // What note_client() and note_helo() have noted. Any thread.
     Origin origin() const;
     // Called without the GIL. note_helo() only if the plan gathers whole messages.
     void note_client(const char *hostname, const sockaddr *address);

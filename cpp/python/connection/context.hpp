@@ -27,8 +27,8 @@ public:
     // message, `handle` itself.
     static py::object of_message(const py::object &handle);
 
-    // What connect and HELO told, as (hostname, hostaddr, helo); each is None if it is not known. This and the next are
-    // for filters that get messages whole.
+    // The client from connect and HELO, as (hostname, hostaddr, helo); each is None if it is unknown. This and the next
+    // are for filters that get messages whole.
     py::tuple origin() const;
     // The message so far. At eom with its body, which the first call takes.
     Received received() const;

@@ -14,7 +14,7 @@ namespace pymilter {
 // came from the wire goes back unchanged. `what` names the value in an error.
 std::string to_bytes(const char *what, py::handle text);
 
-// The opposite.
+// The reverse of to_bytes().
 py::str to_str(const std::string &text);
 
 // ESMTP parameters in one line, from a string, an iterable of strings, or None.

@@ -30,7 +30,7 @@ void check_is_new(const py::object &receiver, py::handle type) {
     }
 }
 
-// Whether an attribute of the object is the method of that name of its class. The object's __dict__ is not asked,
+// Whether an attribute of the object is the method of that name of its class. The object's __dict__ is not read,
 // because CPython would then make one, and every later access to an attribute would be slower.
 bool is_method_of_class(const py::object &receiver, py::handle type, PyObject *name) {
     const auto found = py::reinterpret_steal<py::object>(PyObject_GetAttr(receiver.ptr(), name));
@@ -54,7 +54,7 @@ bool sets_handler(const py::object &receiver, PyObject *name) {
     return found != nullptr && PyCallable_Check(found) != 0;
 }
 
-// A filter that gets messages whole is called seldom: to make the __dict__ once costs it less than to spare it.
+// A filter that gets messages whole is called rarely, so making the __dict__ once costs less than avoiding it.
 bool is_set(const py::object &receiver, py::handle type, const Plan &plan, PyObject *name) {
     return name != nullptr && (plan.whole || !is_method_of_class(receiver, type, name)) && sets_handler(receiver, name);
 }

@@ -25,7 +25,7 @@ public:
     // Methods of one object per connection: `make()` returns the object, `plan_of(type)` the Plan of its class, and
     // `plan_of(object)` the Plan of an object that has handlers set on itself.
     void use_methods(py::object make, py::object plan_of);
-    // A function `callback(context, ...)` or None. Returns the one before. Counts for connections that come later.
+    // A function `callback(context, ...)` or None. Returns the previous one. Applies to later connections.
     py::object set_function(Step step, py::object callback);
     void set_wanted(Options wanted);
 

@@ -1,4 +1,4 @@
-// The plan of a class of handlers, or of a set of functions: all that dispatch must know about it, worked out once.
+// The plan of a class of handlers, or of a set of functions: all that dispatch needs, worked out once.
 //
 // A plan is made with the GIL. Callbacks read it without the GIL, so it never changes afterwards.
 #pragma once

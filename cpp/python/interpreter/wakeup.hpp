@@ -17,7 +17,7 @@ public:
     static void claim(int descriptor) {
         Py_AddPendingCall(&set, reinterpret_cast<void *>(static_cast<std::intptr_t>(descriptor)));
     }
-    // The opposite, as soon as the main thread gets to it.
+    // Gives it back, as soon as the main thread gets to that.
     static void release(int descriptor) {
         Py_AddPendingCall(&unset, reinterpret_cast<void *>(static_cast<std::intptr_t>(descriptor)));
     }
