@@ -28,7 +28,7 @@ from .output import Failure, Output
 
 _EPILOG: Final = """\
 The exit status is 0 if the filter can be served, 1 if not (with --strict, also if there are warnings), and 2 for wrong
-settings. In a unit of systemd: ExecReload=pymilter check gate:Gate, and then ExecReload=kill -HUP $MAINPID.
+settings. In a systemd unit, put ExecReload=pymilter check gate:Gate before ExecReload=kill -HUP $MAINPID.
 """
 _NAMES: Final = {
     Command.CONNECT: "connect",
@@ -54,8 +54,8 @@ def parser(program: str) -> argparse.ArgumentParser:
         " macros it asks for; and everything that is wrong with it or its settings. Nothing is served.",
         _EPILOG,
     )
-    result.add_argument("--strict", action="store_true", help="fail for warnings too")
-    result.add_argument("--json", action="store_true", help="as one line of JSON")
+    result.add_argument("--strict", action="store_true", help="fail also if there are warnings")
+    result.add_argument("--json", action="store_true", help="show the plan as one line of JSON")
     add_all(result)
     return result
 

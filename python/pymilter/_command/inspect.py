@@ -19,8 +19,8 @@ from .mta_limits import warnings_about
 from .output import Output
 
 _EPILOG: Final = """\
-It offers what Postfix and Sendmail offer, and quits before any step: the filter sees a connection without an SMTP
-client. The exit status is 0, with warnings too, and 1 if there is no filter or what answers is none.
+It offers what Postfix and Sendmail offer, and quits before the first step: the filter sees a connection without an
+SMTP client. The exit status is 0, also if there are warnings, and 1 if no filter answers.
 """
 
 
@@ -34,7 +34,7 @@ def parser(program: str) -> argparse.ArgumentParser:
     )
     add_socket(result)
     add_timeout(result)
-    result.add_argument("--json", action="store_true", help="as one line of JSON")
+    result.add_argument("--json", action="store_true", help="show it as one line of JSON")
     return result
 
 

@@ -20,8 +20,8 @@ SUBCOMMANDS: Final = {
     "check": "show the plan of a filter, and everything that is wrong with it",
     "send": "play messages to a running filter, and show what it does",
     "inspect": "show what a running filter negotiates: steps, actions, macros",
-    "trace": "stand between an MTA and a filter, show what they say and record it",
-    "replay": "play a recording to a filter, and fail where its answers differ",
+    "trace": "stand between an MTA and a filter, show their dialogue and record it",
+    "replay": "play a recording to a filter, and fail if its answers differ",
 }
 """Each is a module of this room, with `parser(program)` and `run(options, output)`, which returns the exit status."""
 
@@ -90,7 +90,7 @@ def _without_subcommand(arguments: Sequence[str]) -> NoReturn:
     parser.error(f"write the subcommand before its options: {', '.join(SUBCOMMANDS)}")
 
 
-_MORE = "`pymilter SUBCOMMAND --help` says more. `python -m pymilter` is the same command."
+_MORE = "For details: `pymilter SUBCOMMAND --help`. `python -m pymilter` is the same command."
 
 
 def _version() -> str:

@@ -36,7 +36,7 @@ class OfCommand:
         "Where to listen: unix:PATH, inet:PORT@HOST, inet6:PORT@HOST, fd:NUMBER or systemd:NAME.",
     )
     log_level = Setting(
-        kinds.text(f"one of {', '.join(LEVELS)}", _check_level), "INFO", "The least level of what is logged to stderr."
+        kinds.text(f"one of {', '.join(LEVELS)}", _check_level), "INFO", "The lowest level that is logged to stderr."
     )
     log_json = Setting(kinds.boolean(), False, "Whether each line of the log is a JSON object.")
     reload = Setting(

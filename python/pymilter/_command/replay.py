@@ -34,8 +34,8 @@ def parser(program: str) -> argparse.ArgumentParser:
     """The parser of its arguments."""
     result = new_parser(
         program,
-        "Play a recording of `pymilter trace --save` to a filter, packet for packet, and show where the filter answers"
-        " otherwise than it did when it was recorded: other verdicts, replies or edits.",
+        "Play a recording of `pymilter trace --save` to a filter, packet for packet, and show each answer that differs"
+        " from the recorded one: another verdict, reply or edit.",
         _EPILOG,
     )
     result.add_argument("recording", metavar="FILE", type=Path, help="the recording")
@@ -47,7 +47,7 @@ def parser(program: str) -> argparse.ArgumentParser:
         type=ignored,
         action="append",
         default=[],
-        help="what may differ, more than once if needed: see below",
+        help="what may differ (see below); may be given more than once",
     )
     result.add_argument("--json", action="store_true", help="a line of JSON for each answer that differs")
     return result

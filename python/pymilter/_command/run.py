@@ -17,9 +17,9 @@ from .output import Failure, Output
 from .reload import run_reloading
 
 _EPILOG: Final = """\
-A setting may stand in the command line, in the environment or in the TOML file (socket_mode = 0o660), and wins in this
-order. The folder in which it is started is searched for the module. SIGTERM ends it, SIGHUP replaces the workers. The
-exit status is 0 after a signal, 1 if the filter cannot be served, and 2 for wrong settings.
+A setting may be given on the command line, in the environment, and in the TOML file (socket_mode = 0o660); the first
+of these that has it counts. The module may be in the current folder. SIGTERM ends the filter, SIGHUP replaces the
+workers. The exit status is 0 after a signal, 1 if the filter cannot be served, and 2 for wrong settings.
 """
 
 

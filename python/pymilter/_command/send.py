@@ -24,8 +24,8 @@ from .results import STATUSES, outcome_of, result_as_json, times_lines
 
 _EPILOG: Final = f"""\
 exit status: 0 if the messages were played, whatever the verdicts; 1 if the filter could not be reached, broke the
-protocol, or gave another verdict than --expect names; 2 for wrong arguments. With --exit-code the verdict:
-{", ".join(f"{status} {name}" for name, status in STATUSES.items())}; of several messages the highest.
+protocol, or gave a verdict other than that of --expect; 2 for wrong arguments. With --exit-code, it shows the verdict:
+{", ".join(f"{status} {name}" for name, status in STATUSES.items())}; the highest of several messages counts.
 """
 
 
@@ -41,7 +41,7 @@ def parser(program: str) -> argparse.ArgumentParser:
     result = new_parser(
         program, "Play message files to a mail filter, as an MTA would, and show what the filter did.", _EPILOG
     )
-    result.add_argument("messages", nargs="+", metavar="MESSAGE", help="a message, as a file; - for standard input")
+    result.add_argument("messages", nargs="+", metavar="MESSAGE", help="a file with a message; - for standard input")
     add_socket(result)
     smtp = result.add_argument_group("the SMTP session")
     smtp.add_argument("--from", dest="sender", metavar="ADDRESS", help="envelope sender (default: the From field)")
@@ -50,7 +50,7 @@ def parser(program: str) -> argparse.ArgumentParser:
         dest="recipients",
         metavar="ADDRESS",
         action="append",
-        help="envelope recipient, may be given more than once (default: the To and Cc fields)",
+        help="envelope recipient; may be given more than once (default: the To and Cc fields)",
     )
     smtp.add_argument(
         "--client-name", metavar="NAME", default="client.example.com", help="host name of the SMTP client"
@@ -69,9 +69,9 @@ def parser(program: str) -> argparse.ArgumentParser:
         action="append",
         default=[],
         metavar="NAME=VALUE",
-        help="value of a macro, more than once if needed",
+        help="value of a macro; may be given more than once",
     )
-    smtp.add_argument("--mta", choices=MTAS, default="postfix", help="whose habits decide what becomes of the edits")
+    smtp.add_argument("--mta", choices=MTAS, default="postfix", help="the MTA whose habits decide how edits are made")
     add_timeout(smtp)
     smtp.add_argument(
         "--repeat", metavar="N", type=positive, default=1, help="play the messages N times, and show how long they took"
@@ -85,7 +85,7 @@ def parser(program: str) -> argparse.ArgumentParser:
     )
     status = result.add_argument_group("exit status").add_mutually_exclusive_group()
     status.add_argument("--expect", choices=STATUSES, help="fail if a message gets another verdict")
-    status.add_argument("--exit-code", action="store_true", help="let the exit status tell the verdict, see below")
+    status.add_argument("--exit-code", action="store_true", help="let the exit status show the verdict, see below")
     return result
 
 

@@ -1,4 +1,4 @@
-"""`pymilter trace`: stands between an MTA and a filter, shows what they say, and records it."""
+"""`pymilter trace`: stands between an MTA and a filter, shows their dialogue, and records it."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ from .relay import Event, new_relay
 from .writer import Patience, WriterProcess, write_events
 
 _EPILOG: Final = """\
-It ends with Ctrl-C or SIGTERM, and with the exit status 0; 1 if it cannot listen, or if the recording could not be
-written to its end. What each side says is passed on at once and unchanged, and shown a moment later; macros only when
-they change. When it ends, so do the connections that are open, and the MTA does what its configuration says of a filter
-that has gone.
+Ctrl-C or SIGTERM ends it. The exit status is then 0; it is 1 if it cannot listen, or if the recording could not be
+written completely. What each side sends is passed on at once and unchanged, and shown a moment later; macros are shown
+only when they change. The open connections end with it: the MTA then does what it is configured to do without the
+filter.
 """
 _BACKLOG: Final = 4096
 
@@ -39,12 +39,12 @@ def parser(program: str) -> argparse.ArgumentParser:
     """The parser of its arguments."""
     result = new_parser(
         program,
-        "Stand between an MTA and a filter, any milter: pass on what they say without changing a byte, show it, and"
+        "Stand between an MTA and any milter: pass on what they send without changing a byte, show it, and"
         " record it for `pymilter replay`.",
         _EPILOG,
     )
     result.add_argument(
-        "listen", metavar="LISTEN", help="where the MTA connects to: unix:/path, inet:port@host or inet6:port@host"
+        "listen", metavar="LISTEN", help="where the MTA connects: unix:/path, inet:port@host or inet6:port@host"
     )
     result.add_argument("target", metavar="TARGET", type=filter_socket, help="where the filter listens")
     result.add_argument("--save", metavar="FILE", type=new_file, help="record everything in this file, as JSON lines")

@@ -60,7 +60,7 @@ def check_ext(name: str | None) -> str | None:
 
     Blanks and dots at the end, and everything after a NUL, are ignored, as by Windows.
     """
-    from pymilter.mime import bad_extensions as extensions  # at the call: programs set it there
+    from pymilter.mime import bad_extensions as extensions  # read here, because programs set it there
 
     if not name:
         return name
@@ -78,7 +78,7 @@ def _readings(name: str) -> Iterator[str]:
     yield lower
     yield lower.rstrip(_DROPPED_AT_END)
     yield lower.partition("\x00")[0].rstrip(_DROPPED_AT_END)
-    yield lower.removesuffix("::$data").rstrip(_DROPPED_AT_END)  # the same file, to NTFS
+    yield lower.removesuffix("::$data").rstrip(_DROPPED_AT_END)  # for NTFS, this is the same file
     if not (name.isascii() and name.isprintable()):
         seen = "".join(char for char in name if unicodedata.category(char) not in _UNSEEN_CATEGORIES)
         # Windows programs that use old character sets read full-width letters and the like as the plain ones.

@@ -18,7 +18,7 @@ from collections.abc import Iterator
 
 from ._tags import ATTRIBUTES, COMMENT_END, TAG_NAME
 
-_FLAGS = re.IGNORECASE | re.ASCII  # a long s is no s
+_FLAGS = re.IGNORECASE | re.ASCII  # "ſ" is no "s"
 
 WARNING = "<!-- WARNING: embedded script removed -->"
 
@@ -37,7 +37,7 @@ RAW_ENDS = {tag: re.compile(rf"</{tag}(?=[\t\n\r\f />])", _FLAGS) for tag in RAW
 _EMPTY_COMMENT = re.compile("<!---?>")
 _CONDITIONAL = re.compile(r"<!(?:--)?\s*\[\s*if\b", _FLAGS)
 _CONDITION_END = re.compile(r"<!\[\s*endif[^>]{0,99}", _FLAGS)
-_BACKTICKS = re.compile(r"=[\t\n\r\f ]*`")  # quotes, to Internet Explorer
+_BACKTICKS = re.compile(r"=[\t\n\r\f ]*`")  # Internet Explorer reads these as quotes
 _CDATA = re.compile(r"<!\[CDATA\[", _FLAGS)
 
 Span = tuple[int, int]

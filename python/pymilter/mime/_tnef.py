@@ -75,7 +75,7 @@ def _attributes(data: bytes) -> Iterator[tuple[int, int, bytes]]:
         if len(value) < size:
             raise UnreadableError("an attribute is longer than the file")
         yield level, attribute, value
-        pos += 9 + size + 2  # a checksum is last
+        pos += 9 + size + 2  # the checksum follows the value
 
 
 def _properties(data: bytes) -> Iterator[tuple[int, int, bytes]]:

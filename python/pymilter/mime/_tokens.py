@@ -2,8 +2,7 @@
 
 It reads tags, comments and declarations as the HTML standard (WHATWG) requires of browsers, so that nothing that a
 browser would run can be hidden from it. Its time is proportional to the length of the text, and it keeps the source of
-each token, so that a filter can copy it. Python's html.parser lacks each of these in some
-release that we support.
+each token, so that a filter can copy it. In some release that we support, Python's html.parser lacks each of these.
 """
 
 from __future__ import annotations

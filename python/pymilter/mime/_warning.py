@@ -20,7 +20,7 @@ _LONGEST_NAME = 200
 
 def replace_by_warning(msg: MimeMessage, name: object, savname: str | None) -> None:
     """Replace the content of a part by the warning that it was removed. `name` is the name that it had."""
-    from pymilter.mime import virus_msg as warning  # at the call: programs set it there
+    from pymilter.mime import virus_msg as warning  # read here, because programs set it there
 
     # The sender chose the name. If it could end a line, it could add headers and parts.
     shown = "".join(char if char.isprintable() else "?" for char in str(name)[:_LONGEST_NAME])
