@@ -12,11 +12,12 @@ from typing import Any
 
 import pytest
 
-from pymilter import Action, Base, DisabledAction, MilterError, Server
+from pymilter import Action, Base, DisabledAction, MilterError, Server, Status, decode
 from pymilter.message import Address, Connection, Field, Message, MessageFilter, Peer, Recipient, chain, message_filter
 from pymilter.message._address import received
 from pymilter.message._connection import Tls, peer_of
 from pymilter.message._field import checked_raw
+from pymilter.message._filter import FINAL
 from pymilter.message._grant import OVER
 from pymilter.message._header_edits import on_wire
 from pymilter.message._source import Parsed
@@ -673,6 +674,51 @@ def test_a_chain_takes_what_run_takes() -> None:
 def test_what_could_not_work_in_a_chain_is_found_when_it_is_made(factory: Any, why: str) -> None:
     with pytest.raises(TypeError, match=why):
         chain(factory)
+
+
+def test_what_a_message_filter_has_for_itself_cannot_be_set_on_an_object() -> None:
+    """It would hide how the message is handed to message()."""
+    made = Named("x")
+    for name in FINAL:
+        with pytest.raises(TypeError, match=rf"self\.{name} was set to function, which would never be called"):
+            setattr(made, name, lambda: None)
+        setattr(made, name, "what is no handler")
+
+
+def test_a_chain_refuses_what_it_would_not_call() -> None:
+    class Negotiates(MessageFilter):
+        def negotiate(self, opts: list[int]) -> Status | None: ...
+        def message(self, message: Message) -> None: ...
+
+    with pytest.raises(TypeError, match=r"Negotiates\.negotiate would never be called: a chain negotiates"):
+        chain(Negotiates)
+
+    class Sets(MessageFilter):
+        def __init__(self, name: str) -> None:
+            setattr(self, name, lambda opts: None)
+
+        def message(self, message: Message) -> None: ...
+
+    with pytest.raises(TypeError, match=r"self\.negotiate would never be called: a chain negotiates"):
+        chain(partial(Sets, "negotiate"))()
+    with pytest.raises(TypeError, match=r"Sets\.connect cannot be called as it will be"):
+        chain(partial(Sets, "connect"))()
+    with pytest.raises(TypeError, match=r"self\.recipient was set, but .*Sets has no method"):
+        chain(partial(Sets, "recipient"))()
+
+
+def test_filters_of_a_chain_want_the_text_of_a_step_in_one_way() -> None:
+    class Text(MessageFilter):
+        def hello(self, hostname: str) -> None: ...
+        def message(self, message: Message) -> None: ...
+
+    class Bytes(Text):
+        @decode("bytes")
+        def hello(self, hostname: bytes) -> None: ...
+
+    chain(Bytes, Bytes)
+    with pytest.raises(TypeError, match="decode hello differently: as bytes and as surrogateescape"):
+        chain(Bytes, Text)
 
 
 def test_a_factory_in_a_chain_makes_objects_that_want_the_same() -> None:

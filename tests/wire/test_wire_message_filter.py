@@ -626,18 +626,124 @@ def test_what_hides_a_handler_is_named(start: Start, name: str, chained: bool) -
 
 
 @pytest.mark.parametrize("name", ["mail", "recipient"])
-def test_a_handler_set_on_an_object_is_refused_if_its_class_has_none(start: Start, name: str) -> None:
+@pytest.mark.parametrize("chained", [False, True])
+def test_a_handler_set_on_an_object_is_refused_if_its_class_has_none(start: Start, name: str, chained: bool) -> None:
     """The MTA was told that nothing waits for it, so that it would never be called."""
     source = f"""
-        class Filter(MessageFilter):
+        class One(MessageFilter):
             def __init__(self): self.{name} = lambda *arguments: note("called")
             def message(self, message): note("message")
     """
-    filter_ = start(textwrap.dedent(source))
+    filter_ = start(textwrap.dedent(source) + ("Filter = chain(One)" if chained else "Filter = One"))
     with Client(filter_.address) as client:
         assert client.connect().verdict is Verdict.TEMPFAIL
-    assert f"TypeError: self.{name} was set, but Filter has no method of that name" in filter_.stderr
+    assert f"TypeError: self.{name} was set, but One has no method of that name" in filter_.stderr
     assert filter_.seen() == []
+
+
+@pytest.mark.parametrize("chained", ["One", "chain(One)", "chain(Two, One)", "chain(One, Two)"])
+def test_handlers_set_on_an_object_are_called(start: Start, chained: str) -> None:
+    """At its start, and those of the end later too."""
+    filter_ = start(
+        f"""
+        def called(name):
+            return lambda *arguments: note(name, len(arguments))
+
+        class One(MessageFilter):
+            def __init__(self):
+                for name in ("connect", "hello", "data", "unknown", "message", "begin_message"):
+                    setattr(self, name, called(name))
+                hello = self.hello
+                def set_more(*arguments):
+                    self.abort, self.close = called("abort"), called("close")
+                    return hello(*arguments)
+                self.hello = set_more
+            def message(self, message):
+                note("hidden")
+
+        class Two(MessageFilter):
+            def hello(self, name):
+                note("hello of two", name)
+            def message(self, message):
+                note("message of two")
+
+        Filter = {chained}
+    """,
+        keeps_connections=True,
+    )
+    with Client(filter_.address) as client:
+        client.connect()
+        client.helo("there.example")
+        client.unknown("FOO")
+        send(client)
+        client.mail("<a@example.org>")
+        client.rcpt("<b@example.org>")
+        client.abort()
+    seen = filter_.wait_for(lambda seen: ("close", 0) in seen)
+    assert [one for one in seen if not one[0].endswith("of two")] == [
+        *(("connect", 3), ("hello", 1), ("unknown", 1), ("begin_message", 0), ("data", 0), ("message", 1)),
+        *(("begin_message", 0), ("abort", 0), ("close", 0)),
+    ]
+    of_two = [("hello of two", "there.example"), ("message of two",)] if "Two" in chained else []
+    assert [one for one in seen if one[0].endswith("of two")] == of_two
+
+
+@pytest.mark.parametrize("chained", ["One", "chain(One, Two)", "chain(Two, One)"])
+def test_a_filter_gets_in_a_chain_what_it_has_asked_for(start: Start, chained: str) -> None:
+    source = f"""
+        @rejected_recipients
+        class One(MessageFilter):
+            @symlist("{{mine}}")
+            @decode("bytes")
+            def hello(self, name):
+                note("hello", name, self.getsymval("mine"), self.getsymval("tls_version"))
+
+            @nocallback
+            def connect(self, *arguments):
+                note("connect")
+
+            def message(self, message):
+                note("message", [one.is_accepted for one in message.recipients])
+
+        class Two(MessageFilter):
+            def connect(self, *arguments):
+                pass
+
+            def message(self, message):
+                pass
+
+        Filter = {chained}
+    """
+    filter_ = start(source)
+    with Client(filter_.address, macros={"mine": "1", "tls_version": "2"}) as client:
+        client.connect()
+        client.helo("there.example")
+        client.mail("<a@example.org>")
+        client.rcpt("<gone@example.org>", rejected="550 5.1.1 no such user")
+        client.rcpt("<b@example.org>")
+        client.eom()
+    assert filter_.seen() == [("hello", b"there.example", "1", "2"), ("message", [False, True])]
+
+
+def test_macros_of_one_stage_are_asked_for_at_once(start: Start) -> None:
+    """By a method and by the class, in a negotiate of its own too."""
+    source = """
+        class Filter(MessageFilter):
+            @symlist("{mine}")
+            def hello(self, name):
+                note("hello", self.getsymval("mine"), self.getsymval("tls_version"))
+
+            def negotiate(self, opts):
+                return super().negotiate(opts)
+
+            def message(self, message):
+                pass
+    """
+    filter_ = start(source)
+    with Client(filter_.address, macros={"mine": "1", "tls_version": "2"}) as client:
+        assert client.connect().verdict.passes
+        client.helo()
+    assert filter_.seen() == [("hello", "1", "2")]
 
 
 STEPS = ("connect", "hello", "mail", "recipient", "message")

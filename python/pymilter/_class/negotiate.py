@@ -1,6 +1,6 @@
 """What a class of handlers wants of the MTA, read off the methods that it overrides. Pure: no state."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
 from pymilter._class import decorators as marks
@@ -46,6 +46,25 @@ def text_mode(handler: Callable[..., object]) -> str:
     return str(mark_of(handler, marks.DECODE_MARK, "surrogateescape"))
 
 
+def _macros_of(klass: Any) -> tuple[tuple[int, str], ...]:
+    """Return the names of the macros for each stage, which can be asked for only once."""
+    of_class = getattr(klass, marks.MACROS_MARK, ())
+    of_methods = (
+        (stage, " ".join(syms))
+        for name, stage in MACRO_STAGE.items()
+        if (syms := mark_of(getattr(klass, name), marks.SYMLIST_MARK)) is not None
+    )
+    return joined_macros((*of_class, *of_methods))
+
+
+def joined_macros(wanted: Iterable[tuple[int, str]]) -> tuple[tuple[int, str], ...]:
+    """Join the names of each stage, without repeating any."""
+    names: dict[int, dict[str, None]] = {}
+    for stage, text in wanted:
+        names.setdefault(stage, {}).update(dict.fromkeys(text.split()))
+    return tuple((stage, " ".join(of_stage)) for stage, of_stage in names.items())
+
+
 def wishes_of(klass: Any, base: type[Any]) -> Wishes:
     """Return the wishes of `klass`, a class or its `Handlers`: they follow from the methods that differ from `base`."""
 
@@ -73,12 +92,7 @@ def wishes_of(klass: Any, base: type[Any]) -> Wishes:
         no_reply=no_reply,
         protocol=protocol,
         text={name: text_mode(getattr(klass, name)) for name in marks.TEXT_METHODS},
-        macros=getattr(klass, marks.MACROS_MARK, ())
-        + tuple(
-            (stage, " ".join(syms))
-            for name, stage in MACRO_STAGE.items()
-            if (syms := mark_of(getattr(klass, name), marks.SYMLIST_MARK)) is not None
-        ),
+        macros=_macros_of(klass),
         negotiates=is_own("negotiate"),
         begins=is_own("begin_message"),
     )

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import operator
 import types
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import reduce
 from typing import TYPE_CHECKING, Any, Final, Unpack, cast, overload
 
 from pymilter._class.arity import arity_of, is_async, is_generator, target_of
+from pymilter._class.base import Base
+from pymilter._class.decorators import DECODE_MARK, MACROS_MARK, NOCALLBACK_MARK, PROTOCOL_MARK
 from pymilter._class.factories import factory_faults
 from pymilter._class.faults import check_handlers
 from pymilter._class.handlers import Handlers
+from pymilter._class.marks import mark, mark_of
+from pymilter._class.negotiate import joined_macros, text_mode, wishes_of
 from pymilter._constants import ACCEPT, CONTINUE
 from pymilter.message._filter import Gathering, Keywords, MessageFilter, call, is_status
 from pymilter.message._message import Message
@@ -19,6 +25,8 @@ if TYPE_CHECKING:
     from pymilter import Context
 
 Handler = Callable[[Message], Outcome]
+
+NEVER_NEGOTIATES: Final = "would never be called: a chain negotiates for all its filters"
 
 
 @overload
@@ -77,24 +85,29 @@ def chain(*filters: Callable[[], MessageFilter]) -> type[MessageFilter]:
 
     The first refusal (REJECT, TEMPFAIL, DISCARD or a reply) is the answer, and then nothing is changed. ACCEPT ends
     only the filter that gave it, for this message; given at connect or hello, for the whole connection. The MTA is
-    asked for what any of them wants. The limits are the smallest of theirs.
+    asked for what any of them wants: steps, macros, options of the protocol. The limits are the smallest of theirs.
 
     Args:
         filters: what `run` takes, in the order in which a message goes through them: classes derived from
             MessageFilter, or functions that make such an object. A function is called once here, to see what it makes.
 
     Raises:
-        TypeError: one of them makes no MessageFilter, one has a handler that cannot be called, or there is none.
+        TypeError: one of them makes no MessageFilter, one has a handler that cannot be called or a `negotiate` of its
+            own, two want the text of a step in different ways, or there is none.
     """
     if not filters:
         raise TypeError("chain got no filter: at least one is needed")
     classes = tuple(map(_class_of, filters))
-    methods: dict[str, Any] = {"_factories": filters, "_classes": classes}
-    for name, passed_on in PASSED_ON.items():
-        if any(_overrides(one, name) for one in classes):
-            methods[name] = passed_on
     name = "chain(" + ", ".join(one.__qualname__ for one in classes) + ")"
-    return _new_class(name, _Chain, methods, _union(classes))
+    attributes: dict[str, Any] = {"_factories": filters, "_classes": classes}
+    for step in PASSED_ON:
+        if handlers := [getattr(one, step) for one in classes if _handles(one, step)]:
+            attributes[step] = _passed_on(step, handlers)
+    made = _new_class(name, _Chain, attributes, _union(classes))
+    wishes = [wishes_of(one, Base) for one in classes]
+    setattr(made, MACROS_MARK, joined_macros(macros for one in wishes for macros in one.macros))
+    setattr(made, PROTOCOL_MARK, reduce(operator.or_, (getattr(one, PROTOCOL_MARK) for one in classes)))
+    return made
 
 
 def _class_of(factory: Callable[[], MessageFilter]) -> type[MessageFilter]:
@@ -116,11 +129,17 @@ def _class_of(factory: Callable[[], MessageFilter]) -> type[MessageFilter]:
     if not issubclass(klass, MessageFilter):
         raise wrong
     check_handlers(Handlers.of(klass))
+    if _overrides(klass, "negotiate"):
+        raise TypeError(f"{klass.__qualname__}.negotiate {NEVER_NEGOTIATES}")
     return klass
 
 
 def _overrides(klass: type[MessageFilter], name: str) -> bool:
     return getattr(klass, name) is not getattr(MessageFilter, name)
+
+
+def _handles(klass: type[MessageFilter], name: str) -> bool:
+    return _overrides(klass, name) and not mark_of(getattr(klass, name), NOCALLBACK_MARK)
 
 
 def _new_class(
@@ -144,8 +163,27 @@ class _Chain(MessageFilter):
                     f"a factory in {type(self).__qualname__} made a {type(one).__qualname__}, which gets other events, "
                     f"or has other limits, than the {expected.__qualname__} that it made at first"
                 )
+        for one in self._filters:
+            self._notice_handlers(one)
         self._gone: set[int] = set()  # the places of those that have accepted the connection
         self._done: set[int] = set()  # and of those that have accepted the message
+
+    def _notice_handlers(self, one: MessageFilter) -> None:
+        """Handle the steps for which a filter has set handlers on itself, as it may if it is served alone.
+
+        Raises:
+            TypeError: One of them cannot be called, or would be set too late.
+        """
+        handlers = Handlers.of(one)
+        new = [name for name in handlers.own if not _overrides(type(one), name)]
+        if new:
+            check_handlers(handlers)
+        if "negotiate" in handlers.own:
+            raise TypeError(f"self.negotiate {NEVER_NEGOTIATES}")
+        for name in new:
+            if name in PASSED_ON and not _overrides(type(self), name):
+                # On the chain itself, where it is noticed too.
+                setattr(self, name, types.MethodType(_passed_on(name, [handlers.own[name]]), self))
 
     def _setctx(self, ctx: Context | None) -> None:
         for one in self._filters:
@@ -183,23 +221,31 @@ class _Chain(MessageFilter):
         return ACCEPT if len(done) == len(self._filters) else CONTINUE
 
 
-def _passed_on(name: str, *, of_connection: bool = False) -> Callable[..., Outcome]:
-    def event(self: _Chain, *arguments: Any) -> Outcome:
-        done = self._gone if of_connection else self._done
-        return self._ask(done, lambda one: call(one, name, *arguments))
+def _passed_on(name: str, handlers: Iterable[Callable[..., object]]) -> Callable[..., Outcome]:
+    """Return the method of a chain for a step that `handlers` handle.
 
+    Raises:
+        TypeError: They want its text in different ways, but it comes only in one.
+    """
+    modes = sorted({text_mode(handler) for handler in handlers})
+    if len(modes) > 1:
+        raise TypeError(f"two filters of a chain decode {name} differently: as {' and as '.join(modes)}")
+
+    def event(self: _Chain, *arguments: Any) -> Outcome:
+        def ask(one: MessageFilter) -> Outcome:
+            is_handled = _handles(type(one), name) or name in vars(one)
+            return call(one, name, *arguments) if is_handled else CONTINUE
+
+        return self._ask(self._gone if name in OF_CONNECTION else self._done, ask)
+
+    mark(event, DECODE_MARK, modes[0])
     return event
 
 
-PASSED_ON: Final[Mapping[str, Callable[..., Outcome]]] = {
-    "connect": _passed_on("connect", of_connection=True),
-    "hello": _passed_on("hello", of_connection=True),
-    "mail": _passed_on("mail"),
-    "recipient": _passed_on("recipient"),
-    "data": _passed_on("data"),
-    "unknown": _passed_on("unknown", of_connection=True),
-}
+PASSED_ON: Final = ("connect", "hello", "mail", "recipient", "data", "unknown")
 """Events that a chain has only where one of its filters has them."""
+OF_CONNECTION: Final = ("connect", "hello", "unknown")
+"""Those of them at which ACCEPT is for the whole connection."""
 
 
 def _wishes(klass: type[MessageFilter]) -> tuple[Gathering, list[str]]:

@@ -29,7 +29,12 @@ ONLY_HERE: Final = 2
 
 NOT_YET: Final = "the envelope can be changed in message() only, once the whole message is there"
 
-FINAL: Final = ("envfrom", "envrcpt", "header", "eoh", "body", "eom")
+NEVER_CALLED: Final = (
+    "would never be called: a MessageFilter gets the whole message in message(), the sender in mail() and each "
+    "recipient in recipient()"
+)
+
+FINAL: Final = ("envfrom", "envrcpt", "header", "eoh", "body", "eom", "envfrom_bytes", "envrcpt_bytes", "header_bytes")
 """Methods of `Base` that a MessageFilter has for itself."""
 MACROS: Final[dict[int, tuple[str, ...]]] = {
     Stage.CONNECT: ("j", "v", "_", "{daemon_name}", "{daemon_addr}"),
@@ -111,10 +116,7 @@ class MessageFilter(Base):
             setattr(cls, mark, value)
         for name in FINAL:
             if name in vars(cls) and vars(cls)[name] not in (MessageFilter._envfrom, MessageFilter._envrcpt):
-                raise TypeError(
-                    f"{cls.__qualname__}.{name} would never be called: a MessageFilter gets the whole message in "
-                    "message(), the sender in mail() and each recipient in recipient()"
-                )
+                raise TypeError(f"{cls.__qualname__}.{name} {NEVER_CALLED}")
         for name, event, handler in (
             ("mail", "envfrom", MessageFilter._envfrom),
             ("recipient", "envrcpt", MessageFilter._envrcpt),
@@ -153,6 +155,18 @@ class MessageFilter(Base):
         if self._connection is None:
             self._connection = Connection._of(self._ctx)
         return self._connection
+
+    if not TYPE_CHECKING:  # type checkers would let any attribute be set
+
+        def __setattr__(self, name: str, value: object) -> None:
+            """Set an attribute.
+
+            Raises:
+                TypeError: It has the name of a method that a MessageFilter has for itself, and could be called.
+            """
+            if name in FINAL and callable(value):
+                raise TypeError(f"self.{name} was set to {type(value).__name__}, which {NEVER_CALLED}")
+            super().__setattr__(name, value)
 
     if TYPE_CHECKING:
         # Gathered in C++: Python does not see these events, and a class that overrides them is refused.
