@@ -3,7 +3,6 @@
 Derive from `Base`, override the methods you want, and `run` it. Re-exports only: no logic lives here.
 """
 
-import typing as _typing
 from importlib import import_module as _import_module
 
 from pymilter import _constants, _library  # noqa: F401
@@ -27,7 +26,6 @@ from pymilter._class.decorators import (
 from pymilter._class.gather import gather
 from pymilter._constants import *
 from pymilter._constants import Action, Protocol, Stage, Status
-from pymilter._constants import __all__ as __all__  # tells mypy which names the * above re-exports
 from pymilter._core import (
     Context,
     setdbg,
@@ -49,7 +47,8 @@ from pymilter.replies import (
 
 __version__ = "1.9.0"
 
-__all__ = [  # noqa: F811
+__all__ = [
+    *_constants.__all__,
     "Action",
     "Address",
     "BadValue",
@@ -96,57 +95,41 @@ __all__ = [  # noqa: F811
     "symlist",
     "version",
 ]
-__all__ += _constants.__all__
 
-# Loaded on first use: many filters need no messages and no counters, and a program that defines or tests a filter need
-# not run one.
-if _typing.TYPE_CHECKING:
-    from pymilter._observe.logging import LogFilter
-    from pymilter._observe.stats import Stats, Transports, stats
-    from pymilter._run import Server, run, stop
-    from pymilter.message import (
-        Address,
-        Connection,
-        Envelope,
-        Field,
-        Headers,
-        Message,
-        MessageFilter,
-        Recipient,
-        chain,
-        message_filter,
-    )
-else:
-    _LOGGING = "pymilter._observe.logging"
-    _MESSAGES = "pymilter.message"
-    _RUN = "pymilter._run"
-    _STATS = "pymilter._observe.stats"
-    _LATER = {
-        "Address": _MESSAGES,
-        "Connection": _MESSAGES,
-        "Envelope": _MESSAGES,
-        "Field": _MESSAGES,
-        "Headers": _MESSAGES,
-        "LogFilter": _LOGGING,
-        "Message": _MESSAGES,
-        "MessageFilter": _MESSAGES,
-        "Recipient": _MESSAGES,
-        "Server": _RUN,
-        "Stats": _STATS,
-        "Transports": _STATS,
-        "chain": _MESSAGES,
-        "message_filter": _MESSAGES,
-        "run": _RUN,
-        "stats": _STATS,
-        "stop": _RUN,
-    }
+# Names by module, loaded on first use: many filters need no messages and no counters, and a program that defines or
+# tests a filter need not run one.
+_LOGGING = "pymilter._observe.logging"
+_MESSAGES = "pymilter.message"
+_RUN = "pymilter._run"
+_STATS = "pymilter._observe.stats"
+_LATER = {
+    "Address": _MESSAGES,
+    "Connection": _MESSAGES,
+    "Envelope": _MESSAGES,
+    "Field": _MESSAGES,
+    "Headers": _MESSAGES,
+    "LogFilter": _LOGGING,
+    "Message": _MESSAGES,
+    "MessageFilter": _MESSAGES,
+    "Recipient": _MESSAGES,
+    "Server": _RUN,
+    "Stats": _STATS,
+    "Transports": _STATS,
+    "chain": _MESSAGES,
+    "message_filter": _MESSAGES,
+    "run": _RUN,
+    "stats": _STATS,
+    "stop": _RUN,
+}
 
-    def __getattr__(name: str) -> object:
-        if name not in _LATER:
-            raise AttributeError(f"module 'pymilter' has no attribute {name!r}")
-        found: object = getattr(_import_module(_LATER[name]), name)
-        globals()[name] = found
-        return found
 
-    def __dir__() -> list[str]:
-        return sorted({*globals(), *_LATER})
+def __getattr__(name: str) -> object:
+    if name not in _LATER:
+        raise AttributeError(f"module 'pymilter' has no attribute {name!r}")
+    found: object = getattr(_import_module(_LATER[name]), name)
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LATER})

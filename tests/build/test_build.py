@@ -60,7 +60,7 @@ def test_the_wheel_holds_packages_stubs_and_licence_and_nothing_else(wheel: Path
         if path.suffix in (".py", ".pyi") or path.name == "py.typed"
     }
     assert {f"{package}/py.typed" for package in ("pymilter", "Milter")} <= sources
-    assert {f"{package}/__init__.pyi" for package in ("milter-stubs", "mime-stubs")} <= sources
+    assert {f"{package}/__init__.pyi" for package in ("pymilter", "milter-stubs", "mime-stubs")} <= sources
     extension = f"pymilter/_core{sysconfig.get_config_var('EXT_SUFFIX')}"
     assert names == sources | OF_THE_WHEEL | {extension, "pymilter/_core.pyi"}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import inspect
 import pkgutil
@@ -20,6 +21,7 @@ import pymilter
 import pymilter._core
 import pymilter.testing  # noqa: F401 - asked for by its name
 from meta.stubs import stub_faults
+from pymilter import _constants
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "python" / "pymilter"
@@ -72,9 +74,9 @@ def test_stubtest_sees_faults(tmp_path: Path) -> None:
     core = stub("_core.pyi")
     assert "def getpriv(self)" in core
     (copy / "_core.pyi").write_text(core.replace("def getpriv(self)", "def get_priv(self)"))
-    init, constants = stub("__init__.py"), stub("_constants.py")
-    assert "import Server, run, stop" in init
-    (copy / "__init__.py").write_text(init.replace("import Server, run, stop", "import Server, run"))
+    init, constants = stub("__init__.pyi"), stub("_constants.py")
+    assert "    stop,\n" in init
+    (copy / "__init__.pyi").write_text(init.replace("    stop,\n", ""))
     (copy / "_constants.py").write_text(constants.replace('    "DISCARD",\n', ""))
     told = stubtest(tmp_path, tmp_path, "pymilter", "pymilter._core")
     for fault in (
@@ -159,9 +161,16 @@ def test_all_is_what_there_is(name: str) -> None:
     assert public_names(module) == list(module.__all__)
 
 
+def test_package_stub_has_the_same_names() -> None:
+    tree = ast.parse(stub("__init__.pyi"))
+    (listed,) = [ast.literal_eval(node.value) for node in tree.body if isinstance(node, ast.Assign)]
+    assert sorted(listed + _constants.__all__) == sorted(pymilter.__all__)
+    assert "__all__ += _constants.__all__" in stub("__init__.pyi")
+
+
 @pytest.mark.parametrize("name", ["pymilter", "pymilter.testing", "pymilter.mime", "milter", "Milter"])
 def test_all_that_is_public_has_a_docstring(name: str) -> None:
-    """help() and editors show the same one: it stands in the source, or in the stub that is compared above."""
+    """help() shows it; editors show the same one, for it stands in the source, or in a stub that is compared above."""
     assert list(names_without_docstring(importlib.import_module(name))) == []
 
 
@@ -268,3 +277,7 @@ def test_a_parameter_without_a_word_is_seen() -> None:
     module = ModuleType("pymilter", "A module.")
     vars(module).update(Public=Public, function=function, same=same, __all__=["Public", "function", "same"])
     assert list(parameters_without_a_word(module)) == ["Public: second", "Public.method: first", "function: second"]
+
+
+def test_package_stub_and_package_have_one_docstring() -> None:
+    assert ast.get_docstring(ast.parse(stub("__init__.pyi"))) == ast.get_docstring(ast.parse(stub("__init__.py")))
