@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from ._decode import decode_words
 from ._params import collapse, content_types, parse_params
-from ._piece import stray_text
+from ._piece import stray_texts
 from ._scan import parameter, value_readings
 from ._source import SourceMessage
 
@@ -109,7 +109,7 @@ def part_names(msg: SourceMessage) -> Names:
         others += [collapse(text) for name, text in parse_params(value)[1:] if name.lower() in ("filename", "name")]
     fields = [*_raw_values(msg, "content-type"), *_raw_values(msg, "content-disposition")]
     if msg.source:
-        fields.append(stray_text(msg.source).decode("utf-8", "replace").replace("\r", ""))
+        fields += [text.decode("utf-8", "replace").replace("\r", "") for text in stray_texts(msg.source)]
     for value in fields:
         for text in dict.fromkeys((value.replace("\n", ""), _FOLD.sub("", value))):
             readings = value_readings(text, _NAME)

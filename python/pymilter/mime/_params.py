@@ -132,11 +132,11 @@ class Content:
     encoding: str
 
 
-def read_content(fields: Iterable[tuple[str, object]], default_type: str, junk: bytes = b"") -> Content:
+def read_content(fields: Iterable[tuple[str, object]], default_type: str, junk: Iterable[bytes] = ()) -> Content:
     """Read Content-Type and Content-Transfer-Encoding.
 
-    The first field of each counts, but a boundary may be in another one, or in `junk`: the text of the lines between
-    the fields that are not fields.
+    The first field of each counts, but a boundary may be in another one, or in `junk`: texts of the lines between the
+    fields that are not fields.
     """
     kind, encoding = "", None
     values: list[str] = []
@@ -152,7 +152,7 @@ def read_content(fields: Iterable[tuple[str, object]], default_type: str, junk: 
     boundaries: tuple[bytes, ...] = ()
     if kind.startswith("multipart/"):
         texts = [value.encode("utf-8", "surrogateescape") for value in values]
-        boundaries = _boundaries([*texts, *([junk] if junk else [])])
+        boundaries = _boundaries([*texts, *junk])
     return Content(kind, boundaries, encoding or "")
 
 

@@ -78,8 +78,11 @@ def parse_field(raw: bytes) -> tuple[str, str]:
     return name.rstrip(" \t"), value
 
 
-def stray_text(piece: Piece) -> bytes:
-    """Return the lines in and after the header that are not fields: clients may find parameters of fields there."""
+def stray_texts(piece: Piece) -> list[bytes]:
+    """Return the lines in and after the header that are not fields: clients may find parameters of fields there.
+
+    The lines are in it twice, if there are any: as one text, and with a semicolon at the end of each.
+    """
     data = piece.data
     lines = [data[begin:stop] for begin, stop in piece.junk]
     lines += [
@@ -88,7 +91,8 @@ def stray_text(piece: Piece) -> bytes:
     if piece.fields and piece.first_bare == piece.header_end:
         empty = EMPTY_LINE.search(data, piece.header_end, min(piece.end, piece.header_end + _LONGEST_STRAY))
         lines.append(data[piece.header_end : empty.start()] if empty else b"")
-    return b"".join(lines)
+    text = b"".join(lines)
+    return [text, EOL.sub(b";", text)] if text else []
 
 
 def give_up(piece: Piece, why: str, defect: type[errors.MessageDefect] = TooComplexDefect) -> None:

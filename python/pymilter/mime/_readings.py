@@ -11,7 +11,7 @@ from ._delimiters import part_marks
 from ._limits import Limits, UnreadableError
 from ._message import MimeMessage
 from ._params import content_types, encodings, read_content
-from ._piece import EMPTY_LINE, EOL, FIELD, Piece, Span, parse_field, stray_text
+from ._piece import EMPTY_LINE, EOL, FIELD, Piece, Span, parse_field, stray_texts
 from ._sniff import head_of, is_html, is_message, is_tnef
 from ._split import split
 from ._tnef import tnef_files
@@ -163,7 +163,7 @@ def _composite(piece: Piece, fields: Fields, kind: str, content: bytes) -> Itera
     boundaries: list[bytes] = []
     if kind.startswith("multipart/"):
         values = [(name, value) for name, value in fields if name.lower() == "content-type"]
-        known = read_content([("Content-Type", kind), *values], kind, stray_text(piece)).boundaries
+        known = read_content([("Content-Type", kind), *values], kind, stray_texts(piece)).boundaries
         boundaries = [boundary for boundary in known if b"--" + boundary in content]
     others = [(name, value) for name, value in fields if name.lower() != "content-type"]
     for parameter in [_boundary(boundary) for boundary in boundaries] or [""]:

@@ -15,7 +15,7 @@ from ._decode import decode_transfer, is_uuencode
 from ._delimiters import Mark, before_line_end, find_marks, hidden_spans
 from ._limits import AmbiguousDefect, Limits
 from ._params import read_content
-from ._piece import EMPTY_LINE, EOL, FIELD, LINE, Piece, Span, give_up, parse_field, source_text, stray_text
+from ._piece import EMPTY_LINE, EOL, FIELD, LINE, Piece, Span, give_up, parse_field, source_text, stray_texts
 
 # Lines that the stdlib's parser skips between headers: "From ", a colon without a name, a continuation of nothing.
 _JUNK = re.compile(rb"(?:(?:From |[: \t])[^\r\n]*+(?:\r\n|\r|\n|\Z))++")
@@ -43,7 +43,7 @@ class _Splitter:
     def entity(self, data: bytes, start: int, end: int, default_type: str, depth: int) -> Piece:
         piece = Piece(data, start, end, default_type=default_type)
         self._header(piece)
-        piece.content = read_content(piece.fields, default_type, stray_text(piece))
+        piece.content = read_content(piece.fields, default_type, stray_texts(piece))
         piece.within, piece.inside = data, (piece.body, end)
         main = piece.content.type.partition("/")[0]
         if piece.too_complex or main not in ("multipart", "message"):
