@@ -83,10 +83,7 @@ def _encode(text: str, charset: str) -> bytes | None:
 
 def _is_ascii_compatible(charset: str | None) -> bool:
     codec = charset_codec(charset)
-    try:
-        return codec is None or "A<\n~+".encode(codec) == b"A<\n~+"
-    except (UnicodeError, LookupError):
-        return False
+    return codec is None or "A<\n~+".encode(codec, "replace") == b"A<\n~+"
 
 
 # -- parts
