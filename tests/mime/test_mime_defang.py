@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import binascii
 import socket
 import threading
 
 import pytest
 
 import mime
+from pymilter.mime._warning import replace_by_warning
 from support.mime_messages import base64_leaf, leaf, multipart, read, zipped
 
 HOST = socket.gethostname()
@@ -216,3 +218,208 @@ def test_zip_file_that_cannot_be_read_is_bad(content: bytes) -> None:
     msg = read(multipart(base64_leaf("application/zip; name=f.zip", content)))
     assert mime.defang(msg, "/saved", scan_zip=True)
     assert msg.as_bytes() == multipart(warning("f.zip"))
+
+
+# -- what is logged, and in which places
+
+
+def test_the_place_of_each_part_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("DEBUG", "pymilter.mime")
+    inner = multipart(leaf("c/d"), leaf("e/f", extra=b"Content-Type: g/h\n"), boundary=b"IN")
+    mime.check_attachments(read(multipart(leaf("a/b"), inner)), lambda part: 0, [7])
+    assert caplog.messages == [
+        "checking part [7, 1]: a/b",
+        "checking part [7, 2, 1]: c/d",
+        "checking part [7, 2, 2]: e/f",
+        "checking part [7, 2, 2, 0]: g/h",
+    ]
+    caplog.clear()
+    mime.check_attachments(read(leaf("a/b")), lambda part: 0)
+    mime.check_name(read(leaf("a/b")))
+    mime.check_html(read(leaf("a/b")))
+    mime.defang(read(leaf("a/b")))
+    assert caplog.messages == ["checking part []: a/b"] * 4
+
+
+def test_a_zip_file_that_cannot_be_read_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", "pymilter.mime")
+    mime.defang(read(base64_leaf("application/zip; name=f.zip", b"x")), scan_zip=True)
+    assert caplog.messages == ["zip file 'f.zip': File is not a zip file"]
+
+
+# -- other readings
+
+
+def checked(raw: bytes, results: dict[str, int]) -> tuple[int, list[str], bytes]:
+    """Check the parts of a message by type; return the result, the types that were seen, and the message."""
+    seen: list[str] = []
+
+    def check(part: mime.MimeMessage) -> int:
+        seen.append(part.get_content_type())
+        return results.get(part.get_content_type(), 0)
+
+    msg = read(raw)
+    return mime.check_attachments(msg, check), seen, msg.as_bytes()
+
+
+def test_a_result_for_another_reading_ends_the_walk() -> None:
+    raw = multipart(leaf("a/b", extra=b"Content-Type: c/d\n"), leaf("e/f"))
+    assert checked(raw, {}) == (0, ["a/b", "c/d", "e/f"], raw)
+    assert checked(raw, {"c/d": 3}) == (3, ["a/b", "c/d"], raw)
+    assert checked(raw, {"a/b": 2, "c/d": 3}) == (2, ["a/b"], raw)
+    assert checked(raw, {"e/f": 4}) == (4, ["a/b", "c/d", "e/f"], raw)
+    cr = leaf("a/b", b"x").replace(b"\n", b"\nX: a\rb\n", 1)
+    assert checked(cr, {}) == (0, ["a/b"] * 3, cr)
+    assert checked(cr, {"a/b": 1}) == (1, ["a/b"], cr)
+
+
+def test_a_reading_of_a_multipart_is_checked_before_its_parts() -> None:
+    raw = multipart(leaf("a/b")).replace(b"epilogue", b"--B\nContent-Type: x/y\n\nhidden")
+    assert checked(raw, {}) == (0, ["x/y", "a/b"], raw)
+    assert checked(raw, {"x/y": 1}) == (1, ["x/y"], raw)
+
+
+def test_a_part_that_is_changed_in_another_reading_alone_is_replaced() -> None:
+    def check(part: mime.MimeMessage) -> None:
+        if part.get_content_type() == "x/y":
+            part["X"] = "y"
+
+    for name in ("", "; name=n.bin"):
+        hidden = multipart(leaf("a/b"), boundary=b"IN").replace(b"epilogue", b"--IN\nContent-Type: x/y\n\nhidden")
+        hidden = hidden.replace(b'"IN"', b'"IN"' + name.encode()).replace(b"From: x@y\n", b"")
+        msg = read(multipart(hidden, leaf("e/f")))
+        assert mime.check_attachments(msg, check) == 0
+        shown = "n.bin" if name else "(dangerous to some mail clients)"
+        assert msg.as_bytes() == multipart(warning(shown, None), leaf("e/f"))
+
+
+def test_the_name_of_what_was_removed_in_another_reading_is_shown() -> None:
+    raw = multipart(leaf("a/b")).replace(b"epilogue", b"--B\nContent-Type: x/y; name=evil.exe\n\nhidden")
+    msg = read(raw)
+    assert mime.defang(msg, "/saved")
+    assert b"It was originally named 'evil.exe'" in msg.as_bytes()
+    assert b"saved as '" + HOST.encode() + b":/saved'" in msg.as_bytes()
+
+
+def test_html_that_is_cleaned_in_another_reading_is_taken_over() -> None:
+    page = b"<script>x</script>"
+    clean = b"<!-- WARNING: embedded script removed -->"
+    msg = read(leaf("text/plain", page, extra=b"Content-Type: text/html\n"))
+    assert mime.defang(msg)
+    assert msg.as_bytes() == leaf("text/plain", clean, extra=b"Content-Type: text/html\n")
+    msg = read(leaf("text/plain", page, "7bit", extra=b"Content-Type: text/html\n"))
+    assert mime.defang(msg)
+    extra = b"Content-Type: text/html\nContent-Transfer-Encoding: 8bit\n"
+    assert msg.as_bytes() == leaf("text/plain", clean, extra=extra)
+
+
+def test_uuencoded_html_that_is_cleaned_in_another_reading_is_base64() -> None:
+    coded = b"begin 644 x\n" + binascii.b2a_uu(b"<script>x</script>") + b"`\nend\n"
+    msg = read(leaf("text/plain", coded, "x-uuencode", extra=b"Content-Type: text/html\n"))
+    assert mime.defang(msg)
+    again = read(msg.as_bytes())
+    assert again.get_all("content-transfer-encoding") == ["base64"]
+    assert again.get_payload(decode=True) == b"<!-- WARNING: embedded script removed -->"
+
+
+def test_a_part_that_was_removed_is_not_read_in_other_ways() -> None:
+    seen: list[str] = []
+
+    def check(name: str) -> str | None:
+        seen.append(name)
+        return name if name == "bad" else None
+
+    msg = read(multipart(leaf("a/b; name=bad", extra=b"Content-Type: c/d; name=other\n")))
+    assert mime.defang(msg, "/saved", check)
+    assert seen == ["", "bad"]
+    message = read(leaf("message/rfc822; name=bad", leaf("c/d; name=inner")))
+    seen.clear()
+    assert mime.defang(message, "/saved", check)
+    assert seen == ["", "bad"]
+    assert message.removed == "bad"
+
+
+def test_a_message_in_a_message_is_checked_by_its_name_alone() -> None:
+    seen: list[str] = []
+    raw = leaf("message/rfc822; name=m.eml", leaf("c/d; name=inner", b"MZ\0"))
+    assert not mime.defang(read(raw), None, seen.append, by_content=True, scan_zip=True)
+    assert seen == ["", "m.eml", "m.eml", "", "inner", "inner", "inner.exe"]
+
+
+# -- content
+
+
+@pytest.mark.parametrize(("name", "asked"), [("", "program.exe"), ("; name=a.png", "a.png.exe")])
+def test_a_program_is_bad_if_its_extension_is(name: str, asked: str) -> None:
+    for bad in (True, False):
+        seen: list[str] = []
+
+        def check(text: str, seen: list[str] = seen, bad: bool = bad) -> bool:
+            seen.append(text)
+            return bad and text.endswith(".exe")
+
+        msg = read(multipart(leaf("image/png" + name, b"MZ\0")))
+        assert mime.defang(msg, "/saved", check, by_content=True) == bad
+        assert seen[-1] == asked
+        if bad:
+            assert msg.as_bytes() == multipart(warning(name.partition("=")[2] or "(a program)"))
+
+
+def test_check_html_leaves_a_multipart_alone() -> None:
+    raw = multipart(leaf("text/html", b"<script>x</script>"))
+    msg = read(raw)
+    assert mime.check_html(msg) == 0
+    assert msg.as_bytes() == raw
+
+
+def test_check_name_does_what_it_is_asked_for() -> None:
+    zip_file = base64_leaf("application/zip", zipped("a.exe"))
+    for options, bad in (({}, False), ({"scan_zip": True}, True), ({"by_content": True}, False)):
+        msg = read(zip_file)
+        assert mime.check_name(msg, "/saved", **options) == 0  # type: ignore[arg-type]
+        assert msg.as_bytes() == (warning("(a zip file without a name)") if bad else zip_file)
+    hidden = base64_leaf("a/b", zipped("a.exe"))
+    for scan in (False, True):
+        msg = read(hidden)
+        mime.check_name(msg, "/saved", scan_zip=scan, by_content=True)
+        assert msg.ismodified() == scan
+    program = leaf("a/b", b"MZ\0")
+    for by_content in (False, True):
+        msg = read(program)
+        assert mime.check_name(msg, "/saved", by_content=by_content) == 0
+        assert msg.as_bytes() == (warning("(a program)") if by_content else program)
+    msg = read(leaf("a/b; name=a.txt"))
+    mime.check_name(msg, "/saved", lambda name: name == "a.txt")
+    assert msg.as_bytes() == warning("True")
+
+
+@pytest.mark.parametrize(
+    ("default", "kept"), [(mime._defang(), True), (mime._defang(False), False), (mime._defang(scan_html=True), True)]
+)
+def test_a_defang_of_ones_own_keeps_its_settings(default: mime._defang, kept: bool) -> None:
+    assert (default.scan_html, default.scan_rfc822, default.scan_zip, default.by_content) == (kept, True, False, False)
+    raw = base64_leaf("application/zip; name=f.zip", zipped("a.exe"))
+    assert default(read(raw), scan_zip=True)
+    assert not default(read(raw))
+    assert default(read(leaf("a/b", b"MZ\0")), by_content=True)
+    assert not default(read(leaf("a/b", b"MZ\0")))
+    assert default.scan_zip is default.by_content is False
+
+
+# -- the warning
+
+
+def test_the_name_in_the_warning_is_printable_and_not_too_long() -> None:
+    for name, shown in (("a\tb.exe", "a?b.exe"), ("x" * 196 + ".exe", "x" * 196 + ".exe"), ("x" * 300, "x" * 200)):
+        msg = read(leaf("a/b"))
+        replace_by_warning(msg, name, "/saved")
+        assert msg.as_bytes() == warning(shown)
+        assert msg.removed == shown
+
+
+def test_what_the_header_said_of_the_content_goes() -> None:
+    raw = leaf("a/b; name=a.exe", b"x", "base64", "attachment; filename=a.exe", b"name=evil: y\nX-Keep: me\nno field\n")
+    msg = read(b"From me\n" + raw)
+    assert mime.defang(msg, "/saved")
+    assert msg.as_bytes() == b"X-Keep: me\n" + warning("a.exe")
+    assert not msg.too_complex

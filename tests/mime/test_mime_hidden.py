@@ -8,7 +8,7 @@ import pytest
 
 import mime
 from pymilter.mime._limits import UnreadableError
-from pymilter.mime._sniff import is_html, is_message
+from pymilter.mime._sniff import head_of, is_html, is_message, is_tnef, is_zip, program_extension
 from pymilter.mime._tnef import tnef_files
 from support.mime_hidden import BAD, GOOD, KINDS, Case
 from support.mime_messages import base64_leaf, multipart, read, zipped
@@ -184,3 +184,121 @@ def test_a_lying_count_in_a_winmail_dat_costs_nothing() -> None:
 
 def test_properties_are_written_as_they_are_read() -> None:
     assert properties((DATA, _BINARY, b"abc"))[4:] == FILE[1]
+
+
+def texts(number: int, *values: bytes) -> bytes:
+    return row(number, 0x1E, sized(*values))
+
+
+@pytest.mark.parametrize(
+    ("rows", "found"),
+    [
+        ([texts(0x3001, b"a.exe\0"), FILE[1]], [("a.exe", b"abc")]),
+        ([texts(0x3704, b"a.exe\0"), FILE[1]], [("a.exe", b"abc")]),
+        ([texts(0x3707, b"caf\xe9\0\0"), FILE[1]], [("caf\xe9", b"abc")]),
+        ([texts(0x3703, b"a.exe\0"), FILE[1]], [("", b"abc")]),
+        ([texts(0x3707, b"a\0"), texts(0x3001, b"b\0"), FILE[1]], [("a", b"abc"), ("b", b"abc")]),
+        ([texts(0x3707, b"a\0"), texts(0x3001, b"a\0"), FILE[1]], [("a", b"abc")]),
+        ([FILE[1], row(DATA, _BINARY, sized(b"de")), FILE[0]], [("evil.exe", b"abc"), ("evil.exe", b"de")]),
+        ([FILE[0], row(DATA, 0xD, sized(bytes(16) + b"obj"))], [("evil.exe", b"obj")]),
+        ([FILE[0]], [("evil.exe", b"")]),
+        ([row(NAME, _UNICODE, sized(b"a\0\0")), FILE[1]], [("a", b"abc")]),
+        ([row(NAME, 0x1000 | _UNICODE, sized(b"a\0", b"b\0")), FILE[1]], [("a", b"abc"), ("b", b"abc")]),
+    ],
+)
+def test_names_and_contents_in_a_winmail_dat(rows: list[bytes], found: list[tuple[str, bytes]]) -> None:
+    assert list(tnef_files(winmail(*rows))) == [(name, "application/octet-stream", data) for name, data in found]
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [(1, 4), (2, 4), (3, 4), (4, 4), (5, 8), (6, 8), (7, 8), (0xA, 4), (0xB, 4), (0x14, 8), (0x40, 8), (0x48, 16)],
+)
+def test_each_type_of_fixed_size_has_its_size(kind: tuple[int, int]) -> None:
+    number, size = kind
+    assert list(tnef_files(winmail(row(1, number, bytes(size)), *FILE))) == FOUND
+    assert list(tnef_files(winmail(row(1, 0x1000 | number, struct.pack("<I", 3) + bytes(3 * size)), *FILE))) == FOUND
+
+
+@pytest.mark.parametrize("size", range(5))
+def test_values_are_padded_to_four_bytes(size: int) -> None:
+    assert list(tnef_files(winmail(row(1, _BINARY, sized(bytes(size))), *FILE))) == FOUND
+    name = bytes(size) + bytes(-size % 4)
+    named = bytes(16) + struct.pack("<II", 1, size) + name
+    assert list(tnef_files(winmail(row(0x8000, _LONG, bytes(4), id=named), *FILE))) == FOUND
+    assert list(tnef_files(winmail(row(0x7FFF, _LONG, bytes(4)), *FILE))) == FOUND
+
+
+def test_a_page_and_a_winmail_dat_in_a_winmail_dat() -> None:
+    page = attribute(1, 0x9003, properties((0x1013, _BINARY, b"<p>"), (0x1014, _BINARY, b"no")))
+    assert list(tnef_files(SIGN + page)) == [("", "text/html", b"<p>")]
+    other = attribute(1, 0x9005, properties((0x1013, _BINARY, b"<p>"))) + attribute(1, 0x8010, b"no name\0")
+    assert list(tnef_files(SIGN + other)) == []
+    inner = tnef("title", b"evil.exe")
+    assert [file[1:] for file in tnef_files(tnef("object", b"evil.exe"))] == [("application/ms-tnef", inner)]
+    assert [file[:2] for file in tnef_files(winmail(row(DATA, _BINARY, sized(inner))))] == [("", "application/ms-tnef")]
+
+
+def test_a_winmail_dat_ends_with_its_last_attribute() -> None:
+    whole = winmail(*FILE)
+    assert list(tnef_files(whole[:-2])) == FOUND, "the checksum of the last attribute"
+    assert list(tnef_files(whole + bytes(8))) == FOUND, "less than an attribute"
+    assert list(tnef_files(whole + attribute(1, 1, b""))) == FOUND
+    with pytest.raises(UnreadableError):
+        list(tnef_files(whole[:-3]))
+    title = SIGN + attribute(2, 0x8010, b"a\0") + attribute(2, 0x800F, b"x")
+    assert list(tnef_files(title)) == [("a", "application/octet-stream", b"x")]
+
+
+# -- signs of content
+
+
+@pytest.mark.parametrize(
+    ("head", "extension"),
+    [
+        (b"MZ\0", ".exe"), (b"ZM\0", ".exe"), (b"MZ" + b"x" * 509 + b"\0", ".exe"), (b"MZ" + b"x" * 510 + b"\0", None),
+        (b"\x7fELF", ".elf.exe"), (b"\xfe\xed\xfa\xce", ".macho.exe"), (b"\xfe\xed\xfa\xcf", ".macho.exe"),
+        (b"\xce\xfa\xed\xfe", ".macho.exe"), (b"\xcf\xfa\xed\xfe", ".macho.exe"), (b"\xca\xfe\xba\xbe", ".jar"),
+        (b"L\0\0\0\x01\x14\x02\0\0\0\0\0\xc0\0\0\0\0\0\0F", ".lnk"), (b"MSCF", ".cab"), (b"ITSF", ".chm"),
+        (b"?_\x03\0", ".hlp"), (b"vhdxfile", ".vhdx"), (b"conectix", ".vhd"), (b"#!", ".ksh"), (b"REGEDIT4", ".reg"),
+        (b"Windows Registry Editor", ".reg"), ("Windows Reg".encode("utf-16-le"), ".reg"),
+        ("\ufeffWindows Reg".encode("utf-16-le"), ".reg"), (bytes(32769) + b"CD001", ".iso"),
+        (bytes(32768) + b"CD001", None), (bytes(32770) + b"CD001", None), (b"PK\x03\x04", None), (b"", None),
+        (b"xMZ\0", None),
+    ],
+)  # fmt: skip
+def test_the_sign_of_a_program(head: bytes, extension: str | None) -> None:
+    assert program_extension(head) == extension
+    if extension and len(head) < 30 and not head.endswith(b"\0"):
+        assert program_extension(head[:-1]) is None
+
+
+def test_the_signs_of_other_files() -> None:
+    for sign in (b"PK\x03\x04", b"PK\x05\x06", b"PK00PK\x03\x04"):
+        assert is_zip(sign + b"x")
+        assert not is_zip(sign[:-1] + b"\0")
+        assert not is_zip(b"x" + sign)
+    assert is_tnef(SIGN)
+    assert not is_tnef(SIGN[:3])
+
+
+def test_the_head_of_a_body_is_decoded_as_far_as_it_counts() -> None:
+    assert head_of(b"QUJD" * 40_000, "base64") == b"ABC" * 20_000
+    assert len(head_of(b"x" * 60_001, "")) == 60_000
+    assert head_of(b"=41" * 50_000, "quoted-printable") == b"A" * 40_000
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["!DOCTYPE html", "HTML", "head", "script", "iframe", "h1", "div", "font", "table", "a", "style", "title", "b",
+     "body",
+     "br", "p", "meta", "svg", "?xml"],
+)  # fmt: skip
+def test_each_tag_with_which_a_page_may_begin(name: str) -> None:
+    for end in (">", " ", "/", "\t", "\n", "\f", "\r"):
+        assert is_html(f"<{name}{end}".encode())
+    for end in ("", "x", "="):
+        assert not is_html(f"<{name}{end}".encode())
+    assert is_html(f"\t\n\f\r <{name} ".encode())
+    assert not is_html(f"x<{name} ".encode())
+    assert [is_html(text) for text in (b"<!--", b"<!--x", b"<!-", b"<h2>")] == [True, True, False, False]

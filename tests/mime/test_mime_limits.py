@@ -179,3 +179,42 @@ def test_time_is_linear(name: str) -> None:
     command = [sys.executable, mime_hostile.__file__, name]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     subprocess.run(command, env=environment, timeout=30, check=True)
+
+
+def test_the_limits() -> None:
+    assert Limits() == Limits(depth=100, parts=10_000, fields=100_000, decoded=4)
+
+
+@pytest.mark.parametrize(
+    ("raw", "limits", "defect"),
+    [
+        (deep_rfc822(2), Limits(depth=1), "nested deeper than 1"),
+        (b"a: b\n" * 2, Limits(fields=1), "too many header fields"),
+        (multipart(b"\n", b"\n"), Limits(parts=1), "too many parts"),
+        (deep_rfc822(2), Limits(parts=0), "too many parts"),
+        (leaf("message/delivery-status", b"a: b\n\nc: d\n"), Limits(parts=1), "too many parts"),
+        (base64_leaf("message/rfc822", b"\n"), Limits(decoded=0), "too much to decode"),
+        (base64_leaf("multipart/mixed; boundary=B", b"\n"), Limits(decoded=0), "too much to decode"),
+    ],
+)
+def test_a_part_says_which_limit_it_exceeds(raw: bytes, limits: Limits, defect: str) -> None:
+    msg = mime.message_from_file(io.BytesIO(raw), limits)
+    assert msg.too_complex
+    assert defect in [str(each) for each in msg.defects if isinstance(each, TooComplexDefect)]
+    assert msg.as_bytes() == raw
+    assert not read(raw).too_complex
+
+
+def test_the_decoded_bound_is_on_what_is_decoded() -> None:
+    parts = multipart(*[base64_leaf("message/rfc822", b"\n" * 300)] * 3)
+    for decoded, expected in ((1, []), (0, ["message/rfc822"] * 3)):
+        assert too_complex(mime.message_from_file(io.BytesIO(parts), Limits(decoded=decoded))) == expected
+
+
+def test_readings_at_least_and_in_proportion() -> None:
+    for size, total in ((0, 1 << 20), (65536, 1 << 20), (65537, 16 * 65537), (100_000, 1_600_000)):
+        budget = _readings.Budget(size)
+        budget.take(total)
+        budget.take(0)
+        with pytest.raises(UnreadableError, match="too much to read"):
+            budget.take(1)

@@ -597,3 +597,189 @@ def test_a_part_of_a_digest_is_a_message_where_it_does_not_say_otherwise() -> No
     assert msg.get_payload(0).get_payload(0)["subject"] == "inner"
     mixed = read(multipart(b"\n" + inner))
     assert mixed.get_payload(0).get_content_type() == "text/plain"
+
+
+# -- what a header says, and what is returned if it says nothing
+
+
+def test_what_is_not_in_the_header_is_the_value_that_was_given() -> None:
+    msg = read(b"\nx")
+    for method in (msg.get_content_charset, msg.get_filename, msg.get_boundary, msg.get_params, msg.getfilename):
+        assert method() is None
+        assert method("none") == "none"
+    assert read(b"Content-Type: a/b; c=d\n\nx").get_params("none", "content-disposition") == "none"
+    assert mime.MimeMessage().get_payload() is None
+    assert mime.MimeMessage().get_payload(decode=True) is None
+    assert mime.MimeMessage().payload_bytes() == b""
+    assert read(RAW).payload_bytes() == b""
+
+
+@pytest.mark.parametrize(
+    ("value", "charset"),
+    [
+        ("UTF-8", "utf-8"), ('"x"', "x"), ('""', None), ('"\x01"', None), ('"a\x7f"', None), ("caf\xe9", None),
+        ("us-ascii''x", "us-ascii''x"),
+    ],
+)  # fmt: skip
+def test_a_charset_is_of_printable_ascii(value: str, charset: str | None) -> None:
+    msg = read(f"Content-Type: text/plain; charset={value}\n\nx".encode())
+    assert msg.get_content_charset() == charset
+    assert msg.get_content_charset("other") == (charset or "other")
+
+
+def test_parameters_are_unquoted_unless_they_are_not_to_be() -> None:
+    msg = read(b"Content-Type: a/b; x=\"y z\"; n*=utf-8''%C3%A9\nContent-Disposition: inline; filename=f\n\n")
+    assert msg.get_params() == [("a/b", ""), ("x", "y z"), ("n", ("utf-8", "", "\xc3\xa9"))]
+    assert msg.get_params(unquote=False)[1] == ("x", '"y z"')
+    assert msg.get_params(header="Content-Disposition") == [("inline", ""), ("filename", "f")]
+    assert msg.getparam("x", unquote=False) == '"y z"'
+
+
+def test_a_file_name_is_that_of_the_disposition_or_else_that_of_the_type() -> None:
+    both = b"Content-Type: a/b; name=n\nContent-Disposition: inline; filename=' f '\n\n"
+    assert read(both).get_filename() == "' f '"
+    assert read(b'Content-Type: a/b; name=" n "\nContent-Disposition: inline\n\n').get_filename() == "n"
+    assert read(b'Content-Type: a/b; boundary=" n "\n\n').get_boundary() == " n"
+
+
+def test_a_header_object_is_read_as_its_text() -> None:
+    msg = mime.MimeMessage()
+    msg["Content-Type"] = Header("a/b; charset=utf-8")
+    msg["Content-Disposition"] = Header("inline; filename=caf\xe9.txt")
+    assert msg.get_content_type() == "a/b"
+    assert msg.get_content_charset() == "utf-8"
+    assert msg.get_filename() == "caf\xe9.txt"
+
+
+@pytest.mark.parametrize("text", ["caf\xe9", "\udce9", "\udce9 \xe9", "plain"])
+def test_a_text_has_bytes_even_if_it_is_not_ascii(text: str) -> None:
+    msg = read(leaf("a/b"))
+    msg.set_body_text(text)
+    assert msg.payload_bytes() == msg.get_payload(decode=True) == text.encode("utf-8", "surrogateescape")
+    assert msg.ismodified()
+
+
+def test_a_payload_that_was_set_is_the_payload() -> None:
+    msg = read(leaf("a/b"))
+    msg.set_payload_bytes(b"x\r\ny\xe9")
+    assert msg.payload_bytes() == msg.get_payload(decode=True) == b"x\r\ny\xe9"
+    assert msg.get_payload() == "x\ny\N{REPLACEMENT CHARACTER}"
+    assert msg.new_body() == b"x\r\ny\xe9"
+    with pytest.raises(TypeError, match=r"payload 1 of a message without parts, whose content type is a/b"):
+        msg.get_payload(1)
+    assert read(RAW).get_payload(1).get_content_type() == "x/y"
+    assert read(RAW).get_payload(decode=True) is None
+
+
+# -- preamble and epilogue
+
+
+@pytest.mark.parametrize(
+    ("before", "preamble"), [(b"", None), (b"\n", ""), (b"a\n", "a"), (b"a\r\n\r\n", "a\n"), (b"\n\n", "\n")]
+)
+@pytest.mark.parametrize(
+    ("after", "epilogue"), [(b"", None), (b"\n", ""), (b"\nb", "b"), (b"\r\nb\r\n", "b\n"), (b" \t\nb", "b")]
+)
+def test_margins(before: bytes, preamble: str | None, after: bytes, epilogue: str | None) -> None:
+    raw = b"Content-Type: multipart/mixed; boundary=B\n\n" + before + b"--B\n\nx\n--B--" + after
+    msg = read(raw)
+    assert (msg.preamble, msg.epilogue) == (preamble, epilogue)
+    assert (read(leaf("a/b")).preamble, read(leaf("a/b")).epilogue) == (None, None)
+    unclosed = read(raw[: raw.index(b"\n--B--")])
+    assert (unclosed.preamble, unclosed.epilogue) == (preamble, None)
+    msg.preamble = preamble
+    assert msg.ismodified()
+    msg.epilogue = "new\n"
+    assert read(msg.as_bytes()).preamble == (preamble or None)
+    assert read(msg.as_bytes()).epilogue == "new\n"
+
+
+@pytest.mark.parametrize("name", ["preamble", "epilogue"])
+def test_a_margin_alone_is_a_change(name: str) -> None:
+    msg = read(RAW)
+    assert msg.is_pristine()
+    setattr(msg, name, "changed")
+    assert getattr(msg, name) == "changed"
+    assert not msg.is_pristine()
+    assert msg.ismodified()
+    assert msg.has_source_preamble() == (name == "epilogue")
+    assert msg.has_source_epilogue() == (name == "preamble")
+    assert not msg.has_source_margins()
+    fresh = mime.MimeMessage()
+    setattr(fresh, name, "x")
+    assert getattr(fresh, name) == "x"
+
+
+# -- ways to write
+
+
+def test_a_from_line_comes_first_if_it_is_asked_for() -> None:
+    for eol in ("\n", "\r\n"):
+        msg = read(f"a: b{eol}{eol}x".encode())
+        msg.set_unixfrom("From caf\udce9")
+        assert msg.as_bytes() == f"a: b{eol}{eol}x".encode()
+        assert msg.as_bytes(unixfrom=True) == f"From caf\udce9{eol}a: b{eol}{eol}x".encode("ascii", "surrogateescape")
+    assert read(b"a: b\n\nx").as_string(unixfrom=True).startswith("From nobody ")
+    policy = msg.policy
+    assert msg.as_bytes(True, policy) == b"From caf\xe9\na: b\n\nx"
+    assert msg.as_bytes(policy=policy) == b"a: b\n\nx"
+
+
+def test_as_string_takes_what_the_email_package_takes() -> None:
+    raw = b"Subject: " + b"word " * 20 + b"\n\nx"
+    msg = read(raw)
+    assert msg.as_string() == raw.decode()
+    assert max(map(len, msg.as_string(maxheaderlen=40).splitlines())) <= 40
+    assert msg.as_string(policy=msg.policy.clone(linesep="\r\n")).endswith("\r\n\r\nx")
+    assert read(b"From me\na: b\n\nx").as_string(unixfrom=False) == "From me\na: b\n\nx"
+    odd = read(b"a: \xe9\nContent-Type: text/plain; charset=x\nContent-Transfer-Encoding: 8bit\n\n\xe9")
+    odd.set_unixfrom("From y")
+    assert odd.as_string(unixfrom=True).startswith("From y\n")
+
+
+def test_a_generator_writes_the_parts_of_other_classes_too() -> None:
+    out = io.BytesIO()
+    mime.MimeGenerator(out).flatten(MIMEText("x"))
+    assert out.getvalue() == MIMEText("x").as_bytes()
+
+
+def test_message_from_binary_file_takes_the_class_by_position_or_name() -> None:
+    assert type(mime.message_from_binary_file(io.BytesIO(RAW), _class=mime.MimeMessage)) is mime.MimeMessage
+    assert type(mime.message_from_binary_file(io.BytesIO(RAW), _class=Message)) is Message
+    assert type(mime.message_from_binary_file(io.BytesIO(RAW), lambda policy=None: Message())) is Message
+
+
+def test_a_file_in_text_mode_is_named_in_the_error() -> None:
+    with pytest.raises(TypeError, match=r"needs a file opened in binary mode, this one gives str"):
+        mime.message_from_file(io.StringIO("x"))  # type: ignore[arg-type]
+    for kind in (bytearray, memoryview):
+        file = io.BytesIO()
+        file.read = lambda size=-1, kind=kind: kind(RAW)  # type: ignore[method-assign, misc]
+        assert mime.message_from_file(file).as_bytes() == RAW
+
+
+@pytest.mark.parametrize("name", ["", "a b", "a:b", "a\x7f", "a\x80", "\x1f", "a\n"])
+def test_the_error_of_a_bad_name_says_what_is_allowed(name: str) -> None:
+    msg = read(RAW)
+    with pytest.raises(ValueError, match="is no header name: printable ASCII without blanks and colons is allowed"):
+        msg[name] = "x"
+    assert not msg.ismodified()
+    msg["!~"] = "x"
+    assert msg["!~"] == "x"
+
+
+def test_a_changed_message_is_modified_whatever_was_changed() -> None:
+    assert not mime.MimeMessage().ismodified()
+    assert mime.MimeMessage().modified is False
+    assert mime.MimeMessage().headerchange is None
+    assert mime.MimeMessage().removed is None
+    own = mime.MimeMessage()
+    own.modified = True
+    assert own.ismodified()
+    whole = read(RAW)
+    whole.set_payload("text")
+    assert whole.ismodified()
+    inner = read(leaf("message/rfc822", RAW))
+    assert not inner.ismodified()
+    inner.get_payload(0).get_payload(0).set_raw("X", "y")
+    assert inner.ismodified()

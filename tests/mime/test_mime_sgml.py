@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 import mime
+from pymilter.mime._token_handlers import TokenHandlers
 
 Attributes = list[tuple[str, str]]
 
@@ -177,3 +178,131 @@ def test_reset_forgets_what_was_fed() -> None:
 
 def test_html_parser_is_its_classic_name() -> None:
     assert mime.HTMLParser is mime.SGMLParser
+
+
+def test_a_start_tag_tells_how_it_was_handled() -> None:
+    parser = Recorder()
+    assert [parser.finish_starttag(tag, []) for tag in ("b", "br", "x")] == [1, 0, -1]
+    assert parser.stack == ["b"]
+    assert TokenHandlers().finish_starttag("b", []) == -1
+
+
+def test_a_short_tag_is_an_element_with_its_text() -> None:
+    parser = Recorder()
+    parser.finish_shorttag("b", "x")
+    assert parser.events == [("start_b", []), ("data", "x"), ("end_b",)]
+
+
+@pytest.mark.parametrize("verbose", [0, 1])
+def test_an_end_tag_too_many_is_printed_if_asked_for(verbose: int, capsys: pytest.CaptureFixture[str]) -> None:
+    class Printing(mime.SGMLParser):
+        def start_i(self, attrs: Attributes) -> None: ...
+
+        def end_b(self) -> None: ...
+
+    parser = Printing(verbose)
+    parser.feed("<i></b>")
+    assert capsys.readouterr().out == ("*** Unbalanced </b>\n*** Stack: ['i']\n" if verbose else "")
+    default = mime.SGMLParser()
+    assert default.verbose == 0
+
+
+def test_open_elements_are_counted_however_the_stack_is_changed() -> None:
+    assert events("<b><b></b></b></b>")[2:] == [("end_b",), ("end_b",), ("unbalanced", "b")]
+    parser = Recorder()
+    parser.feed("<b>")
+    parser.stack.clear()
+    parser.feed("</b>")
+    parser.stack.extend(["i", "b"])
+    parser.feed("</i>")
+    parser.feed("<b></b></b>")
+    assert parser.events == [
+        ("start_b", []), ("unbalanced", "b"), ("end_b",), ("/tag", "i"), ("start_b", []), ("end_b",),
+        ("unbalanced", "b"),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("reference", "text"),
+    [
+        ("&lt;", "<"), ("&gt;", ">"), ("&amp;", "&"), ("&quot;", '"'), ("&apos;", "'"), ("&#0;", "\0"),
+        ("&#127;", "\x7f"),
+        ("&#65", "A"), ("&lt", "&lt"), ("&#128;", "&#128;"), ("&nbsp;", "&nbsp;"),
+    ],
+)  # fmt: skip
+def test_a_reference_in_a_value_is_replaced_if_it_is_ascii(reference: str, text: str) -> None:
+    assert events(f"<p a='x{reference} y'>") == [("tag", "p", [("a", f"x{text} y")])]
+
+
+@pytest.mark.parametrize(
+    ("number", "text"), [("65", "A"), ("0", "\0"), ("127", "\x7f"), ("128", None), ("-1", None), ("x41", None)]
+)
+def test_a_character_has_a_number_of_ascii(number: str, text: str | None) -> None:
+    assert mime.SGMLParser().convert_charref(number) == text
+
+
+def test_references_in_text_are_replaced_or_unknown() -> None:
+    assert events("&lt;&gt;&quot;&apos;&#127;") == [("data", "<>\"'\x7f")]
+    assert events("&#128;&hellip;") == [("charref", "128"), ("entityref", "hellip")]
+    assert events("&lt x&#65 ") == [("data", "< xA ")]
+
+
+def test_what_no_method_handles_is_passed_over() -> None:
+    parser = mime.SGMLParser()
+    parser.feed("<p>x &nbsp;&#200;<!-- c --><!DOCTYPE x><?pi><![if x]></p>")
+    parser.close()
+    assert (parser.rawdata, parser.stack) == ("", [])
+
+
+def test_the_place_of_a_token_is_counted_from_the_last_line_end() -> None:
+    parser = mime.SGMLParser()
+    places = []
+    for piece in ("ab", "c\n\nde", "<p>", "\n"):
+        parser.feed(piece)
+        places.append(parser.getpos())
+    assert places == [(1, 2), (3, 2), (3, 5), (4, 0)]
+    parser.reset()
+    assert parser.getpos() == (1, 0)
+
+
+@pytest.mark.parametrize("text", ["<", "</", "<!", "<!-", "<!--", "<!-- -", "<!-- --", "<?", "<p", "</p", "&", "&#",
+    "&#6",
+                                  "&l", "&lt", "<![", "<!-- --!"])  # fmt: skip
+def test_a_token_that_may_go_on_is_kept(text: str) -> None:
+    parser = Recorder()
+    parser.feed("x" + text)
+    assert parser.events == [("data", "x")]
+    assert parser.rawdata == text
+    parser.close()
+    assert parser.rawdata == ""
+    assert parser.events == [("data", "x" + text)]
+
+
+@pytest.mark.parametrize("text", ["< ", "<1", "</ ", "</1", "& ", "&1", "&#x", "&# "])
+def test_a_sign_that_begins_no_token_is_text_at_once(text: str) -> None:
+    parser = Recorder()
+    parser.feed("x" + text)
+    assert parser.events == [("data", "x" + text)]
+
+
+def test_a_comment_is_reported_unless_it_is_not_to_be() -> None:
+    parser = Recorder()
+    parser.rawdata = "x<!-- c -->y<!-->z<!--->"
+    assert [parser.parse_comment(1, 0), parser.parse_comment(1)] == [11, 11]
+    assert [parser.parse_comment(12), parser.parse_comment(18, 0)] == [17, 24]
+    assert parser.events == [("comment", " c "), ("comment", "")]
+    assert parser.get_token_text() == "<!--->"
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [("<P a>", "parse_starttag"), ("</P a>", "parse_endtag"), ("<!x>", "parse_declaration"), ("<?x>", "parse_pi"),
+     ("<!-- -->", "parse_comment")],
+)  # fmt: skip
+def test_each_token_that_is_parsed_is_remembered(text: str, name: str) -> None:
+    parser = Recorder()
+    parser.rawdata = f"x{text}y"
+    assert getattr(parser, name)(1) == 1 + len(text)
+    assert parser.get_token_text() == text
+    parser.rawdata = f"x{text[:-1]}"
+    assert getattr(parser, name)(1) == -1

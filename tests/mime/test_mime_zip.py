@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 import mime
 from mime import ZipLimitError, ZipLimits, ZipUnreadableError
+from pymilter.mime._zip import _unicode_names
 from support.mime_messages import base64_leaf, read, zipped
 
 
@@ -174,3 +175,99 @@ def test_name_in_a_unicode_path_field() -> None:
 def test_zip_file_whose_base64_begins_with_padding() -> None:
     raw = base64_leaf("application/zip; name=a.zip", zipped("evil.exe")).replace(b"\n\n", b"\n\n=", 1)
     assert mime.defang(read(raw), "/saved", scan_zip=True)
+
+
+def path_field(name: bytes) -> bytes:
+    return struct.pack("<HHBI", 0x7075, 5 + len(name), 1, 0) + name
+
+
+@pytest.mark.parametrize(
+    ("extra", "names"),
+    [
+        (b"", ["good.txt"]),
+        (path_field(b"a.exe"), ["good.txt", "a.exe"]),
+        (path_field(b"good.txt"), ["good.txt"]),
+        (struct.pack("<HHI", 1, 4, 0) + path_field(b"a.exe"), ["good.txt", "a.exe"]),
+        (struct.pack("<HH", 1, 0) + path_field(b"a") + path_field(b"b"), ["good.txt", "a", "b"]),
+        (path_field(b"\xc3\xa9\xff"), ["good.txt", "\xe9\N{REPLACEMENT CHARACTER}"]),
+        (path_field(b"a.exe") + struct.pack("<HH", 2, 0), ["good.txt", "a.exe"]),
+    ],
+)
+def test_names_in_the_extra_fields(extra: bytes, names: list[str]) -> None:
+    info = zipfile.ZipInfo("good.txt")
+    info.extra = extra
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        archive.writestr(info, b"data")
+    assert listed(out.getvalue()) == names
+
+
+@pytest.mark.parametrize("extra", [b"", b"\x75", b"\x75\x70\x06", b"\1\0\1\0"])
+def test_extra_fields_that_are_cut_off(extra: bytes) -> None:
+    assert _unicode_names(path_field(b"a") + extra) == ["a"]
+    assert _unicode_names(extra) == []
+    assert _unicode_names(b"\x75\x70\x06\0\1\0\0\0\0a"[:4]) == [""]
+
+
+def test_an_inner_zip_file_may_be_named_so_in_its_extra_field_alone() -> None:
+    info = zipfile.ZipInfo("good.txt")
+    info.extra = path_field(b"in.zip")
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        archive.writestr(info, zipped("hidden.exe"))
+    assert listed(out.getvalue()) == ["good.txt", "in.zip", "hidden.exe"]
+
+
+def test_the_ratio_counts_above_a_mebibyte() -> None:
+    def of_size(size: int) -> bytes:
+        out = io.BytesIO()
+        with zipfile.ZipFile(out, "w") as archive:
+            archive.writestr(zipfile.ZipInfo("a.txt"), bytes(size))
+        return out.getvalue()
+
+    rest = len(of_size(0))
+    data = zipped(("in.zip", of_size((1 << 20) - rest)))
+    assert listed(data, ZipLimits(ratio=1)) == ["in.zip", "a.txt"]
+    data = zipped(("in.zip", of_size((1 << 20) - rest + 1)))
+    with pytest.raises(ZipLimitError, match=r"'in\.zip' is packed by more than 1 to 1"):
+        mime.zipnames(data, ZipLimits(ratio=1))
+    packed = zipfile.ZipFile(io.BytesIO(data)).infolist()[0]
+    ratio = -(-packed.file_size // packed.compress_size)
+    assert listed(data, ZipLimits(ratio=ratio)) == ["in.zip", "a.txt"]
+    with pytest.raises(ZipLimitError):
+        mime.zipnames(data, ZipLimits(ratio=ratio - 1))
+
+
+def test_what_a_limit_says() -> None:
+    assert ZipLimits() == ZipLimits(depth=8, entries=10_000, size=67_108_864, ratio=200)
+    inner = zipped("a.txt")
+    with pytest.raises(ZipLimitError, match=f"inner zip files of more than {len(inner) - 1} bytes: 'in.zip'"):
+        mime.zipnames(zipped(("in.zip", inner)), ZipLimits(size=len(inner) - 1))
+    assert listed(zipped(("in.zip", inner)), ZipLimits(size=len(inner))) == ["in.zip", "a.txt"]
+    with pytest.raises(ZipLimitError, match=r"nested deeper than 1: 'in\.zip'"):
+        mime.zipnames(zipped(("in.zip", inner)), ZipLimits(depth=1))
+    assert listed(zipped(("in.zip", inner)), ZipLimits(depth=2, entries=2)) == ["in.zip", "a.txt"]
+    with pytest.raises(ZipLimitError, match="more than 1 entries"):
+        mime.zipnames(zipped(("in.zip", inner)), ZipLimits(entries=1))
+
+
+@pytest.mark.parametrize("kind", [bytes, bytearray, memoryview])
+def test_a_zip_file_is_any_bytes(kind: type) -> None:
+    assert mime.zipnames(kind(zipped("a"))) == [("zipname", "a")]
+
+
+def test_a_broken_zip_file_says_why() -> None:
+    with pytest.raises(ZipUnreadableError, match="File is not a zip file") as caught:
+        mime.zipnames(b"")
+    assert isinstance(caught.value.__cause__, zipfile.BadZipFile)
+    assert not isinstance(caught.value, ZipLimitError)
+    with pytest.raises(TypeError, match="zipnames needs the bytes of a zip file, not list"):
+        mime.zipnames([])  # type: ignore[arg-type]
+
+
+def test_an_entry_that_is_stored_is_read() -> None:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as archive:
+        archive.writestr("in.zip", zipped("a.txt"))
+        archive.writestr("d.zip/", b"")
+    assert listed(out.getvalue()) == ["in.zip", "a.txt", "d.zip/"]
