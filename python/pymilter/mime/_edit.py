@@ -193,9 +193,13 @@ def _append_html(part: SourceMessage, html: str) -> None:
     data = decode_transfer(part.payload_bytes(), part.transfer_encoding())
     charset = part.get_content_charset()
     codec = "latin-1" if _is_ascii_compatible(charset) else charset_codec(charset) or "latin-1"
-    page = data.decode(codec, "surrogatepass" if codec.startswith("utf-") else "replace")
+    errors = "surrogatepass" if codec.startswith("utf-") else "replace"
+    try:
+        page = data.decode(codec, errors)
+    except UnicodeError:
+        page = data.decode(codec, "replace")
     ends = [match.start() for match in _PAGE_END.finditer(page)][-2:]
     at = ends[0] if ends else len(page)
     more = html.encode("ascii", "xmlcharrefreplace").decode("ascii")
     page = page[:at] + more + page[at:]
-    set_text_bytes(part, page.encode(codec, "surrogatepass" if codec.startswith("utf-") else "replace"), None)
+    set_text_bytes(part, page.encode(codec, errors), None)
