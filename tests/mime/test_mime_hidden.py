@@ -175,6 +175,12 @@ def test_a_broken_winmail_dat_is_replaced(data: bytes, reason: str) -> None:
     assert b"'winmail.dat', and has been removed" in msg.as_bytes()
 
 
+def test_a_winmail_dat_has_as_many_properties_as_it_says() -> None:
+    assert list(tnef_files(winmail(*FILE).replace(struct.pack("<I", 2) + FILE[0], struct.pack("<I", 1) + FILE[0]))) == [
+        ("evil.exe", "application/octet-stream", b"")
+    ]
+
+
 def test_a_lying_count_in_a_winmail_dat_costs_nothing() -> None:
     many = winmail(*FILE).replace(struct.pack("<I", 2) + FILE[0], struct.pack("<I", 2**32 - 1) + FILE[0])
     assert list(tnef_files(many)) == FOUND
@@ -220,7 +226,7 @@ def test_each_type_of_fixed_size_has_its_size(kind: tuple[int, int]) -> None:
     assert list(tnef_files(winmail(row(1, 0x1000 | number, struct.pack("<I", 3) + bytes(3 * size)), *FILE))) == FOUND
 
 
-@pytest.mark.parametrize("size", range(5))
+@pytest.mark.parametrize("size", range(10))
 def test_values_are_padded_to_four_bytes(size: int) -> None:
     assert list(tnef_files(winmail(row(1, _BINARY, sized(bytes(size))), *FILE))) == FOUND
     name = bytes(size) + bytes(-size % 4)

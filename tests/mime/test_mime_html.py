@@ -417,3 +417,11 @@ def test_filters_own_message() -> None:
     script_filter.close()
     assert out.getvalue() == "a[gone]c"
     assert script_filter.modified
+
+
+@pytest.mark.parametrize(
+    "raw", [leaf("text/plain", b"<script>"), multipart(leaf("text/html", b"<script>")), leaf("text/html", b"<script>")]
+)
+def test_check_html_returns_continue(raw: bytes) -> None:
+    assert mime.check_html(read(raw)) == 0
+    assert mime.check_html(read(raw), strict=True) == 0

@@ -218,3 +218,18 @@ def test_readings_at_least_and_in_proportion() -> None:
         budget.take(0)
         with pytest.raises(UnreadableError, match="too much to read"):
             budget.take(1)
+
+
+@pytest.mark.parametrize(
+    ("depth", "kind", "expected"),
+    [(3, "message/rfc822", False), (2, "message/rfc822", True), (3, "multipart/x", False)],
+)
+def test_the_groups_of_a_delivery_status_are_one_deeper(depth: int, kind: str, expected: bool) -> None:
+    raw = leaf("message/delivery-status", f"Content-Type: {kind}\n\n".encode())
+    msg = mime.message_from_file(io.BytesIO(raw), Limits(depth=depth))
+    assert msg.get_payload(0).too_complex == expected
+
+
+def test_nothing_is_decoded_of_an_empty_body() -> None:
+    for kind in ("message/rfc822", "multipart/mixed; boundary=B"):
+        assert not mime.message_from_file(io.BytesIO(base64_leaf(kind, b"")), Limits(decoded=0)).too_complex

@@ -306,3 +306,28 @@ def test_each_token_that_is_parsed_is_remembered(text: str, name: str) -> None:
     assert parser.get_token_text() == text
     parser.rawdata = f"x{text[:-1]}"
     assert getattr(parser, name)(1) == -1
+
+
+def test_the_source_of_each_token_is_known_to_its_method() -> None:
+    found: list[tuple[str, str]] = []
+
+    class Sources(mime.SGMLParser):
+        def handle_data(self, data: str) -> None:
+            found.append((data, self.get_token_text()))
+
+        def handle_comment(self, data: str) -> None:
+            found.append((data, self.get_token_text()))
+
+    parser = Sources()
+    parser.feed("<!-->a</ b<!---->&c<!--->d&lt;<!-- e")
+    parser.close()
+    assert found == [
+        ("", "<!-->"), ("a", "a"), ("</", "</"), (" b", " b"), ("", "<!---->"), ("", "<!--->"), ("d", "d"),
+        ("<", "&lt;"), ("<!-- e", "<!-- e"),
+    ]  # fmt: skip
+
+
+def test_no_tag_is_parsed_where_there_is_none() -> None:
+    parser = mime.SGMLParser()
+    parser.rawdata = "x</>"
+    assert (parser.parse_starttag(0), parser.parse_endtag(1)) == (-1, -1)

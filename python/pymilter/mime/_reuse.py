@@ -23,7 +23,7 @@ def needs_boundary(msg: SourceMessage, piece: Piece | None) -> bool:
     """Return whether a program put a list of parts into an entity that was not a multipart."""
     if not isinstance(msg.new_body(), list) or msg.get_content_maintype() == "message":
         return False
-    return not piece or piece.kind == "leaf" or (piece.kind != "multipart" and not msg.has_source_parts())
+    return not piece or (piece.kind != "multipart" and not msg.has_source_parts())
 
 
 def new_boundary(msg: SourceMessage, piece: Piece) -> bytes | None:
