@@ -18,7 +18,7 @@ bool GatheredHeader::add(const char *name, const char *value, std::size_t most) 
     const std::size_t value_size = std::strlen(value) + 1;
     const std::size_t size = m_text.size() + name_size + value_size;
     if (size > most) {
-        m_text = std::string();
+        std::string().swap(m_text);  // an assignment would keep the memory
         return false;
     }
     if (size > m_text.capacity()) {
