@@ -118,6 +118,28 @@ CASE(a_connection_that_closes_brings_the_socket_back) {
     HOLDS(is_aside(socket));
 }
 
+CASE(nobody_is_given_up_while_no_connection_waits) {
+    const int memory = served::open_slots(2);
+    const int socket = served::open_listening(AF_UNIX);
+    Loads(memory, 1).publish({0, 0});
+    Filter filter(socket, memory, 5ms);
+    Seat seat(filter.balance);
+    std::this_thread::sleep_for(30ms);
+    HOLDS(is_aside(socket));
+}
+
+CASE(a_process_that_ends_without_leaving_ends_well) {
+    const int memory = served::open_slots(1);
+    served::register_with_libmilter();
+    Listener listener;
+    Loop loop;
+    listener.prepare(served::open_listening(AF_UNIX));
+    Balance balance;
+    const Seat seat(balance);  // before balancing begins nothing is counted
+    balance.join(memory, 0, 1ms);
+    balance.start(listener, loop);
+}
+
 CASE(a_process_that_has_gone_is_not_waited_for) {
     const int memory = served::open_slots(2);
     const int socket = served::open_listening(AF_UNIX);
