@@ -59,6 +59,8 @@ class Sendmail(Mta):
 
     name = "sendmail"
     start_deadline = 90.0  # see _own_hosts
+    lines: tuple[str, ...] = ()
+    """Further lines of its m4 source; assign them before the `with`."""
 
     def _find_programs(self) -> None:
         self._m4 = require.command("m4", "m4")
@@ -91,7 +93,9 @@ class Sendmail(Mta):
                 relay_port=self.relay_port,
                 port=self.port,
                 filters="\n".join(filters),
-                extra="\n".join(f"define(`{name}', `{value}')dnl" for name, value in self.settings.items()),
+                extra="\n".join(
+                    [*(f"define(`{name}', `{value}')dnl" for name, value in self.settings.items()), *self.lines]
+                ),
             )
         )
         share = self._root / "usr/share/sendmail/cf"
