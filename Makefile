@@ -8,7 +8,7 @@ COUNT ?= 30
 BIN := $(VENV)/bin
 SOURCES := pyproject.toml CMakeLists.txt $(wildcard cmake/*) $(wildcard cpp/*/*.?pp cpp/*/*/*.?pp)
 
-.PHONY: help demo test pytest test-all test-distros lint docs docs-live check-native check-long bench soak mutants clean
+.PHONY: help demo test pytest test-all test-distros lint docs docs-live docs-links check-native check-long bench soak mutants clean
 
 help:
 	@echo 'make demo   build, and run an example filter on a real message'
@@ -16,6 +16,7 @@ help:
 	@echo 'make lint   style, warnings and types'
 	@echo 'make docs   build the site: build/docs/index.html'
 	@echo 'make docs-live  serve the site on http://127.0.0.1:8000 (PORT=8000), built again when a page changes'
+	@echo 'make docs-links  ask the hosts that the site links to whether they have those pages'
 	@echo 'make check-native  sanitizers, fuzzing and leaks for the C++ half'
 	@echo 'make pytest  the tests alone'
 	@echo 'make check-long  the tests that take too long for make test'
@@ -89,6 +90,10 @@ docs: $(VENV)/.docs
 docs-live: $(VENV)/.docs
 	$(BIN)/pip install --quiet --group live
 	$(BIN)/python -m sphinx_autobuild --port $(PORT) --watch python --watch examples --re-ignore __pycache__ $(SPHINX)
+
+# Needs a network, which nothing else about the site does.
+docs-links: $(VENV)/.docs
+	$(BIN)/python -m sphinx -q -b linkcheck -d build/doctrees docs build/links
 
 check-native: $(VENV)/.tests
 	PYTHON=$(CURDIR)/$(BIN)/python scripts/check-native

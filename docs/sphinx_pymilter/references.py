@@ -62,7 +62,15 @@ def of_python(env: BuildEnvironment, target: str, content: Element) -> Element |
     return None
 
 
+def unlink_examples(app: Sphinx, doctree: nodes.document) -> None:
+    """Take away the links that docutils makes of addresses in docstrings, such as `file:NAME` or `a@example.org`."""
+    for node in list(doctree.findall(nodes.reference)):
+        if str(node.get("refuri", "")).startswith(("file:", "mailto:")):
+            node.replace_self(node.children)
+
+
 def setup(app: Sphinx) -> None:
     """Called by the extension."""
+    app.connect("doctree-read", unlink_examples)
     app.connect("doctree-read", resolve_public)
     app.connect("missing-reference", resolve)
