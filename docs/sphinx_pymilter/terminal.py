@@ -83,7 +83,7 @@ def transcript(
                 command.replace(shown_socket, socket) if shown_socket else command,
                 shell=True,
                 cwd=folder,
-                env={**os.environ, "PATH": f"{BIN}:{os.environ['PATH']}", "COLUMNS": "100", "NO_COLOR": "1"},
+                env={**os.environ, "PATH": f"{BIN}:{os.environ['PATH']}", "COLUMNS": "88", "NO_COLOR": "1"},
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 text=True,

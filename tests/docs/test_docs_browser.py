@@ -42,6 +42,9 @@ async function look(page, width, theme) {
   });
   const start = wide && `<${wide.tagName}> ${wide.textContent.slice(0, 60)}`;
   if (wide) found.push(`${page}: in a window of ${width}, this is cut off: ${start}`);
+  for (const shown of inner.querySelectorAll(".picture, .highlight-console pre"))
+    if (width > 1000 && shown.scrollWidth > shown.clientWidth + 1)
+      found.push(`${page}: on a desk, this has to be scrolled: ${shown.textContent.slice(0, 60)}`);
   for (const picture of inner.querySelectorAll("svg.picture")) {
     const box = picture.getBoundingClientRect();
     if (box.width < 300 || box.height < 100) found.push(`${page} has a picture of ${box.width} x ${box.height}`);

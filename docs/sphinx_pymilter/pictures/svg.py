@@ -57,7 +57,8 @@ class Drawing:
         """The picture as text, with a title for those who do not see it."""
         return (
             f'<svg class="picture" xmlns="http://www.w3.org/2000/svg" role="img" aria-labelledby="picture-{name}" '
-            f'viewBox="0 0 {self.width:g} {self.height:g}" width="{self.width:g}">'
+            f'viewBox="0 0 {self.width:g} {self.height:g}" width="{self.width:g}" '
+            f'style="max-width: 100%; min-width: 44em">'
             f'<title id="picture-{name}">{escape(title)}</title><style>{scoped(name)}</style>'
             f'<g id="drawing-{name}">{"".join(self.parts)}</g></svg>'
         )
