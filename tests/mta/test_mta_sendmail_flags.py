@@ -1,4 +1,4 @@
-"""The tables of the page on Sendmail: what F= does without the filter, and what each of the times of T= is for.
+"""The tables of the page on Sendmail: what F= does without the filter, and the times of T=.
 
 One Sendmail has a port for each letter and time; InputMailFilters gives each port its filter.
 """
@@ -153,6 +153,20 @@ def test_the_filter_breaks_off(site: Site, letter: str) -> None:
         assert site.passed(letter, "well") == "delivered open"
         assert site.passed(letter, "dies") == MEANS[of_page(letter)[1]]
         assert program.wait() != 0
+
+
+def test_a_socket_in_a_folder_that_others_may_write_to(site: Site) -> None:
+    """Sendmail does not even try to connect, and says why."""
+    folder = Path(site.address.removeprefix("unix:")).parent
+    with site.filter():
+        folder.chmod(0o777)
+        try:
+            assert site.passed("T", "well") == "451"
+            assert site.passed("none", "well") == "delivered unfiltered"
+        finally:
+            folder.chmod(0o755)
+        assert f"local socket name {folder}/gate unsafe" in site.sendmail.log()
+        assert site.passed("T", "well") == "delivered open"
 
 
 AFTER = pytest.mark.parametrize(("letter", "end"), [("none", "delivered unfiltered"), ("T", "451")])
