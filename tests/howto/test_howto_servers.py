@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+import smtplib
 import subprocess
 import sys
 from pathlib import Path
@@ -41,13 +42,60 @@ def test_postfix_takes_the_lines_of_the_page(tmp_path: Path, number: int) -> Non
 def test_the_defaults_of_the_page_are_those_of_postfix() -> None:
     postconf = require.command("postconf", "postfix")
     page = (PAGES / "postfix.md").read_text("utf-8")
-    rows = re.findall(r"^\| `(\w+_\w+)` \| (?:`(\w+)`|\(empty\)) \|", page, re.MULTILINE)
-    assert len(rows) == 10
+    found = re.findall(r"^\| `(\w+_\w+)` \| (?:`(\w+)`|\(empty\))(?:, from 3\.11 on `(\w+)`)? \|", page, re.MULTILINE)
+    assert len(found) == 10
+    rows = [(name, newer if newer and version() >= (3, 11) else default) for name, default, newer in found]
     done = subprocess.run(
         [postconf, "-d", *(name for name, _ in rows)], capture_output=True, text=True, timeout=60, check=True
     )
     assert done.stderr == ""
     assert [line.partition(" = ")[::2] for line in done.stdout.replace(" =\n", " = \n").splitlines()] == rows
+
+
+def version() -> tuple[int, ...]:
+    """The version of Postfix."""
+    command: list[str | Path] = [require.command("postconf", "postfix"), "-dh", "mail_version"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    return tuple(map(int, re.findall(r"\d+", done.stdout)[:2]))
+
+
+WITHOUT = {
+    "tempfail": "451",
+    "accept": "delivered",
+    "reject": "554",
+    "quarantine": "held",
+    "shutdown": "421",
+}
+"""What the client gets by `milter_default_action`."""
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("action", WITHOUT)
+def test_each_default_action(action: str) -> None:
+    """The filter is there when Postfix starts, and then no more."""
+    require.root("a mail server of our own")
+    page = (PAGES / "postfix.md").read_text("utf-8")
+    (words,) = re.findall(rf"^\| `{action}` \| (.*) \|$", page, re.MULTILINE)
+    assert WITHOUT[action].replace("delivered", "passes") in words
+    port = free_port()
+    address = f"inet:{port}@127.0.0.1"
+    settings = {"smtpd_milters": f"{{ inet:127.0.0.1:{port}, default_action={action} }}"}
+    with (
+        Sink() as sink,
+        FilterProcess([sys.executable, PROGRAMS / "headers.py", address], address) as program,
+        Postfix([], sink.port, settings) as server,
+    ):
+        assert program.stop() == 0
+        try:
+            with server.client() as client:
+                client.sendmail("some@example.org", ["a@example.net"], PLAIN)
+            found = "held" if server.held() else "delivered"
+        except smtplib.SMTPResponseException as refusal:
+            found = str(refusal.smtp_code)
+    if action == "shutdown" and version() < (3, 11):
+        assert found == "451"  # unknown there: "Server configuration problem"
+    else:
+        assert found == WITHOUT[action]
 
 
 def test_what_postfix_does_without_the_filter(room: Room) -> None:
