@@ -40,9 +40,11 @@ bool SocketName::covers(const SocketName &accepted) const noexcept {
            std::memcmp(&accepted.m_address, &m_address, m_length) == 0;
 }
 
-int SocketName::connect() const noexcept {
-    const int descriptor = open_socket(family());
-    if (descriptor >= 0 && ::connect(descriptor, &m_address.any, m_length) != 0 && errno != EINPROGRESS) {
+int SocketName::connect() const noexcept { return begin_connect(m_address.any, m_length); }
+
+int begin_connect(const sockaddr &address, socklen_t length) noexcept {
+    const int descriptor = open_socket(address.sa_family);
+    if (descriptor >= 0 && ::connect(descriptor, &address, length) != 0 && errno != EINPROGRESS) {
         const int saved_errno = errno;
         ::close(descriptor);
         errno = saved_errno;

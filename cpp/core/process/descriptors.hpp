@@ -21,8 +21,7 @@ public:
     int family() const { return m_address.any.sa_family; }
     // Whether a connection whose own address is `accepted` came through the socket with this address.
     bool covers(const SocketName &accepted) const noexcept;
-    // Returns a new stream socket that is connected to it, or soon will be: close-on-exec and non-blocking. Returns -1
-    // and sets errno on failure.
+    // Begins to connect to it. See begin_connect().
     int connect() const noexcept;
 
 private:
@@ -45,6 +44,8 @@ bool is_listening(int descriptor) noexcept;
 std::array<int, 2> open_pipe();
 // A non-blocking stream socket of the family. Returns -1 and sets errno on failure.
 int open_socket(int family) noexcept;
+// A non-blocking stream socket that is connected to the address, or soon will be. Returns -1 and sets errno on failure.
+int begin_connect(const sockaddr &address, socklen_t length) noexcept;
 // The next connection of a listening socket, non-blocking. Returns -1 and sets errno on failure.
 int accept_from(int listener) noexcept;
 // Two connected sockets, which block. Returns false and sets errno on failure.

@@ -54,18 +54,9 @@ int state_of(int descriptor, int stop, Clock::time_point deadline) noexcept {
 
 }  // namespace
 
-Stream::Stream(int descriptor) noexcept : m_descriptor(descriptor) {
-    if (m_descriptor < 0) {
-        return;
-    }
-    sockaddr_storage name{};
-    socklen_t length = sizeof name;
-    m_is_tcp =
-        ::getsockname(descriptor, reinterpret_cast<sockaddr *>(&name), &length) == 0 && name.ss_family != AF_UNIX;
-    if (m_is_tcp) {
-        ::setsockopt(descriptor, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    }
-}
+Stream::Stream(int descriptor) noexcept
+    : m_descriptor(descriptor),
+      m_is_tcp(descriptor >= 0 && ::setsockopt(descriptor, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) == 0) {}
 
 Stream::~Stream() {
     if (m_descriptor >= 0) {
@@ -140,14 +131,10 @@ Stream RelayTarget::connect_over_tcp(int stop, std::string &problem) const {
     const std::unique_ptr<addrinfo, decltype(&::freeaddrinfo)> owner(found, &::freeaddrinfo);
     const auto deadline = Clock::now() + connect_timeout;
     for (const addrinfo *one = found; one != nullptr; one = one->ai_next) {
-        Stream stream(open_socket(m_family));
-        int state = errno;
-        if (stream) {
-            state = ::connect(stream.descriptor(), one->ai_addr, one->ai_addrlen) == 0 ? 0 : errno;
-            state = state == EINPROGRESS ? state_of(stream.descriptor(), stop, deadline) : state;
-            if (state == 0) {
-                return stream;
-            }
+        Stream stream(begin_connect(*one->ai_addr, one->ai_addrlen));
+        const int state = stream ? state_of(stream.descriptor(), stop, deadline) : errno;
+        if (state == 0) {
+            return stream;
         }
         problem = state == EINPROGRESS ? too_late() : message_of(state);
         if (state == EINPROGRESS || state == ECANCELED) {
