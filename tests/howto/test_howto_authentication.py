@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import base64
-import subprocess
 from pathlib import Path
 
 import dkim  # type: ignore[import-untyped]
 import pytest
 
+from support.dkim_key import make_dkim_key
 from support.name_server import NameServer
 from support.room import Room, refused
 
@@ -21,11 +20,7 @@ RESULTS = "Authentication-Results"
 @pytest.fixture(scope="module")
 def key(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     """A private key in a file, and the DNS record of its public half."""
-    path = tmp_path_factory.mktemp("dkim") / "key.pem"
-    subprocess.run(["openssl", "genrsa", "-traditional", "-out", path, "2048"], check=True, capture_output=True)
-    public: list[str | Path] = ["openssl", "rsa", "-in", path, "-pubout", "-outform", "DER"]
-    der = subprocess.run(public, check=True, capture_output=True).stdout
-    return path, f"v=DKIM1; k=rsa; p={base64.b64encode(der).decode()}"
+    return make_dkim_key(tmp_path_factory.mktemp("dkim"))
 
 
 def signed(message: bytes, domain: bytes, key: Path) -> bytes:

@@ -12,6 +12,7 @@ import urllib.request
 from pathlib import Path
 
 from pymilter.testing import Client, free_port
+from support.in_thread import InThread
 from support.room import Room, refused
 from support.wire import eventually
 
@@ -119,21 +120,12 @@ class Scanner(socketserver.BaseRequestHandler):
 
 def test_slow_scanner(room: Room) -> None:
     with (
-        socketserver.ThreadingTCPServer(("127.0.0.1", 0), Scanner) as one,
-        socketserver.ThreadingTCPServer(("127.0.0.1", 0), Scanner) as two,
+        InThread(socketserver.ThreadingTCPServer(("127.0.0.1", 0), Scanner)) as one,
+        InThread(socketserver.ThreadingTCPServer(("127.0.0.1", 0), Scanner)) as two,
     ):
-        threads = [threading.Thread(target=each.serve_forever, args=(0.05,)) for each in (one, two)]
-        for thread in threads:
-            thread.start()
-        addresses = [f"127.0.0.1:{each.server_address[1]}" for each in (one, two)]
-        try:
-            with room.running("slow_scanner.py", *addresses):
-                room.deliver(PLAIN)
-                assert refused(room.client(), PLAIN + b"bad\r\n") == (550, "5.7.1 A scanner does not like this")
-        finally:
-            for each in (one, two):
-                each.shutdown()
-            for thread in threads:
-                thread.join()
+        addresses = [f"127.0.0.1:{each.port}" for each in (one, two)]
+        with room.running("slow_scanner.py", *addresses):
+            room.deliver(PLAIN)
+            assert refused(room.client(), PLAIN + b"bad\r\n") == (550, "5.7.1 A scanner does not like this")
     with room.running("slow_scanner.py", *addresses):
         assert refused(room.client(), PLAIN)[0] == 451

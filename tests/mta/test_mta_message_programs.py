@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
@@ -14,6 +12,7 @@ import pytest
 
 from pymilter.testing import FilterProcess
 from support import require
+from support.dkim_key import make_dkim_key
 from support.mta import Mta, free_port
 from support.postfix import Postfix
 from support.sendmail import Sendmail
@@ -61,11 +60,7 @@ def deliver(mta: Mta, sink: Sink, message: bytes) -> Delivery:
 @pytest.fixture(scope="module")
 def key(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     """A private key in a file, and the DNS record of its public half."""
-    path = tmp_path_factory.mktemp("dkim") / "key.pem"
-    subprocess.run(["openssl", "genrsa", "-traditional", "-out", path, "2048"], check=True, capture_output=True)
-    public: list[str | Path] = ["openssl", "rsa", "-in", path, "-pubout", "-outform", "DER"]
-    der = subprocess.run(public, check=True, capture_output=True).stdout
-    return path, f"v=DKIM1; k=rsa; p={base64.b64encode(der).decode()}"
+    return make_dkim_key(tmp_path_factory.mktemp("dkim"))
 
 
 def test_signatures_verify_in_the_filter_and_after_it(serve: Serve, key: tuple[Path, str]) -> None:

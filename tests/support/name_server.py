@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import socketserver
-import threading
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 import dns.message
 import dns.rcode
@@ -14,6 +11,7 @@ import dns.rdatatype
 import dns.rrset
 
 from support import require
+from support.in_thread import InThread
 
 # A loopback address that no name server of a system has: port 53 is the only one that resolv.conf can mean.
 _ADDRESS = "127.0.97.53"
@@ -51,7 +49,7 @@ class _Server(socketserver.UDPServer):
         return response.to_wire()
 
 
-class NameServer:
+class NameServer(InThread):
     """A name server, from ``with`` to its end; programs started with `prefix` before their command ask it alone.
 
     Args:
@@ -59,27 +57,14 @@ class NameServer:
     """
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
+        require.root("a name server")
+        unshare = require.command("unshare", "util-linux")
+        file = folder / "resolv.conf"
+        file.write_text(f"nameserver {_ADDRESS}\noptions timeout:2 attempts:1\n")
+        mount = f'mount --bind {file} /etc/resolv.conf && exec "$@"'
+        self.prefix: list[str | Path] = [unshare, "--mount", "sh", "-c", mount, "sh"]
         self.texts: dict[str, str] = {}
         """The TXT records by their names in lower case; other names do not exist."""
         self.broken: set[str] = set()
         """Names for which there is no answer but SERVFAIL."""
-
-    def __enter__(self) -> Self:
-        require.root("a name server")
-        unshare = require.command("unshare", "util-linux")
-        file = self._folder / "resolv.conf"
-        file.write_text(f"nameserver {_ADDRESS}\noptions timeout:2 attempts:1\n")
-        mount = f'mount --bind {file} /etc/resolv.conf && exec "$@"'
-        self.prefix: list[str | Path] = [unshare, "--mount", "sh", "-c", mount, "sh"]
-        self._server = _Server(self.texts, self.broken)
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), name="names")
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+        super().__init__(_Server(self.texts, self.broken))

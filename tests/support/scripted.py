@@ -16,6 +16,8 @@ import dns.rcode
 import dns.rdatatype
 import dns.rrset
 
+from support.in_thread import InThread
+
 Zone = Mapping[tuple[str, str], list[str]]
 
 
@@ -23,30 +25,7 @@ class _TcpServer(socketserver.ThreadingTCPServer):
     allow_reuse_address = True
 
 
-class _Server:
-    """A socketserver in a thread of its own, for the time of a `with`."""
-
-    def __init__(self, server: socketserver.UDPServer | socketserver.TCPServer) -> None:
-        self._server = server
-        self._thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-
-    @property
-    def port(self) -> int:
-        return int(self._server.socket.getsockname()[1])
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
-
-
-class DnsServer(_Server):
+class DnsServer(InThread):
     """Answers from a zone {("name.", "TYPE"): [rdata, ...]}; names in `codes` with an rcode, those in `silent` never.
 
     With `follow`, the target of a CNAME is part of the answer too. Answers longer than 512 bytes are cut off over UDP.
@@ -82,7 +61,7 @@ class DnsServer(_Server):
 
         datagrams, streams = _on_one_port(Datagram, Stream)
         super().__init__(datagrams)
-        self._streams = _Server(streams)
+        self._streams = InThread(streams)
 
     def __enter__(self) -> Self:
         self._streams.__enter__()
@@ -135,7 +114,7 @@ def _on_one_port(
     raise OSError("found no port that is free for UDP and TCP")
 
 
-class SmtpServer(_Server):
+class SmtpServer(InThread):
     """Answers each command with the line of `script` for it ("RCPT": "550 no"), otherwise with acceptance.
 
     Keys are the verbs, "banner" and "." (after the data). "DROP" ends the connection, "HANG" is silent until the end,

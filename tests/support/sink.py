@@ -7,8 +7,8 @@ import socketserver
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Self
+
+from support.in_thread import InThread
 
 # Not aiosmtpd: it answers 555 to every RCPT parameter and to MAIL's RET and ENVID, which the tests look at.
 _EXTENSIONS = ("PIPELINING", "SIZE 104857600", "8BITMIME", "SMTPUTF8", "DSN", "ENHANCEDSTATUSCODES")
@@ -150,30 +150,13 @@ class _Server(socketserver.ThreadingTCPServer):
         self.keep = keep
 
 
-class Sink:
+class Sink(InThread):
     """An SMTP server on a free port of 127.0.0.1 that accepts every message: ``with Sink() as sink: ... sink.port``."""
 
     def __init__(self) -> None:
         self._deliveries: list[Delivery] = []
         self._changed = threading.Condition()
-        self._server = _Server(self._keep)
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), name="sink")
-
-    @property
-    def port(self) -> int:
-        """The TCP port of the server."""
-        return int(self._server.server_address[1])
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+        super().__init__(_Server(self._keep))
 
     def deliveries(self, token: str = "") -> list[Delivery]:
         """Return the messages so far with ``token`` in their bytes, oldest first."""
