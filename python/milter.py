@@ -209,7 +209,7 @@ def settimeout(seconds: int, /) -> None:
 
 
 def setbacklog(size: int, /) -> None:
-    """Set the length of the listening queue (smfi_setbacklog). Raises `error` if it is less than 1."""
+    """Set the length of the listening queue, as smfi_setbacklog does. Raises `error` if it is less than 1."""
     backlog = operator.index(size)
     if backlog < 1:
         raise error(f"backlog is {backlog}: it must be at least 1")

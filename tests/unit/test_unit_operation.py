@@ -373,8 +373,14 @@ def test_records_that_were_left_out_are_counted_anew(
     monkeypatch.setattr(writer, "MOST", 2)
     log, written = writer.Writer(), list[int]()
     for number in (3, 1, 0):
-        go = threading.Event()
-        log.write(lambda go=go: go.wait(30))  # type: ignore[misc]
+        begun, go = threading.Event(), threading.Event()
+
+        def hold(begun: threading.Event = begun, go: threading.Event = go) -> None:
+            begun.set()
+            go.wait(30)
+
+        log.write(hold)
+        assert begun.wait(30)  # from now on it does not wait to be written
         for _ in range(2 + number):
             log.write(lambda: written.append(1))
         go.set()
