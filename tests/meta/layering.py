@@ -61,7 +61,7 @@ CORE_IMPORTERS: Final = (
     "_run",
     "_serve.drain",
     "_serve.serving",
-    "_workers.shares",
+    "_workers.slots",
     "replies",
     "testing._fixtures",
     "testing._session",

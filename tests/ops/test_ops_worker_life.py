@@ -272,7 +272,7 @@ def test_a_worker_loads_only_what_it_uses(tmp_path: Path) -> None:
     """Each module costs memory in each worker."""
     # What only the supervisor uses, or what reads limits that nobody has set; and what that would bring with it.
     spared = (
-        *("pymilter._workers.supervisor", "pymilter._workers.child", "pymilter._workers.shares", "mmap"),
+        *("pymilter._workers.supervisor", "pymilter._workers.child", "pymilter._workers.slots", "mmap"),
         *("pymilter._observe.stats", "subprocess", "dataclasses", "pathlib", "urllib", "ipaddress", "random"),
     )
     program = tmp_path / "program.py"

@@ -87,7 +87,7 @@ def test_a_worker_hears_all_that_has_come_at_once(words: bytes, is_replaced: boo
             assert stops.get(timeout=30) is False  # at the end of the line
 
 
-def test_a_worker_that_cannot_be_started_keeps_no_share(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_worker_that_cannot_be_started_keeps_no_slot(monkeypatch: pytest.MonkeyPatch) -> None:
     def no_process(*arguments: object) -> None:
         raise OSError("no process is left")
 
@@ -97,8 +97,8 @@ def test_a_worker_that_cannot_be_started_keeps_no_share(monkeypatch: pytest.Monk
         for _ in range(20):
             with pytest.raises(OSError, match="no process is left"):
                 crew.start(listener)
-    assert crew._shares is not None
-    assert crew._shares.take() is not None
+    assert crew._slots is not None
+    assert crew._slots.take() is not None
     assert len(crew) == 0
     crew.close()
 

@@ -16,7 +16,7 @@ from typing import Final
 from pymilter._process.inheritance import VARIABLE, Inheritance
 from pymilter._process.process import PROCESS
 from pymilter._workers.last_words import LastWords
-from pymilter._workers.shares import Slot
+from pymilter._workers.slots import Slot
 from pymilter._workers.worker import ASK, RETIRE, RETIRE_GRACE, STOP
 from pymilter.errors import MilterError
 
@@ -40,7 +40,7 @@ class Child:
 
     A thread of its own passes each line that the worker sends to `hear`. `number` is unique among the living workers.
     The worker must serve within `start_timeout` seconds.
-    The worker gives up its `share` when it takes no more connections.
+    The worker gives up its `slot` when it takes no more connections.
 
     Raises:
         OSError: the process cannot be started.
@@ -52,7 +52,7 @@ class Child:
         hear: Callable[["Child", str], None],
         number: int,
         start_timeout: float,
-        share: Slot | None = None,
+        slot: Slot | None = None,
     ) -> None:
         self._started = time.monotonic()
         self.number = number
@@ -69,11 +69,11 @@ class Child:
         self._retired = -math.inf
         self._deadline = math.inf
         self._hear = hear
-        self._share = share
+        self._slot = slot
         self._line, there = socket.socketpair()
         with there, LastWords.opened() as words:
-            memory, slot = share.for_worker if share is not None else (None, 0)
-            inheritance = Inheritance(listener.fileno(), there.fileno(), words.real, number, memory, slot)
+            memory, slot_number = slot.for_worker if slot is not None else (None, 0)
+            inheritance = Inheritance(listener.fileno(), there.fileno(), words.real, number, memory, slot_number)
             try:
                 # A process group of its own: Ctrl-C at the terminal is for the supervisor, which passes it on.
                 self.process = subprocess.Popen(
@@ -155,11 +155,11 @@ class Child:
         """Whether the worker was just told to retire and has not yet reported that it takes no more connections."""
         return not self.is_refusing and time.monotonic() < self._retired + REFUSAL_TIME
 
-    def give_up_share(self) -> None:
-        """Free the share of a worker that takes no more connections. A second call does nothing."""
-        if self._share is not None:
-            self._share.give_back()
-            self._share = None
+    def give_up_slot(self) -> None:
+        """Free the slot of a worker that takes no more connections. A second call does nothing."""
+        if self._slot is not None:
+            self._slot.give_back()
+            self._slot = None
 
     def remaining(self) -> float:
         """Return the seconds until the worker must serve, or must have ended; infinite if it has no deadline."""
@@ -185,7 +185,7 @@ class Child:
             self._line.shutdown(socket.SHUT_RDWR)
         self._listening.join()
         self._line.close()
-        self.give_up_share()
+        self.give_up_slot()
 
     def _say(self, word: bytes) -> None:
         with contextlib.suppress(OSError):

@@ -8,7 +8,7 @@ from typing import Final
 
 from pymilter._observe.stats import stats_of_text
 from pymilter._workers.child import Child
-from pymilter._workers.shares import Shares
+from pymilter._workers.slots import Slots
 from pymilter._workers.tally import Tally
 from pymilter._workers.worker import BEGINS, ENDS, FAILS, REFUSES, SERVES, SPENT
 
@@ -23,7 +23,7 @@ class Crew:
 
     def __init__(self, count: int, start_timeout: float, wake: Callable[[], None]) -> None:
         self._children: list[Child] = []
-        self._shares = Shares(count) if count > 1 else None
+        self._slots = Slots(count) if count > 1 else None
         self._start_timeout = start_timeout
         self._wake = wake
         self.tally: Final = Tally()
@@ -52,21 +52,21 @@ class Crew:
         """Start one more worker for `listener`. Raises OSError if the system refuses."""
         used = {child.number for child in self._children}
         number = next(number for number in itertools.count(1) if number not in used)
-        share = self._shares.take() if self._shares is not None else None
+        slot = self._slots.take() if self._slots is not None else None
         try:
-            child = Child(listener, self._hear, number, self._start_timeout, share)
+            child = Child(listener, self._hear, number, self._start_timeout, slot)
         except OSError:
-            if share is not None:
-                share.give_back()
+            if slot is not None:
+                slot.give_back()
             raise
         self._children.append(child)
         return child
 
-    def give_up_shares(self) -> None:
-        """Free the shares of workers that take no more connections."""
+    def give_up_slots(self) -> None:
+        """Free the slots of workers that take no more connections."""
         for child in self._children:
             if child.is_refusing:
-                child.give_up_share()
+                child.give_up_slot()
 
     def stop(self, grace: float) -> None:
         """Let all workers stop as after SIGTERM, with `grace` in seconds."""
@@ -100,8 +100,8 @@ class Crew:
 
     def close(self) -> None:
         """Free the shared memory, after the last worker's end."""
-        if self._shares is not None:
-            self._shares.close()
+        if self._slots is not None:
+            self._slots.close()
 
     def __len__(self) -> int:
         return len(self._children)

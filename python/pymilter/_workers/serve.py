@@ -26,7 +26,7 @@ def serve_as(worker: Worker, serving: Serving, settings: Settings) -> None:
         try:
             worker.tell_beginning()
             with serving._starting(signals=True), worker.listener() as listener:
-                worker.use_share(partial(serving._service.join_balance, patience=PATIENCE))
+                worker.join_balance(partial(serving._service.join_balance, patience=PATIENCE))
                 serving._serve(listener, settings.timeout)
             try:
                 worker.watch(stop, spent_when(settings.max_messages, settings.max_rss))

@@ -116,7 +116,7 @@ class Supervisor:
             self._start_missing(listener)
             self._wait(self._pause())
             self._replace()
-            self._crew.give_up_shares()
+            self._crew.give_up_slots()
             self._crew.kill_overdue()
             self._reap()
             if not self._is_announced and not self._is_of_parent and self._is_complete():

@@ -61,7 +61,7 @@ class Worker:
         """The socket to serve."""
         return Listener(fileno=self._has.listener)
 
-    def use_share(self, use: Callable[[int, int], None]) -> None:
+    def join_balance(self, use: Callable[[int, int], None]) -> None:
         """Call `use` with the shared memory and this worker's slot, by which the workers balance their connections."""
         if self._has.memory is not None:
             use(self._has.memory, self._has.slot)

@@ -9,21 +9,21 @@ from pymilter._core import BALANCE_SLOT
 class Slot:
     """The part of the memory that belongs to one worker."""
 
-    def __init__(self, shares: "Shares", number: int) -> None:
-        self._shares = shares
+    def __init__(self, slots: "Slots", number: int) -> None:
+        self._slots = slots
         self._number = number
 
     @property
     def for_worker(self) -> tuple[int, int]:
         """The descriptor of the memory and the number of the slot, for the worker."""
-        return self._shares.descriptor, self._number
+        return self._slots.descriptor, self._number
 
     def give_back(self) -> None:
         """Free the slot: the worker takes no more connections."""
-        self._shares.give_back(self._number)
+        self._slots.give_back(self._number)
 
 
-class Shares:
+class Slots:
     """The memory. C++ defines what is in a slot (cpp/core/balance/loads.hpp); in a slot of zeros nobody serves."""
 
     def __init__(self, workers: int) -> None:
