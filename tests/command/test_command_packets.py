@@ -311,6 +311,8 @@ def test_a_recording_is_read_connection_by_connection(tmp_path: Path) -> None:
         (f'{HEAD}{{"c": 1', "recording, line 2: it is not a JSON object; the end of the file is missing"),
         (f'{HEAD}{{"c": 1, "event": "open", "by": "mta"}}\n{{}}\n', "recording, line 3: 'c' is missing"),
         (f'{HEAD}{{"c": 1, "event": "shut", "by": "mta"}}\n', "recording, line 2: 'shut' is not a valid What"),
+        (f'{HEAD}{{"c": 1, "from": "me", "packet": "c"}}\n', "recording, line 2: 'me' is not a valid Side"),
+        (f'{HEAD}{{"c": 1, "from": "mta", "packet": "\\u0100"}}\n', "recording, line 2: 'latin-1' codec can't encode"),
         (f'{HEAD}{{"c": 1, "event": "open"}}\n', "recording, line 2: 'by' is missing"),
         (f'{HEAD}{{"c": 1, "from": "mta"}}\n', "recording, line 2: 'packet' is missing"),
         (f'{HEAD}{{"c": "x", "from": "mta"}}\n', "recording, line 2: invalid literal for int"),

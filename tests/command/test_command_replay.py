@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +14,6 @@ from pymilter.testing import Client, FilterGone, FilterProcess, Protocol, send_m
 from support.cfilter import probe as cprobe
 from support.cfilter.fixtures import Probe
 from support.commands import in_pipe, in_terminal
-from support.packets import packet
 from support.tracing import tracing
 
 pytestmark = pytest.mark.timeout(90)
@@ -174,75 +172,28 @@ def test_a_recording_that_ends_in_the_middle(probe: Probe, record: Record) -> No
     assert done.stderr.endswith("it is not a JSON object; the end of the file is missing\n")
 
 
-@pytest.mark.parametrize(
-    ("text", "told"),
-    [
-        ("", "is empty, and no recording of `pymilter trace --save`"),
-        ("hello\n", "is no recording of `pymilter trace --save`: see its first line"),
-        ("[]\n", "is no recording of `pymilter trace --save`: see its first line"),
-        ("\xe9\n", "is no recording of `pymilter trace --save`: it is not ASCII"),
-        ('{"recording": "pymilter trace", "format": 9}\n', "has format 9: this pymilter reads format 1"),
-        ('{"recording": "pymilter trace", "format": 1}\n{}\n', ", line 2: 'c' is missing"),
-        ('{"recording": "pymilter trace", "format": 1}\n7\n', ", line 2: it is not a JSON object"),
-        (
-            '{"recording": "pymilter trace", "format": 1}\n{"c": 1, "from": "me", "packet": "O"}\n',
-            ", line 2: 'me' is not a valid Side",
-        ),
-        (
-            '{"recording": "pymilter trace", "format": 1}\n{"c": 1, "from": "mta", "packet": ""}\n',
-            ", line 2: a packet without a command byte",
-        ),
-        (
-            '{"recording": "pymilter trace", "format": 1}\n{"c": 1, "from": "mta", "packet": "\\u0100"}\n',
-            ", line 2: ",
-        ),
-    ],
-)
-def test_what_is_no_recording_is_told(tmp_path: Path, text: str, told: str) -> None:
+def test_what_is_no_recording_is_told(tmp_path: Path) -> None:
     file = tmp_path / "recording"
-    file.write_text(text)
-    done = in_pipe("replay", file, "unix:/x")
-    assert done.returncode == 2
-    assert done.stderr.startswith("pymilter replay: ")
-    assert told in done.stderr
-    assert done.stderr.count("\n") == 1
-
-
-@pytest.mark.parametrize(
-    ("packets", "told"),
-    [
-        ([("filter", b"c")], "the recording does not begin with a negotiation"),
-        ([("mta", b"O\0"), ("filter", b"O" + bytes(12))], "an MTA's negotiation that is cut off"),
-        ([("mta", b"O" + bytes(12)), ("filter", b"O\0")], "the filter's negotiation packet has 1 bytes of data"),
-        ([("mta", b"Y")], "the recording has the command b'Y', which does not exist"),
-        ([("filter", b"c")] * 2, "the recording has an answer of the filter where the MTA had asked nothing"),
-    ],
-)
-def test_a_recording_that_makes_no_sense_is_told(
-    probe: Probe, tmp_path: Path, packets: list[tuple[str, bytes]], told: str
-) -> None:
-    agreed = [("mta", packet(b"O", b"\0\0\0\6\0\0\1\xff\0\x1f\xff\xff")[4:]), ("filter", b"O\0\0\0\6" + bytes(8))]
-    if "negotiation" not in told:
-        packets = [*agreed, *packets]
-    file = tmp_path / "recording"
-    lines = [{"recording": "pymilter trace", "format": 1}]
-    lines += [{"t": 0, "c": 4, "from": side, "packet": said.decode("latin-1")} for side, said in packets]
-    file.write_text("".join(f"{json.dumps(line)}\n" for line in lines))
-    done = in_pipe("replay", file, probe("-a", "0").address)
-    assert done.returncode == 1
-    assert re.search(f"pymilter replay: connection 4: .*{re.escape(told)}", done.stderr)
-
-
-def test_what_is_no_packet_is_not_played(tmp_path: Path) -> None:
-    file = tmp_path / "recording"
-    file.write_text(
-        '{"recording": "pymilter trace", "format": 1}\n{"t": 0, "c": 1, "from": "mta", "bytes": "GET / HTTP"}\n'
-    )
+    file.write_text("hello\n")
     done = in_pipe("replay", file, "unix:/x")
     assert (done.returncode, done.stderr) == (
-        1,
-        "pymilter replay: connection 1: not played: the mta said what is no packet\n",
+        2,
+        f"pymilter replay: {file} is no recording of `pymilter trace --save`: see its first line\n",
     )
+
+
+def test_a_recording_that_makes_no_sense_is_told(probe: Probe, tmp_path: Path) -> None:
+    file = tmp_path / "recording"
+    head = {"recording": "pymilter trace", "format": 1}
+    lines = [head, {"t": 0, "c": 4, "from": "filter", "packet": "c"}, {"t": 0, "c": 5, "from": "mta", "bytes": "GET"}]
+    file.write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+    done = in_pipe("replay", file, probe().address)
+    assert done.returncode == 1
+    assert done.stderr == (
+        "pymilter replay: connection 4: the recording does not begin with a negotiation\n"
+        "pymilter replay: connection 5: not played: the mta said what is no packet\n"
+    )
+    assert done.stdout == "2 connections, 0 answers, 0 of them differ, 2 not played to the end\n"
 
 
 def test_bad_arguments_are_told(tmp_path: Path, record: Record) -> None:

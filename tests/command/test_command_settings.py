@@ -270,6 +270,14 @@ def test_what_is_wrong_in_the_command_line_is_told(capsys: pytest.CaptureFixture
             ["--socket-mode=x"],
             "argument --socket-mode: socket_mode is 'x': it must be an int from 0 to 0o777, such as 0o660",
         ),
+        (["--workers=1.5"], "argument --workers: workers is '1.5': it must be an int of at least 0"),
+        (["--noreply-over-tcp=maybe"], "noreply_over_tcp is 'maybe': it must be True or False"),
+        (["--exception-policy=skip"], "it must be TEMPFAIL, REJECT, ACCEPT or CONTINUE"),
+        (["--log-level=loud"], "log_level is 'loud': it must be one of DEBUG, INFO, WARNING, ERROR, CRITICAL"),
+        (
+            ["--user=nobody.there"],
+            "there is no such user; it must be the name of a user, or its number from 0 to 4294967294",
+        ),
         (["a", "b", "c"], "unrecognized arguments: c"),
         (["--on-start=x"], "unrecognized arguments: --on-start=x"),
     ):
