@@ -136,6 +136,34 @@ def test_parseaddr_takes_the_first_of_several(value: str, parsed: tuple[str, str
     assert utils.parseaddr(value) == parsed
 
 
+@pytest.mark.parametrize(
+    ("value", "parsed"),
+    [
+        ('"x y" . z @ d . e', ("", '"x y".z@d.e')),
+        ('"x" y@z', ("", '"x" y@z')),
+        ("a b@c", ("", "a b@c")),
+        ('"" a@b', ("", '"" a@b')),
+        ("(c) a@b", ("c", "a@b")),
+        ("(a\\() c@d", ("a(", "c@d")),
+        ('O"B (x) C <a@b>', ("OB C (x)", "a@b")),
+        (":Joe <a@b>", ("Joe", "a@b")),
+        ("a@b:c", ("", "a@b")),
+        ("@a: b", ("", "@a")),
+        ("@", ("", "")),
+        ("<a@b@c>", ("", "")),
+        ('a@"q"b', ("", "")),
+        ('a@b)<c."] d', ("a@b)", 'c."] d"')),
+        ("a@b; (late)", ("", "a@b")),
+        ("a@b, c@d (late)", ("", "a@b")),
+        ("a@b <, <c@d>", ("a@b <,", "c@d")),
+        ('a\0"q"@b', ("", 'a\0"q"@b')),
+        ("Jo\0e <a@b>", ("Jo\0e", "a@b")),
+    ],
+)
+def test_parseaddr_at_the_edges(value: str, parsed: tuple[str, str]) -> None:
+    assert utils.parseaddr(value) == parsed
+
+
 def test_parseaddr_goes_as_deep_as_a_sender_likes() -> None:
     assert utils.parseaddr("(" * 100_000 + ")" * 100_000) == ("", "")  # 1.0.5: RecursionError
     assert utils.parseaddr("a:" * 100_000 + "b@c") == ("", "b@c")
