@@ -207,6 +207,8 @@ class TestCtx(TestRequests):
             return self._verdict
         message = TestMessage.read(fp.read())
         status = self._envfrom(f"<{sender}>")
+        if status != CONTINUE:
+            return status
         self._msg = message.parsed
         steps: list[Callable[[], int]] = [lambda rcpt=rcpt: self._envrcpt(f"<{rcpt}>") for rcpt in (rcpt, *rcpts)]  # type: ignore[misc]
         steps.append(self._data)
