@@ -106,7 +106,7 @@ def _look_up(host: str, port: int, deadline: float) -> list[tuple[socket.Address
 def is_public(address: IpAddress) -> bool:
     """Return whether an address, and the IPv4 address embedded in it if there is one, is public."""
     if isinstance(address, ipaddress.IPv6Address):
-        inner = address.ipv4_mapped or address.sixtofour or (address.teredo or [None])[0]
+        inner = address.ipv4_mapped or address.sixtofour
         if inner is None and address in _NAT64:
             inner = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
         if inner is not None:

@@ -205,7 +205,8 @@ def test_only_public_addresses_are_asked(monkeypatch: pytest.MonkeyPatch, to: st
 PRIVATE = (
     "0.0.0.0 10.0.0.1 100.64.0.1 127.0.0.1 127.255.0.1 169.254.169.254 172.16.0.1 192.0.2.1 192.168.1.1 198.18.0.1 "
     "224.0.0.1 240.0.0.1 255.255.255.255 :: ::1 ::7f00:1 ::ffff:127.0.0.1 2002:7f00:1:: 64:ff9b::7f00:1 "
-    "2001:db8::1 fc00::1 fe80::1 fe80::1%eth0 fec0::1 ff02::1"
+    "2001:db8::1 fc00::1 fe80::1 fe80::1%eth0 fec0::1 ff02::1 ff0e::1 ::ffff:224.0.0.1 "
+    "2001:0:101:101::80ff:fffe 2001:0:101:101::fefe:fefe 64:ff9b::a00:1 64:ff9b::e000:1"
 )
 
 
@@ -214,7 +215,9 @@ def test_what_is_not_public(address: str) -> None:
     assert not is_public(ipaddress.ip_address(address))
 
 
-@pytest.mark.parametrize("address", ["1.1.1.1", "2001:4860:4860::8888", "::ffff:1.1.1.1", "64:ff9b::101:101"])
+@pytest.mark.parametrize(
+    "address", ["1.1.1.1", "2001:4860:4860::8888", "::ffff:1.1.1.1", "64:ff9b::101:101", "2002:101:101::"]
+)
 def test_what_is_public(address: str) -> None:
     assert is_public(ipaddress.ip_address(address))
 

@@ -312,3 +312,197 @@ def test_berkeleydb_is_asked_first(berkeley: dict[str, Path], monkeypatch: pytes
         found[b"broken"]
     found.close()
     assert calls == [(str(berkeley["hash"]), None, 5, 1024), "close"]
+
+
+@pytest.mark.parametrize(
+    ("text", "entries"),
+    [
+        (b"a b\n\n  \nc  d e \n", {b"a": b"b", b"c": b"d e", b"": None}),
+        (b"# x y\n#z y\na b\n", {b"#": None, b"x": None, b"#z": None, b"a": b"b"}),
+        (b"A b\na c\n", {b"a": b"b", b"A": b"b"}),
+        (b"a\nb c", {b"a": b"", b"b": b"c"}),
+        (b"a b\n\tc\n  d\n  # no\ne f\n", {b"a": b"b\tc  d", b"e": b"f", b"d": None}),
+        (b"a b\r\nc d\r\n", {b"a": b"b", b"c": b"d"}),
+    ],
+)
+def test_lines_of_a_text(tmp_path: Path, text: bytes, entries: dict[bytes, bytes | None]) -> None:
+    (tmp_path / "access").write_bytes(text)
+    found = _maps.open_map(str(tmp_path / "access"))
+    assert {key: found.get(key) for key in entries} == entries
+    found.close()
+    assert found.get(b"a") is None
+
+
+def magic(kind: str, order: str = "<") -> bytes:
+    return bytes(12) + struct.pack(f"{order}I", {"hash": 0x061561, "btree": 0x053162}[kind]) + bytes(100)
+
+
+@pytest.mark.parametrize("kind", ["hash", "btree"])
+def test_the_kind_of_a_file_is_seen_in_its_first_bytes(kind: str) -> None:
+    for order in "<>":
+        assert _maps._berkeley_kind(magic(kind, order)) == kind
+        assert _maps._berkeley_kind(magic(kind, order)[:16]) == kind
+        assert _maps._berkeley_kind(magic(kind, order)[:15]) is None
+        assert _maps._berkeley_kind(b"x" + magic(kind, order)) is None
+    assert _maps._berkeley_kind(b"") is None
+
+
+@pytest.fixture
+def nothing_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither a package nor a program reads maps."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    for name in ("berkeleydb", "bsddb3", "dbm.ndbm"):
+        monkeypatch.setitem(sys.modules, name, None)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "told"),
+    [
+        (
+            "access.db",
+            magic("hash"),
+            "access.db is a Berkeley DB hash file. To read it: pip install berkeleydb, or keep",
+        ),
+        (
+            "access.db",
+            magic("btree"),
+            "access.db is a Berkeley DB btree file. To read it: pip install berkeleydb, or keep",
+        ),
+        ("access.lmdb", b"x", "access.lmdb is an LMDB file, which postmap reads: install postfix and postfix-lmdb"),
+    ],
+)
+def test_what_reads_a_kind_is_named(
+    tmp_path: Path, nothing_installed: None, name: str, content: bytes, told: str
+) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(ImportError) as raised:
+        dbmopen(str(tmp_path / name), "r")
+    assert str(raised.value).startswith(f"{tmp_path}/{told}")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "table"),
+    [
+        ("access.db", magic("hash"), "hash:access"),
+        ("access.db", magic("btree"), "btree:access"),
+        ("access.other", magic("btree"), None),
+        ("access.lmdb", b"x", "lmdb:access"),
+    ],
+)
+def test_postmap_reads_what_has_its_suffix(
+    tmp_path: Path, nothing_installed: None, name: str, content: bytes, table: str | None
+) -> None:
+    (tmp_path / "postmap").write_text("#!/bin/sh\n")
+    (tmp_path / "postmap").chmod(0o755)
+    (tmp_path / name).write_bytes(content)
+    if table is None:
+        with pytest.raises(ImportError, match="Berkeley DB btree"):
+            dbmopen(str(tmp_path / name), "r")
+        return
+    found = dbmopen(str(tmp_path / name), "r").f
+    assert isinstance(found, _maps._Postmap)
+    kind, _, path = table.partition(":")
+    assert found._table == f"{kind}:{tmp_path}/{path}"
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "is_read"), [("hash", "a.db", True), ("btree", "a.db", False), ("hash", "a", False)]
+)
+@pytest.mark.parametrize("library", ["Berkeley DB 5.3.28", "GNU gdbm"])
+def test_ndbm_reads_hash_files_if_it_is_berkeley_db(
+    tmp_path: Path,
+    nothing_installed: None,
+    monkeypatch: pytest.MonkeyPatch,
+    kind: str,
+    name: str,
+    is_read: bool,
+    library: str,
+) -> None:
+    opened: list[tuple[str, str]] = []
+
+    def ndbm_open(path: str, mode: str) -> SimpleNamespace:
+        opened.append((path, mode))
+        return SimpleNamespace(get={b"key": b"value"}.get, close=lambda: opened.clear())
+
+    monkeypatch.setitem(sys.modules, "dbm.ndbm", SimpleNamespace(library=library, open=ndbm_open))
+    (tmp_path / name).write_bytes(magic(kind))
+    if not is_read or "gdbm" in library:
+        with pytest.raises(ImportError):
+            dbmopen(str(tmp_path / name), "r")
+        return
+    found = dbmopen(str(tmp_path / name), "r")
+    assert opened == [(str(tmp_path / "a"), "r")]
+    assert found[b"key"] == b"value"
+    with pytest.raises(KeyError):
+        found[b"nope"]
+    found.close()
+    assert opened == []
+
+
+def test_the_older_package_is_asked_next(
+    tmp_path: Path, nothing_installed: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class OddError(Exception):
+        pass
+
+    class File:
+        def open(self, *arguments: object) -> None:
+            raise OddError("page 7")
+
+    db = SimpleNamespace(DB=File, DBError=OddError, DB_UNKNOWN=5, DB_RDONLY=1024)
+    monkeypatch.setitem(sys.modules, "bsddb3", SimpleNamespace(db=db))
+    (tmp_path / "access.db").write_bytes(magic("hash"))
+    with pytest.raises(OSError, match=r"^cannot open the map: page 7$"):
+        dbmopen(str(tmp_path / "access.db"), "r")
+
+
+def test_what_postmap_says_may_have_any_bytes(caplog: pytest.LogCaptureFixture) -> None:
+    said = b"postmap: warning: odd \xff\n\n  \npostmap: fatal: \xe9 \nmore\n"
+    assert _maps._faults("hash:odd", said) == "postmap: fatal: \ufffd; more"
+    assert _maps._faults("hash:odd", said) == "postmap: fatal: \ufffd; more"
+    assert caplog.messages == ["postmap hash:odd: odd \ufffd"]
+
+
+@pytest.mark.parametrize(
+    ("script", "found"),
+    [
+        ("read key; printf '%s\\tvalue\\twith tab\\n' $key", b"value\twith tab"),
+        ("read key; printf 'key\\tx\\n\\n'", b"x\n"),
+        ("exit 1", None),
+        ("exit 0", None),
+        ("exit 2", "postmap hash:x: ended with status 2"),
+        ("echo no such table >&2; exit 1", "postmap hash:x: no such table"),
+        ("echo postmap: warning: old >&2; read key; printf '%s\\tv\\n' $key", b"v"),
+    ],
+)
+def test_what_postmap_answers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str, found: bytes | str | None
+) -> None:
+    (tmp_path / "postmap").write_text(f'#!/bin/sh\n[ "$*" = "-q - hash:x" ] || exit 9\n{script}\n')
+    (tmp_path / "postmap").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    table = _maps._Postmap("hash:x")
+    if isinstance(found, str):
+        with pytest.raises(OSError) as raised:  # noqa: PT011 - its text is looked at
+            table.get(b"key")
+        assert str(raised.value) == found
+    else:
+        assert table.get(b"key") == found
+
+
+def test_nulls_are_tried_first_only_if_the_program_says_so(tmp_path: Path) -> None:
+    write_cdb(tmp_path / "access.cdb", {b"p": b"plain", b"p\0": b"with\0"})
+    assert ask(tmp_path / "access.cdb", "a@b", "p") == ["plain"]
+    assert ask(tmp_path / "access.cdb", "a@b", "p", nulls=True) == ["with"]
+
+
+def test_a_cdb_has_values_of_any_length_and_keys_of_one_hash(tmp_path: Path) -> None:
+    keys = {b"key%d" % number: b"v" * number for number in range(300)}
+    write_cdb(tmp_path / "access.cdb", {**keys, b"": b"empty"})
+    found = _maps.open_map(str(tmp_path / "access.cdb"))
+    assert all(found.get(key) == value for key, value in keys.items())
+    assert found.get(b"") == b"empty"
+    assert [found.get(b"key%d" % number) for number in range(300, 600)] == [None] * 300
+    found.close()
+    with pytest.raises(ValueError, match="closed"):
+        found.get(b"key1")
