@@ -292,3 +292,22 @@ def test_parameters_of_a_changed_sender(given: str | None, postfix: str, sendmai
 def test_an_unknown_mta_is_refused() -> None:
     with pytest.raises(ValueError, match="'postfix', 'sendmail', not 'exim'"):
         apply_edits(CRLF, NOBODY, [], mta="exim")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("mta", ["postfix", "sendmail"])
+def test_a_value_has_a_space_before_it_unless_it_brings_one(mta: Mta) -> None:
+    edits: list[Edit] = [AddHeader("X-New", " b"), ChangeHeader(1, "Subject", " c")]
+    without = apply_edits(b"Subject: a\n\nx\n", Envelope("<a@x>", ()), edits, mta=mta)
+    assert without.message == b"Subject:  c\nX-New:  b\n\nx\n"
+    with_space = apply_edits(b"Subject: a\n\nx\n", Envelope("<a@x>", ()), edits, mta=mta, leading_space=True)
+    assert with_space.message == b"Subject: c\nX-New: b\n\nx\n"
+
+
+@pytest.mark.parametrize("mta", ["postfix", "sendmail"])
+def test_inserted_and_added_fields_have_a_number(mta: Mta) -> None:
+    edits: list[Edit] = [InsertHeader(0, "X", "0"), AddHeader("Y", "1"), ChangeHeader(2, "X", "2")]
+    edits += [ChangeHeader(1, "Y", "3"), ChangeHeader(2, "Y", "4"), ChangeHeader(0, "X", "5")]
+    delivered = apply_edits(b"X: a\n\nx\n", Envelope("<a@x>", ()), edits, mta=mta)
+    values = {name: [value for other, value in delivered.headers if other == name] for name in "XY"}
+    assert values == {"X": ["5", "2"], "Y": ["3", "4"] if mta == "postfix" else values["Y"]}
+    assert sorted(values["Y"]) == ["3", "4"]
