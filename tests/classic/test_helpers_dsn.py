@@ -17,6 +17,8 @@ import sys
 import threading
 from collections.abc import Iterator, Mapping
 from email.message import Message
+from importlib import metadata
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 
 import pytest
@@ -374,3 +376,41 @@ def test_a_text_that_is_not_ascii_says_its_charset(monkeypatch: pytest.MonkeyPat
     assert again.get_content_charset() == "utf-8"
     assert again.get_payload(decode=True) == "über\r\n".encode()
     assert again["Subject"].isascii()
+
+
+@pytest.mark.parametrize("is_installed", [True, False])
+def test_fields_that_are_added_to_a_message(monkeypatch: pytest.MonkeyPatch, is_installed: bool) -> None:
+    if not is_installed:
+
+        def version(name: str) -> str:
+            raise PackageNotFoundError(name)
+
+        monkeypatch.setattr(dsn, "version", version)
+    release = metadata.version("pymilter") if is_installed else "source"
+    plain = dsn.create_msg(values(), template="Subject: x\n\nb")
+    assert plain is not None
+    assert plain.items() == [
+        ("Subject", "x"),
+        ("To", "s@x"),
+        ("From", "postmaster@mx.r"),
+        ("X-Mailer", f"PyMilter-{release}"),
+        ("Auto-Submitted", "auto-generated"),
+        ("MIME-Version", "1.0"),
+        ("Content-Type", "text/plain"),
+    ]
+    other = dsn.create_msg(values(), template="Subject: x\n\n\xfc")
+    assert other is not None
+    assert other.items()[6:] == [
+        ("Content-Type", 'text/plain; charset="utf-8"'),
+        ("Content-Transfer-Encoding", "8bit"),
+    ]
+
+
+def test_an_original_without_fields_and_no_recipients() -> None:
+    v = values()
+    assert dsn.create_msg(v, [], email.message_from_string("A: b\n\n"), "To: x\n\n%(subject)s") is not None
+    assert (vars(v)["subject"], vars(v)["spf_result"], "rcpt" in vars(v)) == (None, None, False)
+
+
+def test_seconds_and_ports_are_those_of_mail() -> None:
+    assert (dsn._PORT, dsn._CONNECT_SECONDS, dsn._QUIT_SECONDS) == (25, 30, 5)

