@@ -51,7 +51,7 @@ class Names:
 
     pairs: list[tuple[str, str | None]]
     is_zip: bool
-    too_many: bool = False
+    too_many: bool
     """Whether a header has more names than were read."""
 
 

@@ -111,8 +111,6 @@ class TokenParser(TokenHandlers):
         if following == "!":
             if data.startswith("<!--", i):
                 return self.parse_comment(i)
-            if not end and len(data) - i < 4 and "<!--".startswith(data[i:]):
-                return -1
             return self.parse_declaration(i)
         if following == "?":
             return self.parse_pi(i)

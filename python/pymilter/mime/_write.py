@@ -21,7 +21,7 @@ from ._write_header import write_header
 Marks = tuple[bytes, ...]
 
 
-def write_message(msg: SourceMessage, write: Callable[[bytes], object], unixfrom: bool = False) -> None:
+def write_message(msg: SourceMessage, write: Callable[[bytes], object], unixfrom: bool) -> None:
     """Write a whole message through `write`, which gets bytes; with `unixfrom` a "From " line comes first."""
     sink = Sink(write)
     if unixfrom and not (msg.source and msg.source.unixfrom is not None):
@@ -32,7 +32,7 @@ def write_message(msg: SourceMessage, write: Callable[[bytes], object], unixfrom
     sink.flush()
 
 
-def message_bytes(msg: SourceMessage, unixfrom: bool = False) -> bytes:
+def message_bytes(msg: SourceMessage, unixfrom: bool) -> bytes:
     """Return a whole message; if nothing was changed, the source itself."""
     chunks: list[bytes] = []
     write_message(msg, chunks.append, unixfrom)
