@@ -293,6 +293,16 @@ def test_a_part_that_is_changed_in_another_reading_alone_is_replaced() -> None:
         assert msg.as_bytes() == multipart(warning(shown, None), leaf("e/f"))
 
 
+def test_a_warning_in_another_reading_of_the_same_body_replaces_the_part() -> None:
+    def check(part: mime.MimeMessage) -> int:
+        return mime.check_name(part, "/s", lambda name: "bad") if part.get_content_type() == "c/d" else 0
+
+    msg = read(multipart(leaf("a/b", extra=b"Content-Type: c/d\n")))
+    assert mime.check_attachments(msg, check) == 0
+    assert msg.as_bytes() == multipart(warning("bad", None))
+    assert msg.get_payload(0).removed == "bad"
+
+
 def test_the_name_of_what_was_removed_in_another_reading_is_shown() -> None:
     raw = multipart(leaf("a/b")).replace(b"epilogue", b"--B\nContent-Type: x/y; name=evil.exe\n\nhidden")
     msg = read(raw)

@@ -8,6 +8,7 @@ import pytest
 
 import mime
 from pymilter.mime._limits import UnreadableError
+from pymilter.mime._readings import other_readings
 from pymilter.mime._sniff import head_of, is_html, is_message, is_tnef, is_zip, program_extension
 from pymilter.mime._tnef import tnef_files
 from support.mime_hidden import BAD, GOOD, KINDS, Case
@@ -89,6 +90,8 @@ def test_two_fields_at_the_beginning_make_a_message(content: bytes, is_one: bool
         (b"<bx>", False),
         (b"text <html>", False),
         (b"\xfe\xff" + "<SVG/".encode("utf-16-be"), True),
+        (b"\xff\xfe" + "<p>".encode("utf-16-le") + b"x", True),
+        (b"\xef\xbb\xbf<p>\xff", True),
     ],
 )
 def test_a_tag_at_the_beginning_makes_a_page(content: bytes, is_one: bool) -> None:
@@ -308,3 +311,10 @@ def test_each_tag_with_which_a_page_may_begin(name: str) -> None:
     assert is_html(f"\t\n\f\r <{name} ".encode())
     assert not is_html(f"x<{name} ".encode())
     assert [is_html(text) for text in (b"<!--", b"<!--x", b"<!-", b"<h2>")] == [True, True, False, False]
+
+
+def test_a_name_in_a_winmail_dat_cannot_end_its_line() -> None:
+    raw = base64_leaf("application/ms-tnef", tnef("title", b"a\r\nb.exe"))
+    assert [reading.data.partition(b"\n")[0] for reading in other_readings(read(raw), False)] == [
+        b'Content-Type: application/octet-stream; name="a  b.exe"'
+    ]

@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import mime
+from pymilter.mime._scripts import script_spans
 from support.mime_messages import leaf, multipart, read
 
 WARN = "<!-- WARNING: embedded script removed -->"
@@ -92,6 +93,15 @@ def test_scripts_are_removed_as_in_105(text: str, expected: str) -> None:
         pytest.param("<script><!--<script></script>x", f"{WARN}x", id="script within one that is never closed"),
         pytest.param("<scr\0ipt>x</script>y", f"{WARN}y", id="NUL in the name"),
         pytest.param("<script\x0bsrc=x></script>y", f"{WARN}y", id="vertical tab"),
+        pytest.param("<<script>x</script>y", f"<{WARN}y", id="behind a sign that is text"),
+        pytest.param("<!DOCTYPE html><script>x</script>y", f"<!DOCTYPE html>{WARN}y", id="behind a declaration"),
+        pytest.param("<?x?><script>x</script>y", f"<?x?>{WARN}y", id="behind an instruction"),
+        pytest.param("<!--x--><script>x</script>y", f"<!--x-->{WARN}y", id="behind a comment"),
+        pytest.param(
+            "<!--[if x]>z<![endif]--><script>x</script>y", f"<!--[if x]>z<![endif]-->{WARN}y", id="behind a condition"
+        ),
+        pytest.param("<p><script>x</script>y", f"<p>{WARN}y", id="behind a tag"),
+        pytest.param("<p<script>x</script>y", f"{WARN}y", id="in the name of a tag"),
     ],
 )
 def test_scripts_hidden_from_105(text: str, expected: str) -> None:
@@ -166,6 +176,8 @@ UNTOUCHED = [
     "<a\nb\n=\nc>x</a\n>",
     "<scripty>x</scripty>",
     "<!-- <script>x</script> -->",
+    "&#65 &#65x &lt x &ltx &#6",
+    "</b>x</B ></i",
     "",
 ]
 
@@ -425,3 +437,37 @@ def test_filters_own_message() -> None:
 def test_check_html_returns_continue(raw: bytes) -> None:
     assert mime.check_html(read(raw)) == 0
     assert mime.check_html(read(raw), strict=True) == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "trusted", "skip_controls", "spans"),
+    [
+        ("<script>x</script>y", True, True, [(0, 18)]),
+        ("<script>x</script>y", False, True, [(0, 18)]),
+        ("<!--<script>x</script>-->", True, True, []),
+        ("<!--<script>x</script>-->", False, True, [(4, 22)]),
+        ("<scr\0ipt>x</script>y", True, True, [(0, 19)]),
+        ("<scr\0ipt>x</script>y", True, False, []),
+        ("<!--<script>x</script>-->\0", True, True, [(4, 22)]),
+        ("<!--<script>x</script>-->\x0e", True, True, [(4, 22)]),
+        ("<!--<script>x</script>-->\x0f", True, True, [(4, 22)]),
+        ("<!--<script>x</script>-->\x1b", True, True, [(4, 22)]),
+        ("<!--<script>x</script>-->\0", True, False, []),
+        ("<script>x</script><script>y", False, True, [(0, 18), (18, 27)]),
+        ("x", False, True, []),
+    ],
+)
+def test_the_spans_of_scripts(text: str, trusted: bool, skip_controls: bool, spans: list[tuple[int, int]]) -> None:
+    assert script_spans(text, trusted=trusted, skip_controls=skip_controls) == spans
+
+
+@pytest.mark.parametrize("charset", ["utf-7", "cp037"])
+def test_a_nul_in_the_name_hides_no_script_in_any_charset(charset: str) -> None:
+    page = "<scr\0ipt>alert(1)</script>".encode(charset)
+    msg = read(leaf(f"text/html; charset={charset}", base64.encodebytes(page), "base64"))
+    mime.check_html(msg)
+    assert msg.get_payload(decode=True).decode(charset) == WARN
+
+
+def test_defang_leaves_what_is_no_script() -> None:
+    assert not mime.defang(read(leaf("text/html", b"<p onclick=x style=y>")))

@@ -130,6 +130,9 @@ def test_the_documents_have_what_acts() -> None:
         ("<form action=x><input value=y><b>z</b></form>", "<b>z</b>"),
         ("a<!-- never closed <b>", "a"),
         ("\x00a\x1b\x0e<b\x00>", "a<b>"),
+        ("a &lt", "a &lt"),
+        ("a &#6", "a &#6"),
+        ("<p title='a<b>c&d`'>", '<p title="a&lt;b&gt;c&amp;d&#96;">'),
         ("", ""),
     ],
 )

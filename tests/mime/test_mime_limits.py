@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import os
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 
@@ -13,6 +15,8 @@ import mime
 from mime import Limits, TooComplexDefect
 from pymilter.mime import _readings
 from pymilter.mime._limits import UnreadableError
+from pymilter.mime._names import part_names
+from pymilter.mime._params import read_content
 from support import mime_hostile
 from support.mime_messages import base64_leaf, leaf, multipart, read
 
@@ -233,3 +237,18 @@ def test_the_groups_of_a_delivery_status_are_one_deeper(depth: int, kind: str, e
 def test_nothing_is_decoded_of_an_empty_body() -> None:
     for kind in ("message/rfc822", "multipart/mixed; boundary=B"):
         assert not mime.message_from_file(io.BytesIO(base64_leaf(kind, b"")), Limits(decoded=0)).too_complex
+
+
+@pytest.mark.parametrize("value", [Limits(), mime.ZipLimits(), part_names(read(b"\n")), read_content([], "a/b")])
+def test_what_several_messages_may_share_cannot_be_changed(value: Any) -> None:
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        setattr(value, dataclasses.fields(value)[0].name, None)
+    assert not hasattr(value, "__dict__"), "small"
+
+
+def test_the_source_of_a_part_is_small_and_shown_without_its_bytes() -> None:
+    source = read(multipart(leaf("a/b", b"x" * 1000))).source
+    assert not hasattr(source, "__dict__")
+    assert "xxx" not in repr(source)
+    assert "Piece(start=0, end=" in repr(source)
+    assert mime.MimeMessage().too_complex is False

@@ -204,6 +204,7 @@ def test_a_boundary_may_be_in_a_line_that_is_no_field() -> None:
             leaf('a/b; name="=?utf-8?q?x?="'),
             [("a/b", ""), ("name", "=?utf-8?q?x?="), ("filename", "=?utf-8?q?x?="), ("filename", "x")],
         ),
+        (leaf(None, disposition="inline; filename=f g"), [("filename", "f g"), ("filename", "f")]),
         (leaf('a/b; name="x\n y"'), [("a/b", ""), ("name", "x\n y"), ("filename", "x\n y"), ("filename", "x y"),
                                       ("filename", "xy")]),
         (b"Content-Type: a/b\nno field; name=n\r\nX: y\n\n", [("a/b", ""), ("filename", None), ("filename", "nX: y"),
@@ -233,7 +234,8 @@ def test_a_zip_file_has_its_type_or_its_name(raw: bytes) -> None:
     "name",
     ["a.exe::$data", "a.exe::$DATA", "a.exe.::$data", "a.ex\u202ee", "a.\u3164exe", "a.exe\u2028",
      "a.\uff25\uff38\uff25",
-     "a.e\udce9xe", "\ufe00a.exe\u200b. "],
+     "a.e\udce9xe", "\ufe00a.exe\u200b. ",
+     "a.e\x01xe", "a.exe\u2029", "a.exe\0\u200b"],
 )  # fmt: skip
 def test_characters_that_nobody_sees_hide_no_extension(name: str) -> None:
     assert check_ext(name) == name

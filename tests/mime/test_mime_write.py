@@ -540,3 +540,43 @@ def test_a_text_of_a_message_of_a_program_has_a_version(kind: str) -> None:
     assert msg.get_all("mime-version") == ["1.0"]
     assert msg.get_payload(decode=True) == "\u20ac".encode()
     assert msg.getencoding() == "quoted-printable"
+
+
+def test_a_source_that_has_lines_like_delimiters_keeps_them() -> None:
+    raw = multipart(leaf("a/b", b"x\n--Bad\n"), leaf("c/d"))
+    msg = read(raw)
+    msg.get_payload(0)["X"] = "y"
+    assert msg.as_bytes() == raw.replace(b"Content-Type: a/b\n", b"Content-Type: a/b\nX: y\n")
+
+
+def test_delimiters_stay_unless_the_boundary_is_another() -> None:
+    raw = b"Content-Type: multipart/mixed; boundary=B; boundary=C\n\n--B \n\nx\n--B\t\n\ny\n--B-- \nend"
+    msg = read(raw)
+    msg.replace_header("Content-Type", "multipart/mixed; boundary=B")
+    assert msg.as_bytes() == raw.replace(b"; boundary=C", b"")
+    msg = read(raw)
+    msg.get_payload().reverse()
+    assert msg.as_bytes() == raw.replace(b"--B \n\nx\n--B\t\n\ny", b"--B\t\n\ny\n--B \n\nx")
+    msg = read(raw)
+    msg.replace_header("Content-Type", "multipart/mixed; boundary=C")
+    assert msg.as_bytes() == b"Content-Type: multipart/mixed; boundary=C\n\n--C\n\nx\n--C\n\ny\n--C-- \nend"
+
+
+def test_all_parts_taken_from_a_multipart_that_is_not_closed() -> None:
+    raw = multipart(leaf("a/b")).partition(b"\n--B--")[0]
+    msg = read(raw)
+    msg.get_payload().clear()
+    assert msg.as_bytes() == raw.partition(b"--B")[0] + b"--B\n\n--B--\n"
+
+
+def test_a_text_with_a_charset_is_encoded_again() -> None:
+    for raw in (base64_leaf("text/plain", b"x"), leaf("text/plain", b"x", "quoted-printable")):
+        msg = read(raw)
+        msg.set_payload("\xe9", "utf-8")
+        assert msg.get_payload(decode=True) == "\xe9".encode()
+        assert msg.getencoding() in ("base64", "quoted-printable")
+        assert msg.get_content_charset() == "utf-8"
+    msg = read(multipart(leaf("a/b")))
+    msg.set_payload("\xe9", "iso-8859-1")
+    assert msg.get_content_type() == "text/plain"
+    assert msg.get_payload(decode=True) == b"\xe9"
