@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from mime import MimeMessage
 from pymilter.mime._readings import other_readings, whole_readings
+from pymilter.mime._walk import size_of
 from support.mime_messages import base64_leaf, leaf, read
 from support.mime_tnef import tnef
 
@@ -305,3 +307,20 @@ def test_a_part_that_a_program_changed_is_read_as_it_is_now() -> None:
 def test_a_cr_alone_counts_in_headers_and_before_delimiters(raw: bytes, is_read: bool) -> None:
     lines = raw.replace(b"\r\n", b"\n").replace(b"\r", b" ") if b"\r\n" not in raw else raw
     assert [tuple(each) for each in whole_readings(read(raw))] == ([(lines, False)] if is_read else [])
+
+
+def test_delimiters_of_a_multipart_inside_are_no_delimiters() -> None:
+    """A longer boundary may begin with the outer one."""
+    inner = b"Content-Type: multipart/x; boundary=BB\n\n--BB\n\nx\n--BB\n\ny\n--BB--\n"
+    raw = b"Content-Type: multipart/mixed; boundary=B\n\n--B\n" + inner + b"\n--B\n\nz\n--B--\n"
+    msg = read(raw)
+    assert [part.get_content_type() for part in msg.walk()] == ["multipart/mixed", "multipart/x", *["text/plain"] * 3]
+    assert list(other_readings(msg, False)) == []
+    deeper = raw.replace(b"\ny\n", b"\ny\n--Bad\nhidden\n")
+    assert [each.data for each in other_readings(read(deeper), False)] == [b"hidden\n"]
+
+
+def test_the_size_of_a_part_is_that_of_its_source() -> None:
+    msg = read(leaf("multipart/mixed; boundary=B", b"--B\n" + leaf("a/b") + b"\n--B\n" + leaf("c/d") + b"\n--B--\n"))
+    assert [size_of(part) for part in msg.get_payload()] == [len(leaf("a/b")), len(leaf("c/d"))]
+    assert size_of(MimeMessage()) == 0

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+import re
+from typing import Any, ClassVar
 
 import pytest
 
@@ -331,3 +332,23 @@ def test_no_tag_is_parsed_where_there_is_none() -> None:
     parser = mime.SGMLParser()
     parser.rawdata = "x</>"
     assert (parser.parse_starttag(0), parser.parse_endtag(1)) == (-1, -1)
+
+
+@pytest.mark.parametrize("size", [0, 1, 2, 5])
+def test_the_content_of_some_elements_may_be_text(size: int) -> None:
+    class Raw(Recorder):
+        raw_text: ClassVar[dict[str, re.Pattern[str]]] = {"style": re.compile("</style(?=[ >])")}
+
+    text = "<style>a<b>&lt;</b></stylex></style ><i>"
+    parser = Raw()
+    for start in range(0, len(text), size or len(text)):
+        parser.feed(text[start : start + (size or len(text))])
+    parser.close()
+    assert parser.events == [
+        ("tag", "style", []), ("data", "a<b>&lt;</b></stylex>"), ("/tag", "style"), ("start_i", []),
+    ]  # fmt: skip
+    parser = Raw()
+    parser.feed("<style>a</styl")
+    assert parser.rawdata == "a</styl"
+    parser.close()
+    assert parser.events[1:] == [("data", "a</styl")]
