@@ -127,6 +127,10 @@ _X = "<script>alert(1)</script>"
         f"<!--[if IE]><a b='<![endif]--><!--'>{_X}-->",
         f"<![if x]><!-- <![endif]>{_X} -->",
         f"<!--[if x]> --><a b='<![endif]-->{_X}'>",
+        f"<!--[if x]><a b='-->{_X}'>",
+        f"<![if x]><a b='<![endif]>{_X}'>",
+        f"<!--[if x]>a--><a b='<![endif]>{_X}'>",
+        f"<!--[if x]>a-->b<a c='<![endif]-->{_X}'><a c='{_X}'>",
         f'<a b=`><a c="`>{_X}">',
     ],
 )

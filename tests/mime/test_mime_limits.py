@@ -252,3 +252,11 @@ def test_the_source_of_a_part_is_small_and_shown_without_its_bytes() -> None:
     assert "xxx" not in repr(source)
     assert "Piece(start=0, end=" in repr(source)
     assert mime.MimeMessage().too_complex is False
+
+
+@pytest.mark.parametrize("kind", ["message/rfc822", "multipart/mixed; boundary=B"])
+def test_only_the_body_of_a_part_counts_as_decoded(kind: str) -> None:
+    raw = b"X: " + b"x" * 1000 + b"\n" + base64_leaf(kind, b"--B\n\nx\n--B--\n" * 9)
+    msg = mime.message_from_file(io.BytesIO(raw), Limits(decoded=1))
+    assert not msg.too_complex
+    assert msg.is_multipart()

@@ -783,3 +783,15 @@ def test_a_changed_message_is_modified_whatever_was_changed() -> None:
     assert not inner.ismodified()
     inner.get_payload(0).get_payload(0).set_raw("X", "y")
     assert inner.ismodified()
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"\nx", multipart(b"\nx"), leaf("message/rfc822", b"\nx"), base64_leaf("message/rfc822", b"\nx"),
+        leaf("message/delivery-status", b"a: b\n"), multipart(b"\n\nx", kind=b"digest"),
+    ],
+)  # fmt: skip
+def test_what_has_no_type_is_text(raw: bytes) -> None:
+    *_, last = read(raw).walk()
+    assert (last.get_content_type(), last.get_default_type()) == ("text/plain", "text/plain")

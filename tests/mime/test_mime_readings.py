@@ -324,3 +324,24 @@ def test_the_size_of_a_part_is_that_of_its_source() -> None:
     msg = read(leaf("multipart/mixed; boundary=B", b"--B\n" + leaf("a/b") + b"\n--B\n" + leaf("c/d") + b"\n--B--\n"))
     assert [size_of(part) for part in msg.get_payload()] == [len(leaf("a/b")), len(leaf("c/d"))]
     assert size_of(MimeMessage()) == 0
+
+
+@pytest.mark.parametrize(
+    ("raw", "reading"),
+    [
+        (
+            b"Content-Type: a/b; x=\xe9\nX: \xff\nContent-Type: c/d\n\n\xe9",
+            b"Content-Type: c/d; x=\xe9\nX: \xff\n\n\xe9",
+        ),
+        (
+            b"Content-Type: text/plain\n\nbegin 644 \xe9\n#86)C\n",
+            b'Content-Type: application/octet-stream; name="\xe9"\nContent-Transfer-Encoding: binary\n\nabc',
+        ),
+        (
+            b"Content-Type: a/b; boundary=\xe9\nContent-Type: multipart/x\n\n--\xe9\n\nx",
+            b'Content-Type: multipart/x; boundary="\xe9"\n\n--\xe9\n\nx',
+        ),
+    ],
+)
+def test_a_reading_has_the_bytes_of_its_part(raw: bytes, reading: bytes) -> None:
+    assert [each.data for each in other_readings(read(raw), False)] == [reading]
