@@ -239,6 +239,8 @@ def test_messages_in_a_message_of_a_program() -> None:
     msg = read(leaf("message/rfc822", b"Subject: a\n\nx"))
     msg.set_payload([read(b"Subject: b\n\ny")])
     assert msg.as_bytes() == leaf("message/rfc822", b"Subject: b\n\ny")
+    msg.set_payload([read(b"Subject: b\n\n--y")])
+    assert msg.as_bytes() == leaf("message/rfc822", b"Subject: b\n\n--y")
     status = read(leaf("message/delivery-status", b"a: b\n\nc: d\n"))
     status.get_payload().reverse()
     assert status.as_bytes() == leaf("message/delivery-status", b"c: d\n\na: b\n")
@@ -580,3 +582,28 @@ def test_a_text_with_a_charset_is_encoded_again() -> None:
     msg.set_payload("\xe9", "iso-8859-1")
     assert msg.get_content_type() == "text/plain"
     assert msg.get_payload(decode=True) == b"\xe9"
+
+
+@pytest.mark.parametrize(
+    ("body", "groups"),
+    [
+        (b"", [b""]),
+        (b"\n", [b""]),
+        (b"\n\n", [b"", b""]),
+        (b"a: b", [b"a: b"]),
+        (b"a: b\n", [b"a: b\n"]),
+        (b"a: b\n\n", [b"a: b\n"]),
+        (b"a: b\n\nc: d", [b"a: b\n", b"c: d"]),
+        (b"a: b\n\nc: d\n\n", [b"a: b\n", b"c: d\n"]),
+        (b"\na: b\n", [b"", b"a: b\n"]),
+        (b"a: b\n\n\nc: d\n", [b"a: b\n", b"", b"c: d\n"]),
+        (b"a: b\r\n\r\nc: d\r\n", [b"a: b\r\n", b"c: d\r\n"]),
+        (b"a: b\r\rc: d", [b"a: b\r", b"c: d"]),
+        (b"x\n\ny\n", [b"x\n", b"y\n"]),
+    ],
+)
+def test_groups_of_a_delivery_status(body: bytes, groups: list[bytes]) -> None:
+    raw = leaf("message/delivery-status", body)
+    msg = read(raw)
+    assert [part.as_bytes() for part in msg.get_payload()] == groups
+    assert msg.as_bytes() == raw
