@@ -18,6 +18,7 @@ from support.mime_messages import leaf, multipart, read
 WARN = "<!-- WARNING: embedded script removed -->"
 SCRIPT = b"<html>\n<script>alert(1)</script>x</html>"
 CLEAN = b"<html>\n" + WARN.encode() + b"x</html>"
+_X = "<script>alert(1)</script>"
 
 
 def filtered(text: str, cls: type[mime.SGMLFilter] = mime.HTMLScriptFilter) -> str:
@@ -102,6 +103,24 @@ def test_scripts_are_removed_as_in_105(text: str, expected: str) -> None:
         ),
         pytest.param("<p><script>x</script>y", f"<p>{WARN}y", id="behind a tag"),
         pytest.param("<p<script>x</script>y", f"{WARN}y", id="in the name of a tag"),
+        pytest.param("<script><!--><script></script>y", f"{WARN}y", id="a short comment hides no end tag"),
+        pytest.param("<script><!---><script></script>y", f"{WARN}y", id="nor does another one"),
+        pytest.param("<script><!----><script></script>y", f"{WARN}y", id="nor does an empty one"),
+        pytest.param("<script><!-- --><script></script>y", f"{WARN}y", id="nor one that is over"),
+        pytest.param("<script><!--<script>--></script>y", f"{WARN}y", id="with a script in it"),
+        pytest.param("<script><!--<script></script></script>y", f"{WARN}y", id="a script within a script"),
+        pytest.param("<script><!--a<!--><script></script>--></script>y", f"{WARN}y", id="a comment within a comment"),
+        pytest.param(
+            "<script><!--<script></script><script></script>--></script>y", f"{WARN}y", id="two scripts in one"
+        ),
+        pytest.param(
+            f"<style><script>a</style><!-- x</script>{_X}-->",
+            f"<style>{WARN}</style><!-- x</script>{WARN}-->",
+            id="a script that is over for some where a style ends",
+        ),
+        pytest.param("x<!a <script y", f"x<!a {WARN}", id="a declaration that is never closed"),
+        pytest.param("x<script y", f"x{WARN}", id="a script that is never closed"),
+        pytest.param("x<script>y</script", f"x{WARN}", id="an end tag that is never closed"),
     ],
 )
 def test_scripts_hidden_from_105(text: str, expected: str) -> None:
@@ -110,7 +129,6 @@ def test_scripts_hidden_from_105(text: str, expected: str) -> None:
 
 
 _RAW = ["style", "title", "textarea", "iframe", "xmp", "noscript", "noembed", "noframes"]
-_X = "<script>alert(1)</script>"
 
 
 @pytest.mark.parametrize(
