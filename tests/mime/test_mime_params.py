@@ -36,6 +36,7 @@ NAME = parameter("name")
         ("name=", []),
         ("name=%41", ["%41", "A"]),
         ("name=%C3%A9", ["%C3%A9", "é"]),
+        ("name=%41\udce9", ["%41\udce9", "A\N{REPLACEMENT CHARACTER}"]),
         ("NAME =\t a", ["a"]),
         ("x-name=a;xname=b;name=c", ["c"]),
         ("name*=utf-8'en'a%20b", ["utf-8'en'a%20b", "a b"]),

@@ -320,10 +320,11 @@ def test_the_source_of_each_token_is_known_to_its_method() -> None:
             found.append((data, self.get_token_text()))
 
     parser = Sources()
-    parser.feed("<!-->a</ b<!---->&c<!--->d&lt;<!-- e")
+    parser.feed("<!-->a</ b& <!---->&c<!--->d&lt;<!-- e")
     parser.close()
     assert found == [
-        ("", "<!-->"), ("a", "a"), ("</", "</"), (" b", " b"), ("", "<!---->"), ("", "<!--->"), ("d", "d"),
+        ("", "<!-->"), ("a", "a"), ("</", "</"), (" b", " b"), ("&", "&"), (" ", " "), ("", "<!---->"),
+        ("", "<!--->"), ("d", "d"),
         ("<", "&lt;"), ("<!-- e", "<!-- e"),
     ]  # fmt: skip
 

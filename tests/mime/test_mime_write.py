@@ -607,3 +607,11 @@ def test_groups_of_a_delivery_status(body: bytes, groups: list[bytes]) -> None:
     msg = read(raw)
     assert [part.as_bytes() for part in msg.get_payload()] == groups
     assert msg.as_bytes() == raw
+
+
+def test_two_codings_of_which_none_counts_are_left_out() -> None:
+    for text, coding in (("new", None), ("\xe9", "quoted-printable")):
+        msg = read(leaf("text/plain; charset=utf-8", b"x", "7bit", extra=b"Content-Transfer-Encoding: 8bit\n"))
+        msg.set_payload(text)
+        assert msg.getheaders("content-transfer-encoding") == (coding and [coding])
+        assert msg.get_payload(decode=True) == text.encode()
