@@ -247,6 +247,15 @@ CASES = [
         [(b"Content-Type: c/d\n\n<p>", True), (b"Content-Type: text/html\n\n<p>", True)],
         id="two types content",
     ),
+    pytest.param(
+        b"X: y\nno field\nContent-Type: a/b\n\n<p>",
+        [(b"Content-Type: text/plain\nX: y\n\nno field\nContent-Type: a/b\n\n<p>", False)],
+        [
+            (b"Content-Type: text/html\nX: y\n\n<p>", True),
+            (b"Content-Type: text/plain\nX: y\n\nno field\nContent-Type: a/b\n\n<p>", False),
+        ],
+        id="content behind no field",
+    ),
 ]
 
 

@@ -153,10 +153,11 @@ def _decode_uu(data: bytes) -> bytes:
 def _uu_lines(data: bytes, pos: int) -> tuple[list[bytes], int]:
     """Decode lines up to one that is not uuencoded; return them and the position where they end."""
     out: list[bytes] = []
-    for match in _LINES.finditer(data, pos):
-        line = match.group().rstrip(b"\r\n")
+    end = pos
+    for match in _LINES.finditer(data, pos):  # the last of these is empty
+        line, end = match.group().rstrip(b"\r\n"), match.start()
         if not line or line == b"end":
-            return out, match.start()
+            break
         try:
             out.append(binascii.a2b_uu(line))
         except binascii.Error:  # the line is too long for its first byte, which has the length: decode that much
@@ -164,8 +165,8 @@ def _uu_lines(data: bytes, pos: int) -> tuple[list[bytes], int]:
             try:
                 out.append(binascii.a2b_uu(line[:size]))
             except binascii.Error:
-                return out, match.start()
-    return out, len(data)
+                break
+    return out, end
 
 
 def _qp_line(line: bytes, eol: bytes) -> bytes:
