@@ -303,6 +303,31 @@ def test_a_warning_in_another_reading_of_the_same_body_replaces_the_part() -> No
     assert msg.get_payload(0).removed == "bad"
 
 
+def test_a_message_that_is_replaced_whole_lets_the_walk_go_on() -> None:
+    seen: list[str | None] = []
+
+    def check(part: mime.MimeMessage) -> int:
+        seen.append(part["X"])
+        return mime.check_name(part, "/s", lambda name: "bad") if part["X"] == "a b" else 0
+
+    msg = read(b"Content-Type: a/b; name=n\nX: a\rb\n\nx")
+    assert mime.check_attachments(msg, check) == 0
+    assert msg.removed == "n"
+    assert seen == ["a b"]
+    part = read(leaf("text/plain", b"begin 644 evil.exe\n#86)C\n"))
+    assert mime.check_name(part, "/saved") == 0
+    assert part.removed == "evil.exe"
+
+
+@pytest.mark.parametrize(("depth", "is_modified"), [(99, False), (100, True)])
+def test_another_reading_is_as_deep_as_its_place(depth: int, is_modified: bool) -> None:
+    hidden = b"Content-Type: message/rfc822\n\n" * (depth - 1) + leaf("text/plain")
+    inner = multipart(leaf("a/b"), boundary=b"IN").replace(b"epilogue", b"--IN\n" + hidden)
+    msg = read(multipart(inner))
+    assert mime.check_attachments(msg, lambda part: 0) == 0
+    assert msg.ismodified() == is_modified
+
+
 def test_the_name_of_what_was_removed_in_another_reading_is_shown() -> None:
     raw = multipart(leaf("a/b")).replace(b"epilogue", b"--B\nContent-Type: x/y; name=evil.exe\n\nhidden")
     msg = read(raw)

@@ -776,6 +776,9 @@ def test_a_changed_message_is_modified_whatever_was_changed() -> None:
     own = mime.MimeMessage()
     own.modified = True
     assert own.ismodified()
+    raw = mime.MimeMessage()
+    raw.set_raw("a", "b")
+    assert raw.ismodified() is True
     whole = read(RAW)
     whole.set_payload("text")
     assert whole.ismodified()

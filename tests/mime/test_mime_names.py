@@ -90,6 +90,7 @@ def test_getnames_is_as_it_was() -> None:
         ),
         pytest.param(leaf("text/plain", extra=b"Content-Disposition : x; filename=a.exe\n"), id="blank before colon"),
         pytest.param(leaf('x/y;\n\tname="a.exe"'), id="fold"),
+        pytest.param(leaf(None, disposition="x; filename=b; name=a.exe"), id="a name of the disposition"),
     ],
 )
 def test_hidden_name_is_found(raw: bytes) -> None:
@@ -114,6 +115,8 @@ def test_parseparam() -> None:
     assert parse("; A = B") == ["", "a=B"]
     assert parse(';a="unterminated; c=d') == ["", 'a="unterminated; c=d']
     assert parse("") == [""]
+    assert parse('a\\";b;c"') == ['a\\"', "b", 'c"']
+    assert parse('a\\"b; c') == ['a\\"b', "c"]
 
 
 @pytest.mark.parametrize(
@@ -126,3 +129,10 @@ def test_unquote(value: str, expected: str) -> None:
 
 def test_unquotevalue_of_rfc_2231() -> None:
     assert mime._unquotevalue(("a", "b", '"c"')) == ("a", "b", "c")
+
+
+@pytest.mark.parametrize("name", ["filename", "name"])
+def test_a_name_with_odd_signs_is_found_behind_another(name: str) -> None:
+    raw = leaf(None, disposition=f'x; filename=b; {name}=.";(a.exe')
+    assert '.";(a.exe' in names(raw)
+    assert mime.defang(read(raw), "/saved")

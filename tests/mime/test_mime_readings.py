@@ -248,6 +248,12 @@ CASES = [
         id="two types content",
     ),
     pytest.param(
+        b"Content-Type: a/b\nContent-Type: multiparts/x\nContent-Type: messages/x\n\nbody",
+        [(b"Content-Type: multiparts/x\n\nbody", True), (b"Content-Type: messages/x\n\nbody", True)],
+        None,
+        id="types with longer names",
+    ),
+    pytest.param(
         b"X: y\nno field\nContent-Type: a/b\n\n<p>",
         [(b"Content-Type: text/plain\nX: y\n\nno field\nContent-Type: a/b\n\n<p>", False)],
         [

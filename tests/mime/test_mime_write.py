@@ -77,6 +77,12 @@ def test_a_field_that_the_email_package_refuses_is_folded_by_the_line_end_of_the
         assert max(map(len, msg.as_bytes().split(eol))) < 79
 
 
+def test_a_field_that_the_email_package_refuses_has_room_for_its_name() -> None:
+    msg = read(b"a: b\n\n")
+    msg.set_raw("X" * 40, "word " * 30 + "\nB: c")
+    assert max(map(len, msg.as_bytes().split(b"\n"))) <= 78
+
+
 def test_parameters_that_are_not_ascii_are_written_as_they_are() -> None:
     for name in ("Content-Type", "content-disposition"):
         msg = mime.MimeMessage()
