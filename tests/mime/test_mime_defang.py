@@ -5,6 +5,7 @@ from __future__ import annotations
 import binascii
 import socket
 import threading
+from email.mime.text import MIMEText
 
 import pytest
 
@@ -178,6 +179,14 @@ def test_each_part_without_parts_is_checked() -> None:
 
 def test_other_result_ends_it() -> None:
     assert visited(multipart(leaf("a/b"), leaf("c/d")), 1) == (1, ["a/b"])
+
+
+def test_a_part_of_another_class_is_passed_over() -> None:
+    msg = read(multipart(leaf("a/b")))
+    msg.get_payload().insert(0, MIMEText("x"))
+    seen: list[str] = []
+    assert mime.check_attachments(msg, lambda part: seen.append(part.get_content_type())) == 0
+    assert seen == ["a/b"]
 
 
 def test_none_is_continue() -> None:
@@ -458,3 +467,6 @@ def test_what_the_header_said_of_the_content_goes() -> None:
     assert mime.defang(msg, "/saved")
     assert msg.as_bytes() == b"X-Keep: me\n" + warning("a.exe")
     assert not msg.too_complex
+    msg = read(b"Content-Type: a/b\nno field; name=evil.exe\n\nbody\n")
+    assert mime.defang(msg, "/saved")
+    assert {name for _, name in msg.getnames()} == {"", "WARNING.TXT"}

@@ -140,6 +140,8 @@ _RAW = ["style", "title", "textarea", "iframe", "xmp", "noscript", "noembed", "n
         *(f"<{tag}><{other}></{tag}><!--</{other}>{_X}-->" for tag in _RAW for other in _RAW if tag != other),
         f'<svg><![CDATA[><a title="]]>{_X}">',
         f"<svg><![CDATA[ > <!-- ]]>{_X}-->",
+        f"<svg><![CDATA[ ]x><!-- ]]>{_X}-->",
+        f"<svg><![CDATA[ x]><!-- ]]>{_X}-->",
         f"<svg><![CDATA[>\x80]]><!-- ]]>{_X}-->",
         f"<svg><![CDATA[>\x81]]><!-- ]]>{_X}-->",
         f"<![CDATA[\x81]]>]]><a b='{_X}'><svg>",

@@ -254,6 +254,15 @@ CASES = [
         id="types with longer names",
     ),
     pytest.param(
+        b"Content-Type: a/b\nContent-Type: message/rfc822\nContent-Transfer-Encoding: base64\n\nQUI=QUI=",
+        [
+            (b"Content-Type: a/b\nContent-Transfer-Encoding: binary\n\nAB", False),
+            (b"Content-Type: a/b\nContent-Transfer-Encoding: binary\n\nAB\x10P", False),
+        ],
+        None,
+        id="bad base64 and no message",
+    ),
+    pytest.param(
         b"X: y\nno field\nContent-Type: a/b\n\n<p>",
         [(b"Content-Type: text/plain\nX: y\n\nno field\nContent-Type: a/b\n\n<p>", False)],
         [

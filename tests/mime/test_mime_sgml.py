@@ -353,3 +353,12 @@ def test_the_content_of_some_elements_may_be_text(size: int) -> None:
     assert parser.rawdata == "a</styl"
     parser.close()
     assert parser.events[1:] == [("data", "a</styl")]
+
+
+def test_the_last_tag_is_known() -> None:
+    parser = mime.SGMLParser()
+    assert (parser.lasttag, parser.get_starttag_text(), parser.get_token_text()) == ("???", None, "")
+    parser.feed("<P x>")
+    assert (parser.lasttag, parser.get_starttag_text(), parser.get_token_text()) == ("p", "<P x>", "<P x>")
+    parser.reset()
+    assert (parser.lasttag, parser.get_starttag_text(), parser.get_token_text()) == ("???", None, "")

@@ -83,6 +83,14 @@ def test_a_field_that_the_email_package_refuses_has_room_for_its_name() -> None:
     assert max(map(len, msg.as_bytes().split(b"\n"))) <= 78
 
 
+def test_line_ends_at_the_end_of_a_value_are_left_out() -> None:
+    for value in ("a\n", "a\r\n\n", "a\r"):
+        msg = mime.MimeMessage()
+        msg.set_raw("X", value)
+        msg["Y"] = value
+        assert msg.as_bytes() == b"X: a\nY: a\n\n"
+
+
 def test_parameters_that_are_not_ascii_are_written_as_they_are() -> None:
     for name in ("Content-Type", "content-disposition"):
         msg = mime.MimeMessage()
