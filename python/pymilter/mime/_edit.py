@@ -70,8 +70,11 @@ def _new_coding(msg: SourceMessage, data: bytes, wide: bool, relabelled: bool) -
     return ("8bit" if not data.isascii() else "") if odd else now
 
 
-def _encode(text: str, charset: str) -> bytes | None:
-    """Encode a text, in which surrogates stand for bytes of the source. None if the charset lacks a character."""
+def _encode(text: str, charset: str | None) -> bytes | None:
+    """Encode a text, in which surrogates stand for bytes of the source. None if the charset lacks a character.
+
+    Without a charset it is ASCII.
+    """
     codec = charset_codec(charset)
     if codec is None and not text.isascii():
         return None
@@ -169,18 +172,18 @@ def _shown(msg: SourceMessage) -> list[SourceMessage]:
 def _append_plain(part: SourceMessage, text: str) -> None:
     data = decode_transfer(part.payload_bytes(), part.transfer_encoding())
     charset = part.get_content_charset()
-    more = _encode(text, charset or "us-ascii")
+    codec = charset_codec(charset) or "ascii"
+    more = _encode(text, charset)
     if more is not None and _is_ascii_compatible(charset):
         end = b"" if not data or data.endswith((b"\n", b"\r")) else part.line_end()
         set_text_bytes(part, data + end + more, None)
         return
     try:
-        whole = data.decode(charset_codec(charset) or "ascii")
+        whole = data.decode(codec)
     except UnicodeError:
-        if charset_codec(charset) == "utf-8" or not _is_ascii_compatible(charset):
-            whole = data.decode(charset_codec(charset) or "ascii", "replace")
+        if codec == "utf-8" or not _is_ascii_compatible(charset):
+            whole = data.decode(codec, "replace")
         else:  # the bytes are not valid in the charset: keep them, and append what the charset can represent
-            codec = charset_codec(charset) or "ascii"
             end = b"" if data.endswith((b"\n", b"\r")) else part.line_end()
             set_text_bytes(part, data + end + text.encode(codec, "replace"), None)
             return

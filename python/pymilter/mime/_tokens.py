@@ -118,7 +118,7 @@ class TokenParser(TokenHandlers):
             return self.parse_endtag(i)
         if TAG_NAME.match(data, i):
             return self.parse_starttag(i)
-        if not end and len(data) - i < 3 and data[i:] in ("<", "</"):
+        if not end and data[i : i + 3] in ("<", "</"):
             return -1
         self._token = data[i : i + 1 + (following == "/")]
         self.handle_data(self._token)
@@ -134,7 +134,7 @@ class TokenParser(TokenHandlers):
     def _reference(self, data: str, i: int, end: bool) -> int:
         match = self.entity_or_charref.match(data, i)
         if not match:
-            if not end and len(data) - i < 3 and data[i:] in ("&", "&#"):
+            if not end and data[i : i + 3] in ("&", "&#"):
                 return -1
             self._token = "&"
             self.handle_data("&")
