@@ -260,3 +260,13 @@ def test_only_the_body_of_a_part_counts_as_decoded(kind: str) -> None:
     msg = mime.message_from_file(io.BytesIO(raw), Limits(decoded=1))
     assert not msg.too_complex
     assert msg.is_multipart()
+
+
+@pytest.mark.parametrize("name", ["", "; name=n.bin"])
+def test_what_is_too_complex_keeps_its_name_in_the_warning(name: str) -> None:
+    raw = boundaries(9).replace(b"\n", name.encode() + b"\n", 1)
+    for change in (mime.defang, mime.check_name, lambda msg: mime.check_attachments(msg, lambda part: 0)):
+        msg = read(raw)
+        assert not change(msg) or change is mime.defang
+        assert msg.removed == (name.partition("=")[2] or "(too complex to be checked)")
+        assert f"was originally named '{msg.removed}'".encode() in msg.as_bytes()

@@ -68,6 +68,7 @@ def test_a_header_has_so_many_parameters_of_one_name(unit: str) -> None:
     [
         ("ab", "ab"), ("a(b)c", "a c"), ("a(b(c)d)e", "a e"), ("a(b)(c)d", "a  d"), ("(a)", " "), ("a)b", "a)b"),
         ('a"(b)"c(d)', 'a"(b)"c '), (r"a(\)b)c", "a c"), (r'a"\"(b)"c(d)', r'a"\"(b)"c '), ('a(")b"c', 'a b"c'),
+        ('a(")b(c)d', "a b d"),
         ("a(b", "a (b"), ("a(b)c(d", "a c (d"), ("a(b(c)d", "a (b(c)d"),
     ],
 )  # fmt: skip

@@ -362,3 +362,13 @@ def test_the_last_tag_is_known() -> None:
     assert (parser.lasttag, parser.get_starttag_text(), parser.get_token_text()) == ("p", "<P x>", "<P x>")
     parser.reset()
     assert (parser.lasttag, parser.get_starttag_text(), parser.get_token_text()) == ("???", None, "")
+
+
+def test_what_is_complete_is_handled_at_once() -> None:
+    parser = Recorder()
+    parser.feed("&lt;&#65;&nbsp;<b></b><!-- c --><!d><?p>x&#65 y&lt z")
+    assert parser.events == [
+        ("data", "<A"), ("entityref", "nbsp"), ("start_b", []), ("end_b",), ("comment", " c "), ("decl", "d"),
+        ("pi", "p"), ("data", "xA y< z"),
+    ]  # fmt: skip
+    assert parser.rawdata == ""

@@ -271,3 +271,11 @@ def test_an_entry_that_is_stored_is_read() -> None:
         archive.writestr("in.zip", zipped("a.txt"))
         archive.writestr("d.zip/", b"")
     assert listed(out.getvalue()) == ["in.zip", "a.txt", "d.zip/"]
+
+
+def test_entries_are_counted_before_the_file_is_read() -> None:
+    """zipfile makes an object of each."""
+    with pytest.raises(ZipUnreadableError, match="not a zip file"):
+        mime.zipnames(b"PK\x01\x02" * 10, ZipLimits(entries=10))
+    with pytest.raises(ZipLimitError, match="more than 10 entries in a zip file"):
+        mime.zipnames(b"PK\x01\x02" * 11, ZipLimits(entries=10))
