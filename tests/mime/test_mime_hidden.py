@@ -255,6 +255,10 @@ def test_a_winmail_dat_ends_with_its_last_attribute() -> None:
     assert list(tnef_files(whole + attribute(1, 1, b""))) == FOUND
     with pytest.raises(UnreadableError):
         list(tnef_files(whole[:-3]))
+    last = struct.pack("<BHHI", 2, 0x8010, 6, 0)
+    named = SIGN + attribute(2, 0x8010, b"a\0")
+    assert [name for name, _, _ in tnef_files(named + last)] == ["a", ""], "an empty name"
+    assert [name for name, _, _ in tnef_files(named + last[:-1])] == ["a"]
     title = SIGN + attribute(2, 0x8010, b"a\0") + attribute(2, 0x800F, b"x")
     assert list(tnef_files(title)) == [("a", "application/octet-stream", b"x")]
 

@@ -382,9 +382,10 @@ def test_a_new_charset_is_written_into_the_header() -> None:
     assert msg.get_payload(decode=True) == b"\xe9"
     msg.set_payload("\u20ac", "iso-8859-1")
     assert msg.get_content_charset() == "utf-8"
-    msg = read(leaf("text/plain; charset=us-ascii", b"x"))
-    msg.set_payload("y")
-    assert msg.as_bytes() == leaf("text/plain; charset=us-ascii", b"y")
+    for charset in ("us-ascii", "x-bad", "utf-8"):
+        msg = read(leaf(f"text/plain; charset={charset}", b"x"))
+        msg.set_payload("y")
+        assert msg.as_bytes() == leaf(f"text/plain; charset={charset}", b"y")
 
 
 # -- parts that are added, dropped and replaced
