@@ -1,4 +1,5 @@
-// Cases in C++: each runs in a process of its own, so that it may take signals and run libmilter, which runs once.
+// Cases in C++: each runs in a process of its own, so that it may take signals
+// and run libmilter, which runs once.
 #pragma once
 
 #include <chrono>
@@ -36,14 +37,16 @@ void check_equal(const Is &is, const Wanted &wanted, const char *text, const cha
     }
 }
 
-// Waits until it holds. The process of a case that waits in vain is ended by an alarm.
+// Waits until it holds. The process of a case that waits in vain is ended by an
+// alarm.
 inline void eventually(const std::function<bool()> &holds) {
     while (!holds()) {
         std::this_thread::sleep_for(std::chrono::milliseconds{1});
     }
 }
 
-// What the exception says that `work` throws; "nothing" if it throws none of this type.
+// What the exception says that `work` throws; "nothing" if it throws none of
+// this type.
 template <typename Error>
 std::string thrown_by(const std::function<void()> &work) {
     try {

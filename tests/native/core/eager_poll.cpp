@@ -13,7 +13,8 @@ using namespace pymilter;
 namespace {
 
 struct Waiting {
-    // Waits once, and tells whether it looked before it slept. `finds`: there is something to read at once.
+    // Waits once, and tells whether it looked before it slept. `finds`: there is
+    // something to read at once.
     bool looks(bool finds) {
         faults::take_calls();
         std::thread writer([&] {
@@ -66,7 +67,8 @@ CASE(it_looks_less_the_less_it_finds) {
     for (unsigned wait = 0; wait < skipped; ++wait) {
         HOLDS(!waiting.looks(true));
     }
-    // Once it has found something, it looks each time, and a failure counts as the first.
+    // Once it has found something, it looks each time, and a failure counts as
+    // the first.
     HOLDS(waiting.looks(true));
     HOLDS(waiting.looks(true));
     HOLDS(waiting.looks(false));

@@ -1,4 +1,5 @@
-// System calls of the whole program pass here: they can be told to fail, and what was asked of some is kept.
+// System calls of the whole program pass here: they can be told to fail, and
+// what was asked of some is kept.
 #include "faults.hpp"
 
 #include <poll.h>

@@ -1,4 +1,5 @@
-// System calls of the whole program pass here: they can be told to fail, and what was asked of some is kept.
+// System calls of the whole program pass here: they can be told to fail, and
+// what was asked of some is kept.
 #pragma once
 
 #include <cstddef>
@@ -8,8 +9,9 @@
 
 namespace faults {
 
-// The next calls of a function fail, each with one of these numbers; 0 lets one through. Functions are accept4,
-// connect, dup3, poll, pread, read, recv, send, setsockopt and write.
+// The next calls of a function fail, each with one of these numbers; 0 lets one
+// through. Functions are accept4, connect, dup3, poll, pread, read, recv, send,
+// setsockopt and write.
 void next(const std::string &function, std::initializer_list<int> errors);
 
 // At most so many bytes for each pread, recv, send and write.

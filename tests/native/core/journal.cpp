@@ -49,7 +49,8 @@ CASE(who_notes_waits_for_room) {
     Journal journal(pipe.ends[1], 22 + 22);  // two events without data
     journal.note(1, RelayEvent::open, RelaySide::mta);
     journal.note(2, RelayEvent::open, RelaySide::mta);
-    journal.note(3, RelayEvent::open, RelaySide::mta);  // it waits only if more than that waits
+    journal.note(3, RelayEvent::open,
+                 RelaySide::mta);  // it waits only if more than that waits
     std::atomic<bool> is_noted{false};
     std::thread noting([&] {
         journal.note(4, RelayEvent::open, RelaySide::mta);

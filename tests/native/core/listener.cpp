@@ -1,4 +1,5 @@
-// The listening socket that libmilter serves, and the sockets of its connections.
+// The listening socket that libmilter serves, and the sockets of its
+// connections.
 #include "core/process/listener.hpp"
 
 #include <fcntl.h>
@@ -95,6 +96,13 @@ CASE(what_cannot_be_handed_over_is_named) {
     faults::next("dup3", {EBADF});
     EQUAL(thrown_by<std::system_error>([&] { listener.stop_accepting(); }),
           "cannot take the listening socket from libmilter: Bad file descriptor");
+    const int socket = served::open_listening(AF_UNIX);
+    listener.prepare(socket);
+    // libmilter closes the one before first, so its number is no new one.
+    EQUAL(thrown_by<std::system_error>([&] { listener.prepare(socket); }),
+          "cannot tell which descriptor libmilter listens on: another thread has "
+          "just opened one as well: Bad file "
+          "descriptor");
 }
 
 CASE(a_number_that_libmilter_has_closed_is_left_alone) {
@@ -114,7 +122,8 @@ CASE(a_number_that_libmilter_has_closed_is_left_alone) {
     HOLDS(listener.put_back());
     EQUAL(served::numbers_of(socket), 3);
     HOLDS(!listener.put_back());
-    // libmilter closes its number, the first of those that are new, and another file gets it.
+    // libmilter closes its number, the first of those that are new, and another
+    // file gets it.
     int number = -1;
     for (const int each : open_descriptors()) {
         if (each != connection && std::find(before.begin(), before.end(), each) == before.end() &&

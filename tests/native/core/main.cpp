@@ -1,4 +1,5 @@
-// Runs the cases that are named, or all, at the same time, and tells of each that fails.
+// Runs the cases that are named, or all, at the same time, and tells of each
+// that fails.
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -22,7 +23,8 @@ void fail(const char *file, int line, const std::string &what) {
 
 namespace {
 
-constexpr unsigned longest = 40;  // seconds for one case; each takes milliseconds on a machine that is not busy
+constexpr unsigned longest = 40;  // seconds for one case; each takes
+                                  // milliseconds on a machine that is not busy
 
 [[noreturn]] void run(const cases::Case &one) {
     ::alarm(longest);

@@ -1,4 +1,5 @@
-// What passes between the two ends of a relayed connection, and how each end is connected.
+// What passes between the two ends of a relayed connection, and how each end is
+// connected.
 #include "core/relay/pair.hpp"
 
 #include <fcntl.h>
@@ -89,7 +90,9 @@ CASE(each_side_hears_the_other_until_both_have_ended) {
     EQUAL(relayed.mta.hear(4), "late");
     ::shutdown(relayed.filter.outer, SHUT_WR);
     EQUAL(noted::all_of(relayed.mta.outer), "");
-    EQUAL(relayed.noted(), "5 data mta question;5 data filter answer;5 close mta ;5 data filter late;5 close filter ;");
+    EQUAL(relayed.noted(),
+          "5 data mta question;5 data filter answer;5 close mta "
+          ";5 data filter late;5 close filter ;");
 }
 
 CASE(what_the_other_does_not_take_yet_is_kept) {

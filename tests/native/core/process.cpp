@@ -243,5 +243,6 @@ CASE(an_interruption_takes_a_free_signal_until_it_ends) {
     EQUAL(Interruption().number(), SIGRTMIN);
     ::signal(SIGRTMIN, on_signal);
     EQUAL(cases::thrown_by<std::runtime_error>([] { Interruption(); }),
-          "every real-time signal has a handler, and one is needed to end libmilter's polls");
+          "every real-time signal has a handler, and one is needed to end "
+          "libmilter's polls");
 }

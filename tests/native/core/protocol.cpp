@@ -56,7 +56,8 @@ CASE(data_is_sent_where_it_is_needed) {
     // On a unix socket without `unknown`, it may be left out, and so may EOH.
     constexpr std::uint32_t neither = SMFIP_NODATA | SMFIP_NOUNKNOWN | SMFIP_NOEOH;
     EQUAL(agreed(neither, everything, Transport::local), neither);
-    // Over TCP Postfix would write the macros of DATA alone. After DATA libmilter wants a header or EOH.
+    // Over TCP Postfix would write the macros of DATA alone. After DATA libmilter
+    // wants a header or EOH.
     EQUAL(agreed(neither, everything, Transport::acknowledged_tcp), SMFIP_NR_DATA | SMFIP_NOUNKNOWN | SMFIP_NR_EOH);
     EQUAL(agreed(neither, ~SMFIP_NR_DATA, Transport::acknowledged_tcp), SMFIP_NOUNKNOWN | SMFIP_NR_EOH);
     EQUAL(agreed(neither, ~SMFIP_NR_EOH, Transport::acknowledged_tcp), SMFIP_NR_DATA | SMFIP_NOUNKNOWN);

@@ -111,7 +111,8 @@ CASE(a_connection_that_could_not_be_taken_is_taken_later) {
     faults::next("accept4", {EMFILE, ENFILE, ENOBUFS, ENOMEM, EAGAIN, EINTR, ECONNABORTED, EPROTO});
     between.relay.start();
     check_passes(between.connect());
-    EQUAL(faults::count_polls(100), 4);  // for each that can end only by itself, a pause
+    EQUAL(faults::count_polls(100),
+          4);  // for each that can end only by itself, a pause
 }
 
 CASE(nothing_is_taken_after_a_socket_has_failed) {
@@ -131,7 +132,9 @@ CASE(a_filter_that_cannot_be_reached_is_noted) {
     const int mta = SocketName(between.listener).connect();
     ::fcntl(mta, F_SETFL, 0);
     EQUAL(noted::all_of(mta), "");
-    EQUAL(between.noted(), "1 open mta ;1 failed filter cannot connect to the filter: No such file or directory;");
+    EQUAL(between.noted(),
+          "1 open mta ;1 failed filter cannot connect to the "
+          "filter: No such file or directory;");
 }
 
 CASE(a_relay_that_never_began_can_be_stopped) {

@@ -19,7 +19,8 @@
 
 namespace served {
 
-// A listening socket of the family on any port of the loopback interface, or without a name in the file system.
+// A listening socket of the family on any port of the loopback interface, or
+// without a name in the file system.
 inline int open_listening(int family, const char *ip = "127.0.0.1") {
     const int descriptor = ::socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0);
     sockaddr_in inet{};
@@ -39,7 +40,8 @@ inline int open_listening(int family, const char *ip = "127.0.0.1") {
     return descriptor;
 }
 
-// A unix socket with a name in a new folder, which listens for `backlog` connections.
+// A unix socket with a name in a new folder, which listens for `backlog`
+// connections.
 struct Local {
     explicit Local(int backlog) {
         HOLDS(::mkdtemp(folder) != nullptr);
@@ -79,8 +81,9 @@ inline void register_with_libmilter() {
     HOLDS(::smfi_register(description) == MI_SUCCESS);
 }
 
-// How many numbers of this process are the same file as `descriptor`: of a balanced socket one is the caller's, one is
-// kept, and unless it is set aside, one is libmilter's.
+// How many numbers of this process are the same file as `descriptor`: of a
+// balanced socket one is the caller's, one is kept, and unless it is set aside,
+// one is libmilter's.
 inline int numbers_of(int descriptor) {
     struct stat wanted{};
     HOLDS(::fstat(descriptor, &wanted) == 0);
@@ -92,9 +95,19 @@ inline int numbers_of(int descriptor) {
     return count;
 }
 
+inline int pipe_ends() {
+    int count = 0;
+    for (const int descriptor : pymilter::open_descriptors()) {
+        struct stat status{};
+        count += ::fstat(descriptor, &status) == 0 && S_ISFIFO(status.st_mode) ? 1 : 0;
+    }
+    return count;
+}
+
 inline bool is_aside(int socket) { return numbers_of(socket) == 2; }
 
-// Everything that serves `descriptor`. With `memory` it is balanced with other processes: this one has slot 0.
+// Everything that serves `descriptor`. With `memory` it is balanced with other
+// processes: this one has slot 0.
 class Filter {
 public:
     explicit Filter(int descriptor, int memory = -1,
