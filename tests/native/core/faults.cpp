@@ -46,6 +46,8 @@ void keep(const Call &call) {
     calls.push_back(call);
 }
 
+std::string name_to_tell;
+
 std::size_t limited(std::size_t size) { return std::min(size, most_bytes.load()); }
 
 }  // namespace
@@ -55,6 +57,8 @@ void next(const std::string &function, std::initializer_list<int> errors) {
     errors_to_come[function] = errors;
     is_armed = true;
 }
+
+void tell_name(const void *address, std::size_t size) { name_to_tell.assign(static_cast<const char *>(address), size); }
 
 void limit_bytes(std::size_t most) { most_bytes = most; }
 
@@ -93,6 +97,15 @@ int connect(int socket, const sockaddr *address, socklen_t length) {
 
 int dup3(int from, int to, int flags) {
     return faults::is_to_fail("dup3") ? -1 : static_cast<int>(::syscall(SYS_dup3, from, to, flags));
+}
+
+int getsockname(int socket, sockaddr *address, socklen_t *length) noexcept {
+    if (!faults::name_to_tell.empty()) {
+        const std::string name = std::exchange(faults::name_to_tell, {});
+        *length = static_cast<socklen_t>(name.copy(reinterpret_cast<char *>(address), *length));
+        return 0;
+    }
+    return static_cast<int>(::syscall(SYS_getsockname, socket, address, length));
 }
 
 int poll(pollfd *polled, nfds_t count, int timeout) {

@@ -14,6 +14,9 @@ namespace faults {
 // setsockopt and write.
 void next(const std::string &function, std::initializer_list<int> errors);
 
+// The next getsockname tells this address.
+void tell_name(const void *address, std::size_t size);
+
 // At most so many bytes for each pread, recv, send and write.
 void limit_bytes(std::size_t most);
 

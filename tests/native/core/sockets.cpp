@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <system_error>
 
+#include "faults.hpp"
 #include "served.hpp"
 
 using namespace pymilter;
@@ -16,25 +17,18 @@ bool is_open(int descriptor) { return ::fcntl(descriptor, F_GETFD) >= 0; }
 bool closes_on_exec(int descriptor) { return (::fcntl(descriptor, F_GETFD) & FD_CLOEXEC) != 0; }
 bool blocks(int descriptor) { return (::fcntl(descriptor, F_GETFL) & O_NONBLOCK) == 0; }
 
-// A bound socket that does not listen.
+// What a socket that is bound to the address would have as its name.
 SocketName bound(int family, const char *ip, std::uint16_t port) {
-    const int descriptor = ::socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    const int on = 1;
-    ::setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
     sockaddr_in inet{};
     inet.sin_family = AF_INET;
     inet.sin_port = htons(port);
     sockaddr_in6 inet6{};
     inet6.sin6_family = AF_INET6;
     inet6.sin6_port = htons(port);
-    ::inet_pton(AF_INET, ip, &inet.sin_addr);
-    ::inet_pton(AF_INET6, ip, &inet6.sin6_addr);
-    const auto *const address =
-        family == AF_INET ? reinterpret_cast<const sockaddr *>(&inet) : reinterpret_cast<const sockaddr *>(&inet6);
-    HOLDS(::bind(descriptor, address, family == AF_INET ? sizeof inet : sizeof inet6) == 0);
-    const SocketName name(descriptor);
-    ::close(descriptor);
-    return name;
+    HOLDS(family == AF_INET ? ::inet_pton(AF_INET, ip, &inet.sin_addr) == 1
+                            : ::inet_pton(AF_INET6, ip, &inet6.sin6_addr) == 1);
+    family == AF_INET ? faults::tell_name(&inet, sizeof inet) : faults::tell_name(&inet6, sizeof inet6);
+    return SocketName(-1);
 }
 
 }  // namespace
