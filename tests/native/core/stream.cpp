@@ -115,8 +115,8 @@ CASE(a_filter_that_cannot_be_reached_is_named_with_the_reason) {
     const int port = port_of(listening);
     ::close(listening);
     EQUAL(problem_of(AF_INET, "127.0.0.1", port), "Connection refused");
-    HOLDS(!problem_of(AF_INET, "no such host", 25).empty());
-    HOLDS(problem_of(AF_INET, "no such host", 25) != "Success");
+    HOLDS(!problem_of(AF_INET, "::1", 25).empty());
+    HOLDS(problem_of(AF_INET, "::1", 25) != "Success");
     EQUAL(cases::thrown_by<std::invalid_argument>([] { RelayTarget(AF_UNIX, std::string(108, 'p'), 0); }),
           "the path of the socket is too long: " + std::string(108, 'p'));
     EQUAL(problem_of(AF_UNIX, std::string(107, 'p'), 0), "No such file or directory");
