@@ -115,6 +115,21 @@ CASE(a_connection_that_could_not_be_taken_is_taken_later) {
           4);  // for each that can end only by itself, a pause
 }
 
+CASE(a_wait_for_connections_goes_on_after_an_interruption_only) {
+    Between between;
+    faults::next("poll", {EINTR});
+    between.relay.start();
+    check_passes(between.connect());
+}
+
+CASE(a_wait_for_connections_that_fails_is_the_last) {
+    Between between;
+    faults::next("poll", {ENOMEM});
+    between.relay.start();
+    cases::eventually([] { return threads() == 2; });
+    EQUAL(between.noted(), "");
+}
+
 CASE(nothing_is_taken_after_a_socket_has_failed) {
     Between between;
     faults::next("accept4", {EINVAL});
