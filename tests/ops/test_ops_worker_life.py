@@ -15,7 +15,7 @@ from pymilter import LogFilter
 from pymilter._workers.limits import resident_bytes, spent_when
 from pymilter.testing import Client, ClientError, FilterProcess, Verdict
 from support.alone import package_alone
-from support.crew import gone, serving
+from support.crew import Name, gone, serving
 from support.wire import Script, Start, eventually, free_address
 
 HOOKS = """
@@ -50,16 +50,6 @@ def test_start_and_stop_in_each_worker(tmp_path: Path) -> None:
         lines = crew.process.stdout.splitlines()
     expected = [f"{word} {pid} True" for word in ("start", "stop") for pid in first | second]
     assert sorted(lines) == sorted(expected)
-
-
-class Name:
-    """Something whose repr() is a name in the program."""
-
-    def __init__(self, name: str) -> None:
-        self._name = name
-
-    def __repr__(self) -> str:
-        return self._name
 
 
 NUMBERED = """

@@ -31,6 +31,16 @@ _PROGRAM = """
 """
 
 
+class Name:
+    """Something whose repr() is a name in the program."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __repr__(self) -> str:
+        return self._name
+
+
 class Crew:
     """A supervisor and its workers: run() with `options`, and lines of source `before` and `after` it."""
 
