@@ -5,15 +5,38 @@ from __future__ import annotations
 import json
 import re
 import secrets
+import smtplib
+import socketserver
+import threading
 from collections.abc import Iterator
+from contextlib import nullcontext
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
-from pymilter.testing import Envelope, ReplaceBody, apply_edits
+from pymilter.testing import (
+    AddHeader,
+    AddRecipient,
+    ChangeFrom,
+    ChangeHeader,
+    DeleteRecipient,
+    Edit,
+    Envelope,
+    InsertHeader,
+    Quarantine,
+    ReplaceBody,
+    apply_edits,
+)
+from support import require
+from support.cfilter.rogue import AGREE, read_command
 from support.edit_rig import EditRig, editing
 from support.edits import TOKEN, Case, as_call, random_case
-from support.sink import Delivery
+from support.packets import packet, read_packet
+from support.postfix import Postfix
+from support.sendmail import Sendmail
+from support.sink import Delivery, Sink
 
 _FILTER = Path(__file__).with_name("filters") / "edit_filter.py"
 _FIELD = re.compile(rb"\r\n(?![ \t])")
@@ -135,3 +158,177 @@ def test_bodies_are_foretold(mta: Editing) -> None:
     mta.play(cases)
     assert all(mta.delivered(case) for case in cases)
     assert {case.seed: found for case in cases if (found := difference(mta, case))} == {}
+
+
+# ---------------------------------------------- each row of the table "What the servers make of edits" in the docs
+
+PAGE = Path(__file__).parents[2] / "docs" / "reference" / "libmilter.md"
+
+
+@dataclass(frozen=True)
+class Habit:
+    """Edits of one message, and what the servers make of them: one part of the delivery, None if there is none."""
+
+    edits: tuple[Edit, ...]
+    part: Literal["fields", "recipients", "sender", "body"]
+    postfix: str | bytes | None
+    sendmail: str | bytes | None
+
+
+def same(part: Literal["fields", "recipients", "sender", "body"], result: str | bytes | None, *edits: Edit) -> Habit:
+    return Habit(edits, part, result, result)
+
+
+def fields(postfix: str, sendmail: str, *edits: Edit) -> Habit:
+    return Habit(edits, "fields", postfix, sendmail)
+
+
+# Each message has the fields "Date From Message-ID X-Token A:1 B:1 A:2" and the recipients a and b; the servers put
+# their Received on top. "0" stands for a field with an empty value.
+HABITS: dict[str, list[Habit]] = {
+    "addheader, the name exists": [
+        fields("R D F M X A1 B1 A2 A3", "R D F M X A3 A1 B1 A2", AddHeader("A", "3")),
+    ],
+    "addheader(..., 0) and 1": [
+        same("fields", "N1 R D F M X A1 B1 A2", InsertHeader(0, "N", "1")),
+        same("fields", "R N1 D F M X A1 B1 A2", InsertHeader(1, "N", "1")),
+    ],
+    "addheader(..., n)": [
+        fields("R D F M N1 X A1 B1 A2", "R N1 D F M X A1 B1 A2", InsertHeader(4, "N", "1")),
+    ],
+    "numbers of fields after a deletion": [
+        fields("R D F M X B1 A9", "R D F M X A9 B1 A2", ChangeHeader(1, "A", ""), ChangeHeader(1, "A", "9")),
+        fields("R D F M X B1 A2", "R D F M X B1", ChangeHeader(1, "A", ""), ChangeHeader(2, "A", "")),
+        same("fields", "R D F M X B1", ChangeHeader(2, "A", ""), ChangeHeader(1, "A", "")),
+    ],
+    "chgheader beyond the last": [
+        fields("R D F M X A1 B1 A2 A3", "R D F M X A3 A1 B1 A2", ChangeHeader(3, "A", "3")),
+    ],
+    "chgheader with the name in another case": [
+        fields("R D F M X a9 B1 A2", "R D F M X A9 B1 A2", ChangeHeader(1, "a", "9")),
+    ],
+    "an empty value in addheader, chgheader": [
+        same("fields", "R D F M X A1 B1 A2 N0", AddHeader("N", "")),
+        same("fields", "R D F M X A1 A2", ChangeHeader(1, "B", "")),
+    ],
+    "addrcpt of one that is there": [Habit((AddRecipient("<a@example.net>"),), "recipients", "a a b", "a b")],
+    "addrcpt twice": [same("recipients", "a b c", AddRecipient("<c@example.net>"), AddRecipient("<c@example.net>"))],
+    "delrcpt of none, or in another case": [
+        same("recipients", "a b", DeleteRecipient("<c@example.net>")),
+        same("recipients", "a b", DeleteRecipient("<A@example.net>")),
+    ],
+    "delrcpt of all": [
+        same("recipients", None, DeleteRecipient("<a@example.net>"), DeleteRecipient("<b@example.net>")),
+    ],
+    "chgfrom twice": [
+        same("sender", "<y@example.org>", ChangeFrom("<x@example.org>"), ChangeFrom("<y@example.org>")),
+        same("sender", "<>", ChangeFrom("<x@example.org>"), ChangeFrom("<>")),
+    ],
+    "a body without a last CRLF, or with LF alone": [
+        same("body", b"one\r\ntwo\r\n", ReplaceBody(b"one\r\ntwo")),
+        same("body", b"one\r\ntwo\r\n", ReplaceBody(b"one\ntwo\n")),
+    ],
+    "a body with NUL, CR alone or lines of dots": [
+        same("body", b"\0\r\n.\r\n..\r\na\rb\r\n", ReplaceBody(b"\0\r\n.\r\n..\r\na\rb\r\n")),
+    ],
+    "an empty body": [same("body", b"", ReplaceBody(b""))],
+}
+# Rows that need more than a delivery to be seen, with the tests that show them.
+ELSEWHERE = {
+    "delrcpt of an address with a source route": "test_recipient_with_a_source_route_removed_as_the_filter_got_it",
+    "edits of headers between chunks of the body": "test_edits_of_headers_between_chunks_of_the_body",
+    "quarantine": "test_quarantine_keeps_other_edits",
+}
+
+
+def test_each_row_of_the_table_has_its_test() -> None:
+    _, _, table = PAGE.read_text().partition("| edit | Postfix | Sendmail |\n|---|---|---|\n")
+    rows = [line.split("|")[1].strip().replace("`", "") for line in table.partition("\n\n")[0].splitlines()]
+    assert rows == sorted({**HABITS, **ELSEWHERE}, key=rows.index)
+    tests = "".join(path.read_text() for path in Path(__file__).parent.glob("test_*.py"))
+    assert all(f"def {name}(" in tests for name in ELSEWHERE.values())
+
+
+@pytest.fixture(scope="module")
+def habits(mta: Editing) -> dict[Habit, Case]:
+    """All of the table, played at once."""
+    top = "Date: Mon, 2 Mar 2026 10:00:00 +0000\r\nFrom: <from@example.org>\r\nMessage-ID: <m@host>\r\n"
+    cases = {}
+    for number, habit in enumerate(habit for row in HABITS.values() for habit in row):
+        token = f"t7{number:05}"
+        envelope = Envelope(f"<{token}@example.org>", ("<a@example.net>", "<b@example.net>"))
+        data = f"{top}{TOKEN}: {token}\r\nA: 1\r\nB: 1\r\nA: 2\r\n\r\nold\r\n"
+        cases[habit] = Case(token, data.encode(), envelope, habit.edits)
+    mta.play(list(cases.values()))
+    return cases
+
+
+@pytest.mark.parametrize("row", HABITS)
+def test_what_the_servers_make_of_edits(mta: Editing, habits: dict[Habit, Case], row: str) -> None:
+    for habit in HABITS[row]:
+        deliveries = mta.delivered(habits[habit])
+        found = _part(deliveries, habit.part) if deliveries else None
+        assert found == (habit.postfix if mta.name == "postfix" else habit.sendmail), habit.edits
+        assert difference(mta, habits[habit]) is None
+
+
+def _part(deliveries: list[Delivery], part: str) -> str | bytes:
+    match part:
+        case "recipients":
+            return " ".join(sorted(address[1] for delivery in deliveries for address in delivery.addresses))
+        case "sender":
+            return deliveries[0].sender.address
+        case "body":
+            return deliveries[0].body
+        case _:
+            lines = _FIELD.split(deliveries[0].head.removesuffix(b"\r\n"))
+            found = [line.decode().partition(":") for line in lines]
+            return " ".join(f"{name}{value.strip() or 0}" if len(name) == 1 else name[0] for name, _, value in found)
+
+
+def test_quarantine_keeps_other_edits(mta: Editing) -> None:
+    envelope = Envelope("<t600000@example.org>", ("<a@example.net>",))
+    edits = (Quarantine("smells"), AddRecipient("<c@example.net>"), ChangeFrom("<t600001@example.org>"))
+    case = Case("", f"{TOKEN}: t600000\r\n\r\n".encode(), envelope, edits)
+    mta.play([case])
+    [held] = [one for one in mta.server.held() if one.sender == "<t600001@example.org>"]
+    assert held.recipients == ("<a@example.net>", "<c@example.net>")
+    assert held.reason == (None if mta.name == "postfix" else "smells")  # Postfix does not keep it
+    assert mta.delivered(case) == []
+
+
+class _Interleaving(socketserver.BaseRequestHandler):
+    """A milter that sends an edit of the header between two chunks of a new body, which pymilter never does."""
+
+    def handle(self) -> None:
+        read_packet(self.request)
+        self.request.sendall(packet(b"O", AGREE))
+        while command := read_command(self.request):
+            if command.startswith(b"E"):
+                self.request.sendall(packet(b"b", b"one\r\n") + packet(b"h", b"N\0001\0") + packet(b"b", b"two\r\n"))
+            if not command.startswith((b"A", b"Q")):
+                self.request.sendall(packet(b"c"))
+
+
+@pytest.fixture
+def interleaving() -> Iterator[str]:
+    """The address of that milter."""
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), _Interleaving) as milter:
+        serving = threading.Thread(target=milter.serve_forever)
+        serving.start()
+        yield f"inet:{milter.server_address[1]}@127.0.0.1"
+        milter.shutdown()
+        serving.join()
+
+
+@pytest.mark.parametrize("server", [Postfix, Sendmail])
+def test_edits_of_headers_between_chunks_of_the_body(interleaving: str, server: type[Postfix] | type[Sendmail]) -> None:
+    require.root("a mail server of our own")
+    with Sink() as sink, server([interleaving], sink.port) as mta:
+        with mta.client() as client:
+            refusal = pytest.raises(smtplib.SMTPDataError, match="451") if server is Postfix else nullcontext()
+            with refusal:
+                client.sendmail("<a@example.org>", ["<b@example.net>"], f"{TOKEN}: t\r\n\r\nold\r\n".encode())
+        mta.settle()
+        bodies = [delivery.body for delivery in sink.deliveries(f"{TOKEN}: t\r\n")]
+        assert bodies == ([] if server is Postfix else [b"one\r\ntwo\r\n"])
