@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from pymilter import Base, Outcome, Protocol, Stage, decode, enable_protocols, nocallback, noreply, symlist
+from pymilter._class import plan
 from pymilter._class.decorators import HDR_LEADSPC, OPTIONAL_METHODS, RCPT_REJ
 from pymilter._class.negotiate import ALWAYS_SENT, CAN_SKIP, MACRO_STAGE, NO_REPLY, NOT_SENT, Wishes, wishes_of
 
@@ -173,3 +174,34 @@ def test_an_empty_symlist_is_a_wish_too() -> None:
         return None
 
     assert wishes(type("Klass", (Base,), {"data": symlist()(data)})).macros == ((Stage.DATA, ""),)
+
+
+def test_a_plan_is_that_of_its_class_whatever_other_threads_look_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A factory may make objects of two classes, each in a thread of its own."""
+
+    class One(Base):
+        def eom(self) -> Outcome: ...
+
+    class Other(Base):
+        def data(self) -> Outcome: ...
+
+    class Switching:
+        """A weak reference, at whose call the other thread runs."""
+
+        def __init__(self, klass: type[Base]) -> None:
+            self._klass = klass
+
+        def __call__(self) -> type[Base]:
+            if meanwhile:
+                plans.of(meanwhile.pop())
+            return self._klass
+
+    meanwhile: list[type[Base]] = []
+    plans = plan.Plans()
+    expected = {klass: plans.of(klass) for klass in (One, Other)}
+    monkeypatch.setattr(plan, "ref", Switching)
+    for klass, other in ((One, Other), (Other, One)):
+        plans.of(klass)
+        meanwhile.append(other)
+        assert plans.of(klass) is expected[klass]
+        assert meanwhile == []

@@ -152,13 +152,16 @@ SignalChain::SignalChain(int descriptor, bool holds, bool reloads) {
     target.store(descriptor);
     owner.store(::getpid());
     ending.store(0);
-    is_holding.store(holds);
+    is_holding.store(true);  // until it is known whose handlers were replaced
     for (Watched &watched : all_watched) {
         watched.is_held.store(false);
         watched.is_sent_again.store(false);
         if (is_to_install(watched)) {
             install(watched);
         }
+    }
+    if (!holds) {
+        let_through();
     }
 }
 

@@ -137,10 +137,13 @@ Origin Connection::origin() const {
 }
 
 void Connection::note_client(const char *hostname, const sockaddr *address) {
+    {
+        const std::lock_guard<std::mutex> lock(m_origin_mutex);
+        m_hostname = hostname == nullptr ? "" : hostname;
+        m_address = copy_address(address);
+    }
+    // Afterwards, so that no other thread can fill it with the earlier client.
     locked_unattached([&](SMFICTX *) { m_peer.clear(); });
-    const std::lock_guard<std::mutex> lock(m_origin_mutex);
-    m_hostname = hostname == nullptr ? "" : hostname;
-    m_address = copy_address(address);
 }
 
 void Connection::note_helo(const char *name) {

@@ -101,8 +101,8 @@ class Plans:
     def __init__(self, read: Callable[[Any], Plan] = plan_of) -> None:
         self._read = read
         self._plans: WeakKeyDictionary[type[Any], Plan] = WeakKeyDictionary()
-        self._latest: Callable[[], type[Any] | None] = _no_class  # a weak reference
-        self._plan_of_latest: Plan | None = None
+        # A weak reference and the plan, in one value: another thread may store its own at any moment.
+        self._latest: tuple[Callable[[], type[Any] | None], Plan | None] = (_no_class, None)
 
     def of(self, handlers: Any) -> Plan:
         """Return the plan of a class, or of an object that has handlers set on itself.
@@ -111,12 +111,13 @@ class Plans:
             TypeError: see `plan_of`.
         """
         # Nearly always the same class comes again, and to look it up costs as much as to make its object.
-        if self._latest() is handlers and self._plan_of_latest is not None:
-            return self._plan_of_latest
+        latest, plan = self._latest
+        if latest() is handlers and plan is not None:
+            return plan
         if not isinstance(handlers, type):
             return self._read(handlers)
         plan = self._plans.get(handlers)
         if plan is None:
             plan = self._plans[handlers] = self._read(handlers)
-        self._latest, self._plan_of_latest = ref(handlers), plan
+        self._latest = ref(handlers), plan
         return plan

@@ -2,6 +2,7 @@
 
 import logging
 import math
+import threading
 import time
 from collections.abc import Callable
 from typing import Final
@@ -20,8 +21,9 @@ class Drain:
 
     def __init__(self, service: _core.Service) -> None:
         self._service = service
+        self._asking = threading.RLock()  # a signal handler may call ask() within ask()
         self._for_connections = False
-        self._until = math.inf  # when the grace that is being given ends
+        self._until = math.inf  # when a request for messages ends a wait for connections
         self._refusing: Callable[[], None] | None = None
         self.grace = 0.0
         """What has been asked for so far, in seconds."""
@@ -32,13 +34,19 @@ class Drain:
         `refusing` is called by run() once no new connection is taken any more. A wait for connections, even one that
         has begun, gives way to a later request that is for messages.
         """
-        self._refusing = refusing or self._refusing
-        if self._for_connections and not for_connections:
-            self.grace = grace
-            self._until = min(self._until, time.monotonic() + grace)
-        else:
+        with self._asking:
+            self._refusing = refusing or self._refusing
+            if self._for_connections and not for_connections:
+                self.grace = grace
+                self._until = min(self._until, time.monotonic() + grace)
+            else:
+                self.grace = max(self.grace, grace)
+            self._for_connections = for_connections
+
+    def extend(self, grace: float) -> None:
+        """Let the grace be `grace` seconds at least."""
+        with self._asking:
             self.grace = max(self.grace, grace)
-        self._for_connections = for_connections
 
     def run(self, grace: float) -> None:
         """Take no more connections, wait for `grace` seconds at most, and let no message begin after that."""
@@ -56,9 +64,9 @@ class Drain:
 
     def _is_quiet_within(self, seconds: float) -> bool:
         """Wait until nothing that counts is under way or can begin. Returns false if that takes too long."""
-        self._until = time.monotonic() + seconds
+        until = time.monotonic() + seconds
         while (self._for_connections and self._service.open_connections() > 0) or not _core.end_messages_when_none():
-            if time.monotonic() >= self._until:
+            if time.monotonic() >= min(until, self._until):
                 return False
             time.sleep(LOOK_EVERY)
         return True

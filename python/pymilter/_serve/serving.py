@@ -132,7 +132,7 @@ class Serving:
                 is_reload_due = True
                 continue
             if number is not None:
-                self._drain.grace = max(self._drain.grace, self._settings.grace)
+                self._drain.extend(self._settings.grace)
                 logger.info("stopping on %s", signal.Signals(number).name)
             elif event == _core.EVENT_ENDED and not self._is_finishing and self._service.finish() == 0:
                 # libmilter has a thread that takes these signals too, and does not report which one it was.
