@@ -333,7 +333,7 @@ def test_sigterm_and_sighup_together_let_messages_end(start: Start, order: tuple
         class Filter(Base):
             def envfrom(self, address): return CONTINUE
     """
-    process = start(source, grace=60)
+    process = start(source, grace=60, keeps_connections=True)  # it may end before it sees the end of the connection
     with Client(process.address) as client:
         client.connect()
         client.mail("<a@example.org>")
