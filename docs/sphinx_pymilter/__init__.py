@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import zlib
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sphinx_pymilter import api, data_types, docstrings, measured, pictures, references, signatures, terminal
@@ -15,4 +17,6 @@ def setup(app: Sphinx) -> ExtensionMetadata:
     """Called by Sphinx."""
     for part in (api, data_types, docstrings, measured, pictures, references, signatures, terminal):
         part.setup(app)
-    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
+    # Pages that were made by other code than that of now are made again.
+    code = b"".join(path.read_bytes() for path in sorted(Path(__file__).parent.rglob("*.py")))
+    return {"env_version": zlib.crc32(code), "parallel_read_safe": True, "parallel_write_safe": True}

@@ -26,6 +26,7 @@ from docutils import nodes
 from docutils.parsers.rst import directives
 from sphinx.util.docutils import SphinxDirective
 
+import pymilter
 from pymilter.testing import FilterProcess, temporary_socket
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ class Terminal(SphinxDirective):
         """Run the commands."""
         files = [path for pattern in self.options.get("files", "*").split() for path in EXAMPLES.glob(pattern)]
         files = [path for path in files if path.is_file()]
-        for path in files:
+        for path in (*files, *Path(pymilter.__file__).parent.rglob("*.py")):
             self.env.note_dependency(os.fspath(path))
         with tempfile.TemporaryDirectory() as folder:
             for path in files:

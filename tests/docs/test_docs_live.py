@@ -130,6 +130,12 @@ def test_what_is_changed_is_served(live: Live) -> None:
     live.wait("Serving on")
     assert live.page("index.html").count("X-Other-") > 1
 
+    # The extension that makes the pictures.
+    drawing = live.folder / "docs/sphinx_pymilter/pictures/svg.py"
+    drawing.write_text(drawing.read_text().replace("min-width: 44em", "min-width: 45em"))
+    live.wait("Serving on")
+    assert "min-width: 45em" in live.page("explanation/callbacks.html")
+
     # A page that is wrong does not end it.
     index = live.folder / "docs/explanation/state.md"
     right = index.read_text()
