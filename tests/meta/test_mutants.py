@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
-from mutants import of_cpp, of_python
+import pytest
+
+from mutants import of_cpp, of_python, trial
 from mutants.covering import Lines, moved
+from mutants.site import Site
 
 PYTHON = '''\
 """A docstring is no code."""
@@ -105,3 +109,18 @@ def test_lines_are_found_again_after_a_change() -> None:
         4: [],
         5: ["c"],
     }
+
+
+def test_a_mistake_is_in_no_later_trial(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A C++ file is compiled again afterwards; for Python nothing was kept, and what was is right again."""
+    monkeypatch.setattr(trial, "ROOT", tmp_path)
+    monkeypatch.setattr(trial, "compile_core", lambda: False)
+    for name, is_newer in {"cpp/core.cpp": True, "python/file.py": False}.items():
+        path = tmp_path / name
+        path.parent.mkdir()
+        path.write_text("a < b\n")
+        os.utime(path, ns=(0, 1_000_000_000))
+        with trial.mistaken(Site(name, 1, 2, 3, "<=", "a mistake")):
+            assert path.read_text() == "a <= b\n"
+        assert path.read_text() == "a < b\n"
+        assert (path.stat().st_mtime_ns > 1_000_000_000) is is_newer
