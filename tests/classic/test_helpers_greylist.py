@@ -289,3 +289,11 @@ def test_record(clock: Clock) -> None:
     record.umis, record.cnt = "x,y", 3
     assert str(record).startswith("Grey[")
     assert str(record).endswith("2001:x,y:3]")
+
+
+def test_a_file_that_is_no_database_is_not_kept_open(tmp_path: Path) -> None:
+    (tmp_path / "odd").write_bytes(b"no database" * 1000)
+    with pytest.raises(sqlite3.DatabaseError) as raised:
+        greysql.Greylist(str(tmp_path / "odd"))
+    assert raised.traceback  # which refers to the connection, so that nothing but close() closes the file
+    assert (tmp_path / "odd").resolve() not in [entry.resolve() for entry in Path("/proc/self/fd").iterdir()]

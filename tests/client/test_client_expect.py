@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from inspect import signature
 
 import pytest
@@ -20,6 +21,7 @@ from pymilter.testing import (
     rejected,
     tempfailed,
 )
+from pytest_pymilter import pytest_assertrepr_compare
 
 MESSAGE = b"X-A: one two\r\nX-A: three\r\n\r\nthe body\r\n"
 REFUSED = (Refusal("<c@example.net>", SmtpReply(550, "5.1.1", ("nobody", "here"))),)
@@ -102,3 +104,20 @@ def test_how_it_is_shown() -> None:
     assert repr(rejected()) == "rejected()"
     assert accepted() != "accepted()"
     assert str(signature(rejected).parameters["code"]).endswith("= ...")
+
+
+def test_a_failed_comparison_is_described(monkeypatch: pytest.MonkeyPatch) -> None:
+    expected, found = rejected(550), result()
+    told = ["the message was not rejected(code=550)", *expected.differences(found)]
+    assert len(told) == 2
+    assert pytest_assertrepr_compare("==", found, expected) == told
+    assert pytest_assertrepr_compare("==", expected, found) == told
+    for op, left, right in (
+        ("!=", found, expected),
+        ("==", found, found),
+        ("==", expected, expected),
+        ("==", 1, expected),
+    ):
+        assert pytest_assertrepr_compare(op, left, right) is None
+    monkeypatch.delitem(sys.modules, "pymilter.testing")  # no test has used it
+    assert pytest_assertrepr_compare("==", found, expected) is None

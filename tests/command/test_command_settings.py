@@ -418,6 +418,13 @@ def test_a_module_that_fails_is_told(folder: Path, source: str, told: str) -> No
     assert raised.value.status == 1
 
 
+def test_errors_that_cause_each_other_are_shown_once() -> None:
+    first, second = ValueError("first"), ValueError("second")
+    first.__cause__, second.__cause__ = second, first
+    shown = loading.users_frames(first)
+    assert (shown.count("ValueError: first"), shown.count("ValueError: second")) == (1, 1)
+
+
 def test_a_filter_of_a_module_without_any_is_told(folder: Path) -> None:
     (folder / "outer.py").write_text("from gate import One\n")
     with pytest.raises(Failure) as raised:
