@@ -128,3 +128,11 @@ def test_numbers_without_an_option(parser: MilterConfigParser) -> None:
 def test_instances_share_no_defaults() -> None:
     MilterConfigParser().defaults["k"] = "leak"
     assert MilterConfigParser().get("a", "k") is None  # 1.0.5: 'leak'
+
+
+def test_what_comes_after_an_empty_entry_counts(tmp_path: Path) -> None:
+    parser = MilterConfigParser()
+    parser.read_string("[a]\nusers = joe@foo,, ann@foo,\nnames = one,,two\none = x@y,,z@y\ntwo = v@w\n")
+    assert parser.getaddrset("a", "users") == {"foo": ["joe", "ann"]}
+    assert parser.getlist("a", "names") == ["one", "", "two"]
+    assert parser.getaddrdict("a", "names") == {"x@y": "one", "": "one", "z@y": "one", "v@w": "two"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import logging
 import os
 import sys
@@ -449,8 +450,12 @@ def test_a_record_as_json() -> None:
         '{"time": "2023-11-14T22:13:20.000+00:00", "level": "ERROR", "logger": "gate", "message": "no",'
         ' "exception": "ValueError: x", "stack": "Stack:"}'
     )
+    for name in ("worker", "connection", "queue_id", "peer"):
+        record = logging.LogRecord("gate", logging.INFO, "f.py", 1, "x", (), None)
+        setattr(record, name, "value")
+        assert json.loads(JsonFormatter().format(record))[name] == "value"
     places = {name: name for name in ("asctime", "worker", "connection", "queue_id", "peer", "message")}
-    assert FORMAT % {**vars(record), **places} == "asctime ERROR gate [worker connection queue_id peer] message"
+    assert FORMAT % {**vars(record), **places} == "asctime INFO gate [worker connection queue_id peer] message"
 
 
 def test_fields_whose_values_may_differ_are_found_by_name() -> None:
