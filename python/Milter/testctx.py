@@ -69,8 +69,7 @@ class TestCtx(TestRequests):
             TypeError: the result is neither a Status nor a Reply nor None.
             ValueError: the handler is declared to give no verdict, and gives one.
         """
-        if not self._is_open:
-            raise MilterError(f"{step} is not possible: there is no connection, _connect() makes one")
+        self._check_open(step)
         if self._protocol & NOT_SENT.get(step, 0):
             return CONTINUE
         if step in MESSAGE_STEPS and not self._has_begun:
@@ -90,6 +89,15 @@ class TestCtx(TestRequests):
             raise ValueError(f"{step}() returned {status}: it is declared to give no verdict (-> None or @noreply)")
         return status
 
+    def _check_open(self, step: str) -> None:
+        """Check that there is a connection.
+
+        Raises:
+            MilterError: there is none.
+        """
+        if not self._is_open:
+            raise MilterError(f"{step} is not possible: there is no connection, _connect() makes one")
+
     def _enter(self, step: str, handler: Callable[..., Any], *args: Any) -> Any:
         self._stage = step
         try:
@@ -101,6 +109,7 @@ class TestCtx(TestRequests):
         return cast("Callable[..., Any]", getattr(self._priv, method))
 
     def _text(self, method: str, text: str | bytes) -> Any:
+        self._check_open(method)
         (value,) = cast(Base, self._priv)._decoded(method, (encoded(text),))
         return value
 

@@ -390,11 +390,6 @@ def test_a_connection_ends_once() -> None:
     ctx._abort()
     ctx._close()
     assert events() == ["connect", "hello", "abort", "close"]
-    for step in (ctx._data, ctx._eoh, ctx._eom, ctx._abort):
-        with pytest.raises(
-            Milter.error, match=r"^(data|eoh|eom|abort) is not possible: there is no connection, _connect"
-        ):
-            step()
     assert ctx._negotiate() == Milter.CONTINUE  # another one
     assert ctx._data() == Milter.CONTINUE
     assert events() == ["data"]
@@ -419,3 +414,68 @@ def test_a_reply_of_the_last_message_is_forgotten() -> None:
     ctx.getpriv().answers = {}
     ctx._envfrom("<a@b>")
     assert ctx._reply is None
+
+
+CALLS: dict[str, Callable[[TestCtx], object]] = {
+    "hello": lambda ctx: ctx._helo("x"),
+    "envfrom": lambda ctx: ctx._envfrom("<a@b>"),
+    "envrcpt": lambda ctx: ctx._envrcpt("<a@b>"),
+    "data": lambda ctx: ctx._data(),
+    "header": lambda ctx: ctx._header("A", "b"),
+    "eoh": lambda ctx: ctx._eoh(),
+    "body": lambda ctx: ctx._feed_body(BytesIO(b"x")),
+    "eom": lambda ctx: ctx._eom(),
+    "abort": lambda ctx: ctx._abort(),
+    "unknown": lambda ctx: ctx._unknown("x"),
+}
+
+
+@pytest.mark.parametrize("step", CALLS)
+def test_each_step_needs_a_connection(step: str) -> None:
+    ctx, events = noted()
+    with pytest.raises(Milter.error) as raised:
+        CALLS[step](ctx)
+    assert str(raised.value) == f"{step} is not possible: there is no connection, _connect() makes one"
+    ctx._negotiate()
+    CALLS[step](ctx)
+    assert events()[0] == step
+
+
+@pytest.mark.parametrize("step", [step for step in CALLS if step not in ("eom", "abort")])
+def test_each_step_is_left_out_or_unanswered_by_its_own_bits(step: str) -> None:
+    asked: list[str] = []
+    handlers = {name: _noting(name) for name in STEPS if name != step}
+    Milter.factory = type("Less", (Noting,), handlers)
+    ctx = TestCtx()
+    ctx._connect()
+    CALLS[step](ctx)
+    assert step not in [event.split()[0] for event in ctx.getpriv().events]
+
+    def refuse(self: Base, *values: Any) -> Any:
+        asked.append(step)
+        return Milter.REJECT
+
+    def handler(self: Base, *values: Any) -> Any:
+        return refuse(self, *values)
+
+    handler.__name__ = step
+    Milter.factory = type("Mute", (Base,), {step: Milter.noreply(handler)})
+    ctx = TestCtx()
+    ctx._negotiate()
+    with pytest.raises(ValueError, match=rf"^{step}\(\) returned 1: it is declared to give no verdict"):
+        CALLS[step](ctx)
+    assert asked == [step]
+
+
+@pytest.mark.parametrize("step", ["envfrom", "envrcpt", "data", "header", "eoh", "body", "eom", "unknown", "hello"])
+def test_a_message_begins_with_whatever_step_of_it_comes_first(step: str) -> None:
+    begun: list[bool] = []
+    Milter.factory = type("Begins", (ALL,), {"begin_message": lambda self: begun.append(True)})
+    ctx = TestCtx()
+    ctx._setsymval("i", "4711")
+    ctx._negotiate()
+    CALLS[step](ctx)
+    CALLS[step](ctx)
+    of_message = step not in ("unknown", "hello")
+    expected = 0 if not of_message else 2 if step in ("envfrom", "eom") else 1
+    assert len(begun) == expected

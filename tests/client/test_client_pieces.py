@@ -498,6 +498,7 @@ def test_a_negotiation_that_is_none(payload: bytes, told: str) -> None:
     [
         (b"550 x", "the filter's reply code b'550 x' is not one string that ends with NUL"),
         (b"550\0x\0", r"the filter's reply code b'550\x00x\x00' is not one string that ends with NUL"),
+        (b"550 x\0\0", r"the filter's reply code b'550 x\x00\x00' is not one string that ends with NUL"),
         (b"250 ok\0", "the filter sent the reply code b'250 ok': '250 ok' does not begin with a 4xx or 5xx code and a"),
         (b"550x\0", "the filter sent the reply code b'550x': '550x' does not begin with"),
         (b"550-a\r\n551 b\0", r"the filter sent the reply code b'550-a\r\n551 b': its lines have different codes, 550"),
