@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+import sys
+from importlib.machinery import EXTENSION_SUFFIXES
+from types import SimpleNamespace
 
 import pytest
 
 import Milter
 import milter
+from Milter import _shadow
 
 MODULES = ["Milter", "milter", *(f"Milter.{found.name}" for found in pkgutil.iter_modules(Milter.__path__))]
 
@@ -82,3 +86,91 @@ def test_names_and_addresses_are_texts() -> None:
     for number in (milter.settimeout, milter.setbacklog, milter.set_flags):
         with pytest.raises(TypeError, match="integer"):
             number("1")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("is_loaded", [True, False])
+@pytest.mark.parametrize("suffix", [*EXTENSION_SUFFIXES, ".py", None])
+def test_a_module_left_by_an_older_pymilter_is_named(
+    monkeypatch: pytest.MonkeyPatch, is_loaded: bool, suffix: str | None
+) -> None:
+    found = None if suffix is None else SimpleNamespace(origin=f"/site/milter{suffix}")
+    asked: list[str] = []
+
+    def find_spec(name: str) -> object:
+        asked.append(name)
+        return found
+
+    monkeypatch.setattr(_shadow, "find_spec", find_spec)
+    if is_loaded:
+        monkeypatch.setitem(sys.modules, "milter", SimpleNamespace(__spec__=found))
+    else:
+        monkeypatch.delitem(sys.modules, "milter")
+    if suffix in EXTENSION_SUFFIXES:
+        with pytest.raises(ImportError) as raised:
+            _shadow.check_milter()
+        assert str(raised.value) == (
+            f"/site/milter{suffix} was left by an older pymilter, and hides milter.py: remove this file"
+        )
+    else:
+        _shadow.check_milter()
+    assert asked == ([] if is_loaded else ["milter"])
+
+
+def test_an_older_module_is_looked_for_at_the_import(monkeypatch: pytest.MonkeyPatch) -> None:
+    odd = SimpleNamespace(__spec__=SimpleNamespace(origin=f"/site/milter{EXTENSION_SUFFIXES[0]}"))
+    monkeypatch.setitem(sys.modules, "milter", odd)
+    with pytest.raises(ImportError, match="was left by an older pymilter"):
+        importlib.reload(_shadow)
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_numbers_are_given_once(count: int) -> None:
+    first = Milter.uniqueID()
+    assert [Milter.uniqueID() for _ in range(count)] == list(range(first + 1, first + 1 + count))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "called"),
+    [
+        (["<a@b>"], "('<a@b>',) {}"),
+        (
+            ["<a@b>", "SIZE=5", "smtputf8", "body=8BITMIME=x"],
+            "('<a@b>', 'smtputf8') {'SIZE': '5', 'BODY': '8BITMIME=x'}",
+        ),
+        (["<a@b>", "X="], "('<a@b>',) {'X': ''}"),
+    ],
+)
+def test_parameters_become_arguments(arguments: list[str], called: str) -> None:
+    assert Milter.envcallback(lambda *plain, **named: f"{plain} {named}", arguments) == called
+    with pytest.raises(IndexError):
+        Milter.envcallback(lambda: "", [])
+
+
+def test_parameters_become_a_dict() -> None:
+    params = ["SIZE=5", "smtputf8", "x="]
+    assert Milter.param2dict(params) == {"SIZE": "5", "SMTPUTF8": None, "X": ""}
+    assert Milter.dictfromlist(params) == {"SIZE": "5", "X": ""}
+
+
+def test_bits_and_stages_of_methods() -> None:
+    assert {name: tuple(map(int, bits)) for name, bits in Milter.OPTIONAL_CALLBACKS.items()} == {
+        "connect": (0x1000, 0x1),
+        "hello": (0x2000, 0x2),
+        "envfrom": (0x4000, 0x4),
+        "envrcpt": (0x8000, 0x8),
+        "data": (0x10000, 0x200),
+        "unknown": (0x20000, 0x100),
+        "eoh": (0x40000, 0x40),
+        "body": (0x80000, 0x10),
+        "header": (0x80, 0x20),
+    }
+    assert {name: int(stage) for name, stage in Milter.MACRO_CALLBACKS.items()} == {
+        "connect": 0,
+        "hello": 1,
+        "envfrom": 2,
+        "envrcpt": 3,
+        "data": 4,
+        "eom": 5,
+        "eoh": 6,
+    }
+    assert Milter.R.sub("%%", "100%%% 5%") == "100%% 5%%"

@@ -61,6 +61,18 @@ def test_the_numbers_of_the_address_hide_no_pattern() -> None:
     assert is_dynip("h0123456789ab.isp.net", "203.7.45.9")
 
 
+@pytest.mark.parametrize("last", [0, 1, 9, 10, 99, 109, 255])
+def test_a_label_that_ends_in_the_last_number(last: int) -> None:
+    address = f"10.20.30.{last}"
+    for label in (f"user{last}", f"user{last:03}", f"x-{last}", f"h{last}", f"cust{last}", f"xpppx{last}", f"{last}"):
+        assert is_dynip(f"{label}.isp.net", address), label
+    for label in (f"mx{last}", f"mail{last}", f"user{last}a", f"user{last + 1}", f"user0{last + 1:03}"):
+        assert not is_dynip(f"{label}.isp.net", address), label
+    assert is_dynip(f"a.p{last}.pool4.isp.net", address)
+    assert not is_dynip(f"a.p{last}.spool4.isp.net", address)
+    assert not is_dynip(f"a.{last}.isp.net", address)  # only the first label may be the number alone
+
+
 def test_case_does_not_matter() -> None:
     for host in ("USER4.x", "PPP4.x", "No-Reverse.x", "s0106000102030405.cg.x", "h0123456789AB.x"):
         assert is_dynip(host, ADDRESS)  # 1.0.5: False, for each

@@ -19,6 +19,7 @@ from pymilter.testing import (
     AddRecipient,
     ChangeFrom,
     ChangeHeader,
+    Client,
     Command,
     DeleteRecipient,
     Edit,
@@ -65,6 +66,7 @@ from pymilter.testing._wire import (
     to_str,
 )
 from pymilter.testing._words import count, edit_text, reply_text
+from support.cfilter.rogue import rogue, until_closed
 from support.packets import packet
 
 OPTIONS = struct.Struct("!III")
@@ -1016,3 +1018,52 @@ def test_without_tables_a_connection_is_made(tables: Path) -> None:
             listener.settimeout(10)
             listener.accept()[0].close()
     assert not _process._listens(Address.parse(f"inet:{free_port()}"))
+
+
+# -- a session without answers
+
+VALUES = ("_", "client_name", "client_ptr", "client_addr", "client_port", "client_connections", "client_resolve")
+
+
+@pytest.mark.parametrize(
+    ("name", "address", "values"),
+    [
+        ("mx.test", "192.0.2.1", "mx.test [192.0.2.1]|mx.test|mx.test|192.0.2.1|99|1|OK"),
+        ("[192.0.2.1]", "192.0.2.1", "unknown [192.0.2.1]|unknown|unknown|192.0.2.1|99|1|FAIL"),
+        ("mx.test", "::1", "mx.test [::1]|mx.test|mx.test|::1|99|1|OK"),
+        ("mx.test", "/run/x", "mx.test [/run/x]|mx.test|mx.test|/run/x|0|1|OK"),
+        ("mx.test", None, "mx.test [unknown]|mx.test|mx.test|unknown|0|1|OK"),
+    ],
+)
+def test_macros_of_the_client(name: str, address: str | None, values: str) -> None:
+    with rogue(until_closed, agree=OPTIONS.pack(6, 0x1FF, Protocol.NR_ALL)) as where:
+        client = Client(where)
+        assert client.connect(name, address, 99).verdict is Verdict.NO_REPLY
+        assert "|".join(client._macros.value(macro) for macro in VALUES) == values
+        client.close()
+
+
+def test_macros_of_a_message() -> None:
+    with rogue(until_closed, agree=OPTIONS.pack(6, 0x1FF, Protocol.NR_ALL | Protocol.RCPT_REJ)) as where:
+        client = Client(where)
+
+        def known(*names: str) -> list[str]:
+            return [client._macros.value(name) for name in names]
+
+        mail, rcpt = ("mail_addr", "mail_host", "mail_mailer"), ("rcpt_addr", "rcpt_host", "rcpt_mailer")
+        client.mail("<A@B.test>", "SIZE=1")
+        assert known(*mail, "i") == ["a@b.test", "b.test", "smtp", ""]
+        assert client.queue_id == "0000000001"
+        client.rcpt("<X@Y>")
+        assert known(*rcpt, "i") == ["x@y", "y", "smtp", "0000000001"]
+        client.rcpt("<v@w>")
+        assert known(*rcpt) == ["v@w", "w", "smtp"]
+        client.rcpt("<no@w>", rejected="550 5.1.1 nobody here")
+        assert known(*rcpt) == ["550 5.1.1 nobody here", "5.1.1", "error"]
+        client.data()
+        assert known(*rcpt) == ["x@y", "y", "smtp"]
+        client.mail("<>")
+        assert known(*rcpt, *mail, "i") == ["", "", "", "", "", "smtp", ""]
+        assert client.queue_id == "0000000002"
+        assert client.server_name == "mail.example.com"
+        client.close()
