@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -1066,4 +1067,30 @@ def test_macros_of_a_message() -> None:
         assert known(*rcpt, *mail, "i") == ["", "", "", "", "", "smtp", ""]
         assert client.queue_id == "0000000002"
         assert client.server_name == "mail.example.com"
+        client.close()
+
+
+def test_no_step_is_sent_that_the_filter_leaves_out_unless_it_is_forced() -> None:
+    left_out = Protocol.ALL & ~Protocol.HDR_LEADSPC
+    with rogue(until_closed, agree=OPTIONS.pack(6, 0x1FF, left_out)) as where:
+        client = Client(where)
+        for force, verdict in ((None, Verdict.NOT_SENT), (True, Verdict.NO_REPLY), (False, Verdict.NOT_SENT)):
+            given: dict[str, Any] = {} if force is None else {"force": force}
+            answers = [
+                client.connect(**given),
+                client.helo(**given),
+                client.mail("<a@b>", **given),
+                client.rcpt("<c@d>", **given),
+                client.data(**given),
+                client.unknown("x", **given),
+                client.header("A", "b", **given),
+                client.eoh(**given),
+                client.body(b"x", **given),
+            ]
+            assert {answer.verdict for answer in answers} == {verdict}, force
+        assert client.body(b"").verdict is Verdict.NOT_SENT
+        client.close()
+    with rogue(until_closed, agree=OPTIONS.pack(6, 0x1FF, 0)) as where, Client(where, negotiate=False) as client:
+        client.negotiate()
+        assert client.rcpt("<c@d>", rejected="550 no").verdict is Verdict.NOT_SENT  # it has not asked for such ones
         client.close()
