@@ -25,6 +25,7 @@ from pymilter.testing import (
     DeleteRecipient,
     Edit,
     Envelope,
+    Family,
     FilterGone,
     FilterTimeout,
     InsertHeader,
@@ -67,7 +68,7 @@ from pymilter.testing._wire import (
     to_str,
 )
 from pymilter.testing._words import count, edit_text, reply_text
-from support.cfilter.rogue import rogue, until_closed
+from support.cfilter.rogue import read_command, rogue, until_closed
 from support.packets import packet
 
 OPTIONS = struct.Struct("!III")
@@ -1094,3 +1095,33 @@ def test_no_step_is_sent_that_the_filter_leaves_out_unless_it_is_forced() -> Non
         client.negotiate()
         assert client.rcpt("<c@d>", rejected="550 no").verdict is Verdict.NOT_SENT  # it has not asked for such ones
         client.close()
+
+
+@pytest.mark.parametrize(
+    ("address", "family", "wire"),
+    [
+        ("192.0.2.1", None, b"mx\x004\x00\x63192.0.2.1\0"),
+        ("::1", None, b"mx\x006\x00\x63::1\0"),
+        ("/run/x", None, b"mx\0L\0\0/run/x\0"),
+        (None, None, b"mx\0U"),
+        ("x", Family.UNIX, b"mx\0L\0\0x\0"),
+        ("x", Family.UNKNOWN, b"mx\0U"),
+    ],
+)
+def test_the_client_on_the_wire(address: str | None, family: Family | None, wire: bytes) -> None:
+    got: list[bytes] = []
+    with rogue(lambda conn: got.append(read_command(conn)), agree=OPTIONS.pack(6, 0x1FF, Protocol.NR_ALL)) as where:
+        client = Client(where)
+        client.connect("mx", address, 99, family=family)
+    client.close()
+    assert got == [b"C" + wire]
+
+
+def test_a_recipient_that_the_mta_refused_is_sent_if_that_is_forced() -> None:
+    got: list[bytes] = []
+    with rogue(lambda conn: got.append(read_command(conn)), agree=OPTIONS.pack(6, 0x1FF, Protocol.NR_ALL)) as where:
+        client = Client(where)
+        assert client.rcpt("<a@b>", rejected="550 no").verdict is Verdict.NOT_SENT
+        assert client.rcpt("<c@d>", rejected="550 no", force=True).verdict is Verdict.NO_REPLY
+    client.close()
+    assert got == [b"R<c@d>\0"]
