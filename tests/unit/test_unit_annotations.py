@@ -46,6 +46,10 @@ def made(source: str, **names: object) -> Any:
         ("'Outcome'", False),
         ("''", False),
         ('"\'"', False),
+        ("'xNonex'", False),
+        ('"\'None"', False),
+        ('"None\'"', False),
+        ("'None x'", False),
         ("int", False),
         ("type(None)", False),
         ("'not python at all ('", False),
@@ -97,6 +101,16 @@ def test_wrapped_by_a_decorator(head: str, annotation: str, expected: bool) -> N
     assert returns_none(made(head + source)) is expected
 
 
+def test_a_wrapper_without_annotations_counts_as_what_it_wraps() -> None:
+    for annotation, expected in (("None", True), ("object", False)):
+        function = made(f"""
+            def inner(self) -> {annotation}: ...
+            def f(*args): ...
+            f.__wrapped__ = inner
+        """)
+        assert returns_none(function) is expected
+
+
 def test_a_wrapper_with_a_verdict_of_its_own_is_answered() -> None:
     function = made("""
         def inner(self) -> None: ...
@@ -119,7 +133,7 @@ class _Callable:
 
 @pytest.mark.parametrize("handler", [_Callable(), functools.partial(print), print, None])
 def test_what_is_no_function(handler: object) -> None:
-    assert not returns_none(handler)
+    assert returns_none(handler) is False
 
 
 @pytest.mark.parametrize(("annotation", "expected"), [(None, True), ("None", True), (int, False)])
