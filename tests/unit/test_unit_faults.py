@@ -425,8 +425,8 @@ def test_marks_are_found_wherever_they_are() -> None:
     assert mark_of(handler, "other") is None
     assert mark_of(handler, "other", 5) == 5
     assert mark_of(None, "note", 5) == 5
-    statics: list[Any] = [staticmethod(handler), classmethod(handler)]
-    for static in statics:
+    decorated: list[Any] = [staticmethod(handler), classmethod(handler)]
+    for static in decorated:
         mark(static, "more", 2)
         assert mark_of(handler, "more") == 2
         del handler.more  # type: ignore[attr-defined]

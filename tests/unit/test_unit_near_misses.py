@@ -19,7 +19,7 @@ from pymilter._class.near_misses import HOOK_OF, OTHER_NAMES, is_slip
         # One letter left out: the first one is never a slip.
         ("eader", "header", False),
         ("hader", "header", True),
-        ("heade", "header", True),
+        ("envrcp", "envrcpt", True),
         ("bod", "body", True),
         ("bo", "eoh", False),
         ("eo", "eoh", False),
@@ -30,7 +30,7 @@ from pymilter._class.near_misses import HOOK_OF, OTHER_NAMES, is_slip
         ("closed", "close", False),
         ("closer", "close", False),
         ("close", "closed", True),
-        ("closse", "close", True),
+        ("cloose", "close", True),
         ("cloxsed", "close", False),
         ("headrss", "header", False),
         ("eomm", "eom", True),
