@@ -44,3 +44,10 @@ def test_records_of_the_mime_module_have_their_attributes_in_any_program(tmp_pat
     program = "import pymilter.mime, logging\n"
     program += "assert logging.getLogger('pymilter.mime').filters, 'no filter gives them'"
     assert loaded(package_alone(tmp_path), program, ("pymilter._run",)) == set()
+
+
+def test_the_log_is_written_out_before_logging_is_closed(tmp_path: Path) -> None:
+    """What is registered for the exit first is called last: `logging` comes before the thread of the log."""
+    program = "from pymilter._observe import report, writer; from pymilter._process.process import PROCESS\n"
+    program += "assert writer.Writer in PROCESS._only, 'it is made by the first record'"
+    assert loaded(package_alone(tmp_path), program, ("pymilter._run",)) == set()

@@ -532,6 +532,12 @@ def test_which_action_a_change_of_the_email_needs(actions: Action, change: Any, 
         assert made.edits == []
 
 
+def test_a_boundary_is_of_the_body_too() -> None:
+    made = message(data=b"Content-Type: text/plain\r\n\r\nx\r\n", actions=Action.CHGHDRS)
+    with pytest.raises(DisabledAction, match="CHGBODY"):
+        made.email.set_boundary("x")
+
+
 def test_a_type_of_one_part_is_a_field_like_others() -> None:
     made = message(data=b"Content-Type: text/plain\r\n\r\nx\r\n", actions=Action.CHGHDRS)
     made.email.replace_header("Content-Type", "text/html")

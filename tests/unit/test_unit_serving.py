@@ -360,6 +360,20 @@ def test_what_is_cut_off_is_told(
     assert caplog.messages == ["3 messages are under way at the end, and may get no answer"]
 
 
+async def asynchronous() -> None: ...
+
+
+def test_hooks_are_named_where_they_fail(tmp_path: Path) -> None:
+    made = serving(Service((STOP, signal.SIGHUP), NOTHING, STOP), on_stop=lambda: asynchronous())
+    with started(made, tmp_path / "socket"):
+        pass
+    with pytest.raises(TypeError, match=r"^on_stop returned a coroutine"):
+        made.stop()
+    made = serving(Service(), on_start=lambda: asynchronous())
+    with pytest.raises(TypeError, match=r"^on_start returned a coroutine"), started(made, tmp_path / "socket"):
+        pass
+
+
 def test_a_loop_that_failed_is_an_error(tmp_path: Path) -> None:
     made = serving(Service(result=-1))
     with started(made, tmp_path / "socket"):
@@ -631,7 +645,7 @@ def test_a_classic_program_is_run_once(tmp_path: Path, monkeypatch: pytest.Monke
     with pytest.raises(TypeError, match=r"^the callback for eom must be callable or None, not int$"):
         program.set_callback("eom", wrong)
     program.run()
-    assert made[-1]["name"] == "classic"
+    assert (made[-1]["name"], made[-1]["report"], service.events) == ("classic", report, [])
     assert service.calls[-3:] == [("register", 11), ("start", True, False), "finish"]
     assert program.listener is None
     assert list(tmp_path.iterdir()) == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import logging
 import math
@@ -777,6 +778,19 @@ def test_it_sleeps_until_it_is_woken(supervisor: Any) -> None:
         except BlockingIOError:
             break
     supervisor._wake()
+
+
+def test_signals_that_find_no_room_are_no_trouble(
+    supervisor: Any, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(PROCESS, "ask_workers", None)
+    with supervisor.taking_signals():
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                supervisor._writer.send(b"\0" * 4096)
+        for _ in range(2):
+            signal.raise_signal(signal.SIGCHLD)
+    assert capfd.readouterr().err == ""
 
 
 def test_in_a_child_the_workers_are_the_parents(supervisor: Any, monkeypatch: pytest.MonkeyPatch) -> None:
