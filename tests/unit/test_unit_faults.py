@@ -317,6 +317,14 @@ class Kept(list[tuple[str, dict[str, Any]]]):
     """What was handed to the C++ half."""
 
 
+def test_a_class_that_cannot_work_has_no_plan(caplog: pytest.LogCaptureFixture) -> None:
+    with pytest.raises(TypeError, match=r"^Filter\.eom cannot be called as it will be: eom\(\)$"):
+        plan_of(made(eom=taking(1)))
+    assert caplog.messages == []
+    classic_plan_of(made(eom=taking(1)))
+    assert caplog.messages == ["Filter.eom cannot be called as it will be: eom()"]
+
+
 @pytest.fixture
 def kept(monkeypatch: pytest.MonkeyPatch) -> Kept:
     calls = Kept()

@@ -256,6 +256,8 @@ def test_a_field_is_unfolded_and_kept() -> None:
         ("Subject", " \tplain\t ", "plain"),
         ("Subject", "a \r\n\r\n b", "a b"),
         ("Subject", "a\rb", "a b"),
+        ("Subject", "a=b?c", "a=b?c"),
+        ("To", "a=b \xe9 <c@d>, a=b <e@f>", "=?utf-8?q?a=3Db_=C3=A9?= <c@d>,\n a=b <e@f>"),
         ("Subject", "=?x", "=?utf-8?q?=3D=3Fx?="),
         ("Subject", "\xe9", "=?utf-8?q?=C3=A9?="),
         ("Subject", "\udcff", "=?utf-8?q?=EF=BF=BD?="),
@@ -331,6 +333,11 @@ READY = 8  # fields that Sendmail has ready and counts
             lambda h: h.append("Received", "x"),
             [AddHeader("Received", " x")],
             [InsertHeader(READY + 3, "Received", " x")],
+        ),
+        (
+            lambda h: [h.prepend("X", "1"), h.prepend("Date", "x")],
+            [InsertHeader(0, "Date", " x"), InsertHeader(1, "X", " 1")],
+            [AddHeader("Date", " x"), InsertHeader(0, "X", " 1")],
         ),
         (lambda h: h.prepend("Date", "x"), [InsertHeader(0, "Date", " x")], [AddHeader("Date", " x")]),
         (lambda h: h.replace("B", "x"), [ChangeHeader(1, "B", " x")], [ChangeHeader(1, "B", " x")]),
@@ -479,6 +486,7 @@ class Context:
 
 def test_a_connection_is_looked_at_anew() -> None:
     context: Any = Context()
+    assert str(Connection._of(context).peer) == "mx.example.org[192.0.2.1]"
     connection = Connection._of(context)
     assert (connection.helo, str(connection.peer)) == (None, "mx.example.org[192.0.2.1]")
     context.helo = "again"

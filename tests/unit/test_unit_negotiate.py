@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pymilter import Base, Outcome, Protocol, Stage, decode, enable_protocols, nocallback, noreply, symlist
+from pymilter import Base, Outcome, Protocol, Stage, decode, enable_protocols, gather, nocallback, noreply, symlist
 from pymilter._class import plan
 from pymilter._class.decorators import HDR_LEADSPC, OPTIONAL_METHODS, RCPT_REJ
 from pymilter._class.negotiate import ALWAYS_SENT, CAN_SKIP, MACRO_STAGE, NO_REPLY, NOT_SENT, Wishes, wishes_of
@@ -167,6 +167,22 @@ def test_a_bytes_hook_asks_for_its_step() -> None:
 def test_protocol_options_are_added() -> None:
     klass = enable_protocols(type("Klass", (Base,), {}), Protocol.RCPT_REJ)
     assert wishes(klass).protocol == wishes(Base).protocol | Protocol.RCPT_REJ
+
+
+@pytest.mark.parametrize(("piece", "is_answered_at_the_end"), [(0, True), (1, False)])
+def test_a_body_that_is_gathered_whole_is_answered_at_the_end(piece: int, is_answered_at_the_end: bool) -> None:
+    class Filter(Base):
+        @gather(piece=piece)
+        def body(self, chunk: bytes) -> Outcome:
+            return None
+
+        def header(self, name: str, value: str) -> Outcome:
+            return None
+
+    found = wishes(Filter)
+    assert (found.steps, found.no_reply) == (("header", "body"), ())
+    assert bool(found.protocol & NO_REPLY["body"]) is is_answered_at_the_end
+    assert not found.protocol & NO_REPLY["header"]
 
 
 def test_an_empty_symlist_is_a_wish_too() -> None:

@@ -321,6 +321,28 @@ def test_at_exit_what_is_left_is_written(log: writer.Writer, monkeypatch: pytest
     hangs.set()
 
 
+def test_at_exit_what_is_being_written_is_waited_for(log: writer.Writer, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun, done = threading.Event(), list[str]()
+
+    def slow() -> None:
+        begun.set()
+        time.sleep(0.05)
+        done.append("slow")
+
+    monkeypatch.setattr(writer, "WITHIN", 0.0)
+    log.write(slow)
+    assert begun.wait(30)
+    log.close()
+    assert done == ["slow"]
+
+
+def test_the_log_is_closed_at_exit(monkeypatch: pytest.MonkeyPatch) -> None:
+    registered: list[object] = []
+    monkeypatch.setattr("atexit.register", registered.append)
+    log = writer.Writer()
+    assert registered == [log.close]
+
+
 def test_the_thread_of_the_log_takes_no_signals(log: writer.Writer) -> None:
     import signal
 

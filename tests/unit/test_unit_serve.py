@@ -132,6 +132,13 @@ def test_what_systemd_is_told(manager: Manager, monkeypatch: pytest.MonkeyPatch)
     assert not beating.is_alive()
 
 
+def test_the_watchdog_is_fed_at_once(manager: Manager, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WATCHDOG_USEC", "2000000000")
+    monkeypatch.delenv("WATCHDOG_PID", raising=False)
+    with systemd.watchdog():
+        assert manager.told() == "WATCHDOG=1"
+
+
 @pytest.mark.parametrize("microseconds", ["0", "-1", "20000"])
 def test_systemd_is_told_nothing_that_it_does_not_ask_for(monkeypatch: pytest.MonkeyPatch, microseconds: str) -> None:
     monkeypatch.delenv("NOTIFY_SOCKET", raising=False)

@@ -387,6 +387,7 @@ def test_a_loop_that_failed_is_an_error(tmp_path: Path) -> None:
 def test_a_filter_that_never_served_has_no_end() -> None:
     service = Service()
     made = serving(service)
+    assert not made._is_starting
     made.stop()
     made.finish()
     assert service.calls == []
