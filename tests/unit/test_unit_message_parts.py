@@ -282,6 +282,18 @@ def test_a_text_as_it_is_sent(name: str, text: str, value: str) -> None:
     assert len(f"{name}: {lines[0]}") <= 78
 
 
+@pytest.mark.parametrize("name", ["To", "Resent-Reply-To"])
+@pytest.mark.parametrize("letters", range(1, 40))
+def test_no_line_with_encoded_names_is_too_long(name: str, letters: int) -> None:
+    """RFC 2047 allows 76 characters, with the name of the field and what else is in the line."""
+    accents, spaced, local = "\xe9" * letters, "\xe9 " * letters, "y" * letters
+    text = f"{accents} x <someone@mail.example.org>, {spaced}<a@b>, \xe9 <{local}@b>"
+    lines = f"{name}: {encoded(name, text)}".split("\n")
+    assert max(map(len, lines)) <= 76
+    found = message(data=("\r\n".join(lines) + "\r\n\r\n").encode()).headers[name].text
+    assert found.replace('"', "").split() == text.replace(",", ", ").split()
+
+
 def test_a_text_has_no_nul() -> None:
     with pytest.raises(ValueError, match=r"^the text of Subject holds NUL, which no mail server keeps$"):
         encoded("Subject", "a\0b")

@@ -10,6 +10,7 @@ _OF_ADDRESSES: Final = frozenset(
     f"{resent}{name}" for resent in ("", "resent-") for name in ("from", "sender", "reply-to", "to", "cc", "bcc")
 )
 _LINE_ENDS: Final = re.compile(r"[ \t]*(?:\r\n?|\n)[ \t\r\n]*")
+_WIDTH: Final = 76
 _UTF8: Final = Charset("utf-8")
 _UTF8.header_encoding = QP
 
@@ -29,12 +30,18 @@ def encoded(name: str, text: str) -> str:
     if name.lower() in _OF_ADDRESSES and not is_plain:
         mailboxes = getaddresses([text])
         if all("@" in address for _, address in mailboxes):
-            return ",\n ".join(_mailbox(*mailbox) for mailbox in mailboxes)
-    return Header(text, None if is_plain else _UTF8, maxlinelen=76, header_name=name).encode(linesep="\n")
+            return ",\n ".join(_mailbox(*mailbox, "" if place else name) for place, mailbox in enumerate(mailboxes))
+    return Header(text, None if is_plain else _UTF8, maxlinelen=_WIDTH, header_name=name).encode(linesep="\n")
 
 
-def _mailbox(name: str, address: str) -> str:
+def _mailbox(name: str, address: str, field: str) -> str:
+    """Return a mailbox; `field` is the name of the field if this is the first one, whose line has the name too."""
     if name.isascii() and address.isascii() and "=?" not in name:
         return formataddr((name, address))
-    words = Header(name, _UTF8, maxlinelen=76).encode(linesep="\n")
-    return f"{words} <{address}>" if name else address
+    if not name:
+        return address
+    words = Header(name, _UTF8, maxlinelen=_WIDTH, header_name=field).encode(linesep="\n")
+    last = words if "\n" in words else f"{field}: {words}"
+    # With the comma that may follow.
+    gap = " " if len(f"{last.rpartition(chr(10))[2]} <{address}>,") <= _WIDTH else "\n "
+    return f"{words}{gap}<{address}>"
