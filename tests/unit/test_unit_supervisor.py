@@ -95,8 +95,8 @@ class Line:
         self.closed.append("close")
 
 
-class Share:
-    """A share that can be given back."""
+class Slot:
+    """A slot that can be given back."""
 
     def __init__(self) -> None:
         self.returns = 0
@@ -105,7 +105,7 @@ class Share:
         self.returns += 1
 
 
-def worker(pid: int = 100, *, said: str = "", age: float = 100.0, ready: bool = True, share: Any = None) -> Any:
+def worker(pid: int = 100, *, said: str = "", age: float = 100.0, ready: bool = True, slot: Any = None) -> Any:
     """A worker as `Child` makes it, but without a process."""
     made: Any = Child.__new__(Child)
     vars(made).update(
@@ -126,7 +126,7 @@ def worker(pid: int = 100, *, said: str = "", age: float = 100.0, ready: bool = 
         _deadline=math.inf,
         _line=Line(),
         _words=Words(said),
-        _share=share,
+        _slot=slot,
         _listening=threading.Thread(target=lambda: None),
     )
     made._listening.start()
@@ -236,14 +236,14 @@ def test_who_is_killed_is_late_if_it_should_have_served(is_wanted: bool, ready: 
 
 
 def test_the_end_of_a_worker_gives_all_back() -> None:
-    share = Share()
-    made = worker(share=share)
-    made.give_up_share()
-    made.give_up_share()
-    assert share.returns == 1
-    made = worker(share=share)
+    slot = Slot()
+    made = worker(slot=slot)
+    made.give_up_slot()
+    made.give_up_slot()
+    assert slot.returns == 1
+    made = worker(slot=slot)
     made.close()
-    assert (made._line.closed, share.returns, made._share) == (["shutdown", "close"], 2, None)
+    assert (made._line.closed, slot.returns, made._slot) == (["shutdown", "close"], 2, None)
     made.ask()  # a line that is closed is no error
     assert not made._listening.is_alive()
 
@@ -276,17 +276,17 @@ def test_a_worker_is_started_with_all_that_it_needs(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(sys, "orig_argv", ["python", "-X", "dev", "program.py"])
     monkeypatch.setenv("KEPT", "yes")
     listener: Any = Listening()
-    share: Any = WithSlot()
-    for given in (share, None):
+    slot: Any = WithSlot()
+    for given in (slot, None):
         with pytest.raises(OSError, match="no process is left"):
             Child(listener, lambda child, text: None, 3, 120.0, given)
-    for call, has_share in zip(started, (True, False), strict=True):
+    for call, has_slot in zip(started, (True, False), strict=True):
         assert call["command"] == [sys.executable, "-X", "dev", "program.py"]
         assert (call["cwd"], call["process_group"]) == (PROCESS.folder, 0)
         assert call["env"]["KEPT"] == "yes"
         numbers = [int(number) for number in call["env"]["PYMILTER_WORKER"].split(",")]
-        assert (numbers[0], numbers[3:]) == (9, [3, 11, 4] if has_share else [3])
-        assert call["pass_fds"] == numbers[:3] + ([11] if has_share else [])
+        assert (numbers[0], numbers[3:]) == (9, [3, 11, 4] if has_slot else [3])
+        assert call["pass_fds"] == numbers[:3] + ([11] if has_slot else [])
         assert call["stderr"] not in (numbers[2], None)
 
 
@@ -335,12 +335,12 @@ def test_who_is_overdue_is_killed(caplog: pytest.LogCaptureFixture) -> None:
     assert {record.levelname for record in caplog.records} == {"ERROR"}
 
 
-def test_shares_of_those_that_take_no_connection_are_free() -> None:
-    shares = [Share(), Share()]
-    first, second = worker(100, share=shares[0]), worker(101, share=shares[1])
+def test_slots_of_those_that_take_no_connection_are_free() -> None:
+    slots = [Slot(), Slot()]
+    first, second = worker(100, slot=slots[0]), worker(101, slot=slots[1])
     first.is_refusing = True
-    crew(first, second).give_up_shares()
-    assert [share.returns for share in shares] == [1, 0]
+    crew(first, second).give_up_slots()
+    assert [slot.returns for slot in slots] == [1, 0]
 
 
 def test_who_has_ended_is_taken_out_once() -> None:
@@ -392,11 +392,11 @@ def test_what_cannot_be_read_is_warned_of(caplog: pytest.LogCaptureFixture) -> N
     assert caplog.messages[1] == f"worker 100 tells numbers that cannot be read: {'counts {' + chr(10)!r}"
 
 
-def test_each_worker_has_a_number_and_a_share_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_worker_has_a_number_and_a_slot_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[Any] = []
 
-    def child(listener: object, hear: object, number: int, start_timeout: float, share: object) -> Any:
-        one = worker(100 + len(made), share=share)
+    def child(listener: object, hear: object, number: int, start_timeout: float, slot: object) -> Any:
+        one = worker(100 + len(made), slot=slot)
         one.number, one.start_timeout = number, start_timeout
         made.append(one)
         return one
@@ -412,14 +412,14 @@ def test_each_worker_has_a_number_and_a_share_of_its_own(monkeypatch: pytest.Mon
         some._children.remove(made[1])
         assert some.start(listener).number == 2
         if count == 1:
-            assert [one._share for one in made] == [None] * 4
+            assert [one._slot for one in made] == [None] * 4
         else:
-            slots = [one._share.for_worker for one in made]
+            slots = [one._slot.for_worker for one in made]
             assert [slot for _, slot in slots] == [0, 1, 2, 3]
-            assert {memory for memory, _ in slots} == {some._shares.descriptor}
-            assert [some.start(listener)._share is None for _ in range(3)] == [False, False, True]
-            made[2].give_up_share()
-            assert some.start(listener)._share.for_worker[1] == 2
+            assert {memory for memory, _ in slots} == {some._slots.descriptor}
+            assert [some.start(listener)._slot is None for _ in range(3)] == [False, False, True]
+            made[2].give_up_slot()
+            assert some.start(listener)._slot.for_worker[1] == 2
         some.close()
 
 
@@ -678,9 +678,9 @@ def test_all_that_serve_are_announced_once(
 
 
 def test_who_has_ended_or_is_overdue_is_seen_to_in_each_round(supervisor: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    share = Share()
+    slot = Slot()
     first, second = supervisor._crew.wanted()
-    second._share = share
+    second._slot = slot
     spent = worker(104)
     spent.is_spent = True
     supervisor._crew._children.append(spent)
@@ -689,7 +689,7 @@ def test_who_has_ended_or_is_overdue_is_seen_to_in_each_round(supervisor: Any, m
     supervisor._crew._children.append(hangs)
     second.is_refusing = True
     keep(supervisor, monkeypatch, ends(supervisor))
-    assert (hangs.process.told, share.returns, len(supervisor._crew)) == (["kill"], 1, 3)
+    assert (hangs.process.told, slot.returns, len(supervisor._crew)) == (["kill"], 1, 3)
     assert not spent.is_wanted
     assert first.is_wanted
     keep(supervisor, monkeypatch)  # the signal is there already

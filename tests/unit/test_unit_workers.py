@@ -32,7 +32,7 @@ from pymilter._workers.child import Child
 from pymilter._workers.last_words import LastWords
 from pymilter._workers.limits import resident_bytes, spent_when
 from pymilter._workers.serve import PATIENCE, serve_as
-from pymilter._workers.shares import Shares
+from pymilter._workers.slots import Slots
 from pymilter._workers.supervisor import Supervisor
 from pymilter._workers.tally import Tally
 from pymilter._workers.worker import ASK, RETIRE, RETIRE_GRACE, STOP, Worker
@@ -224,12 +224,12 @@ def test_a_worker_is_what_its_environment_says(monkeypatch: pytest.MonkeyPatch) 
             assert (taken.fileno(), taken.getsockname()) == (numbers[0], listener.getsockname())
             assert taken.file is None
         used: list[tuple[int, int]] = []
-        made.use_share(lambda memory, slot: used.append((memory, slot)))
+        made.join_balance(lambda memory, slot: used.append((memory, slot)))
         assert used == [(numbers[3], 5)]
         with pytest.raises(OSError, match="Bad file"):
             os.fstat(numbers[3])
         made._has = made._has._replace(memory=None)
-        made.use_share(lambda memory, slot: used.append((memory, slot)))
+        made.join_balance(lambda memory, slot: used.append((memory, slot)))
         assert len(used) == 1
         made._line.close()
         os.close(numbers[2])
@@ -287,7 +287,7 @@ class Telling:
     def listener(self) -> Iterator[str]:
         yield "listener"
 
-    def use_share(self, use: Any) -> None:
+    def join_balance(self, use: Any) -> None:
         use(7, 2)
 
     def watch(self, stop: Any, is_spent: Any) -> None:
@@ -386,27 +386,27 @@ def test_each_limit_by_itself(
     assert not messages_only()
 
 
-# ------------------------------------------------------------------------------------ shares
+# ------------------------------------------------------------------------------------ slots
 
 
-def test_the_memory_of_the_shares() -> None:
+def test_the_memory_of_the_slots() -> None:
     before = open_descriptors()
-    shares = Shares(2)
-    slots = [shares.take() for _ in range(7)]
-    assert [slot is None for slot in slots] == [False] * 6 + [True]  # two for each worker, and two more
-    assert os.fstat(shares.descriptor).st_size == 6 * BALANCE_SLOT
-    second = slots[1]
+    slots = Slots(2)
+    taken = [slots.take() for _ in range(7)]
+    assert [slot is None for slot in taken] == [False] * 6 + [True]  # two for each worker, and two more
+    assert os.fstat(slots.descriptor).st_size == 6 * BALANCE_SLOT
+    second = taken[1]
     assert second is not None
-    assert second.for_worker == (shares.descriptor, 1)
-    os.pwrite(shares.descriptor, b"x" * (3 * BALANCE_SLOT), 0)
+    assert second.for_worker == (slots.descriptor, 1)
+    os.pwrite(slots.descriptor, b"x" * (3 * BALANCE_SLOT), 0)
     second.give_back()
-    assert os.pread(shares.descriptor, 3 * BALANCE_SLOT, 0) == (
+    assert os.pread(slots.descriptor, 3 * BALANCE_SLOT, 0) == (
         b"x" * BALANCE_SLOT + bytes(BALANCE_SLOT) + b"x" * BALANCE_SLOT
     )
-    again = shares.take()
+    again = slots.take()
     assert again is not None
     assert again.for_worker[1] == 1
-    shares.close()
+    slots.close()
     assert open_descriptors() <= before
 
 
@@ -417,13 +417,13 @@ def test_memory_that_cannot_be_had_leaves_nothing_open(monkeypatch: pytest.Monke
     before = open_descriptors()
     monkeypatch.setattr(os, "ftruncate", full)
     with pytest.raises(OSError, match="no space"):
-        Shares(2)
+        Slots(2)
     assert open_descriptors() <= before
     monkeypatch.undo()
     monkeypatch.delattr(os, "memfd_create")
-    shares = Shares(1)
-    assert os.fstat(shares.descriptor).st_size == 4 * BALANCE_SLOT
-    shares.close()
+    slots = Slots(1)
+    assert os.fstat(slots.descriptor).st_size == 4 * BALANCE_SLOT
+    slots.close()
     assert open_descriptors() <= before
 
 
