@@ -15,6 +15,7 @@ from pymilter import (
     REJECT,
     TEMPFAIL,
     Action,
+    Base,
     DisabledAction,
     Envelope,
     Message,
@@ -29,6 +30,7 @@ from pymilter import (
     message_filter,
 )
 from pymilter._class.decorators import GATHERED_MARK, MACROS_MARK
+from pymilter._class.negotiate import wishes_of
 from pymilter.message._filter import (
     FINAL,
     HEADER_LIMIT,
@@ -362,6 +364,18 @@ def test_only_what_is_overridden_is_an_event() -> None:
     assert (one.envfrom, one.envrcpt) == (MessageFilter.envfrom, MessageFilter._envrcpt)
     handlers: Any = MessageFilter()
     assert (handlers.mail(None), handlers.recipient(None, None)) == (CONTINUE, CONTINUE)
+
+
+def test_what_is_only_gathered_needs_no_answer() -> None:
+    gathered = ("connect", "hello", "envfrom", "envrcpt", "header", "body")
+    found = wishes_of(filter_of(), Base)
+    assert (found.steps, found.no_reply) == (("eom",), gathered)
+    both = type("Both", (filter_of(),), {"recipient": lambda *arguments: None, "hello": lambda *arguments: None})
+    found = wishes_of(both, Base)
+    assert found.steps == ("hello", "envrcpt", "eom")
+    assert found.no_reply == ("connect", "envfrom", "header", "body")
+    found = wishes_of(filter_of(headers=False, body=False), Base)
+    assert found.no_reply == ("connect", "hello", "envfrom", "envrcpt")
 
 
 # ------------------------------------------------------------------------------------ keywords

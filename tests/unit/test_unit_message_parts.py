@@ -23,6 +23,7 @@ from pymilter.testing import (
     ChangeHeader,
     DeleteRecipient,
     InsertHeader,
+    Quarantine,
     ReplaceBody,
 )
 
@@ -430,6 +431,14 @@ def test_a_message_of_a_test_is_read_as_an_mta_reads_it() -> None:
 )
 def test_each_line_of_a_body_ends_in_crlf(body: bytes, sent: bytes) -> None:
     assert with_line_ends(body) == sent
+
+
+def test_a_reason_may_hold_any_byte_but_line_ends() -> None:
+    made = message()
+    made.quarantine("\xe9\udcff")
+    assert made.edits == [Quarantine("\xe9\udcff")]
+    with pytest.raises(ValueError, match=r"^reason is empty: an MTA holds no message without one$"):
+        made.quarantine("")
 
 
 def test_a_message_is_made_by_parse() -> None:

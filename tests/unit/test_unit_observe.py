@@ -336,6 +336,19 @@ def test_at_exit_what_is_being_written_is_waited_for(log: writer.Writer, monkeyp
     assert done == ["slow"]
 
 
+def test_a_failure_is_raised_once(log: writer.Writer, monkeypatch: pytest.MonkeyPatch) -> None:
+    lost: list[object] = []
+    monkeypatch.setattr(threading, "excepthook", lost.append)
+
+    def fail() -> None:
+        raise KeyError("x")
+
+    with pytest.raises(KeyError):
+        log.write(fail)
+    log.write(lambda: None)
+    assert lost == []  # the one who waited has it
+
+
 def test_the_log_is_closed_at_exit(monkeypatch: pytest.MonkeyPatch) -> None:
     registered: list[object] = []
     monkeypatch.setattr("atexit.register", registered.append)

@@ -453,6 +453,7 @@ def test_at_exit_the_run_ends_and_handlers_are_cut_off(
     PROCESS.end()
     assert (ending.graces, asked) == ([0.0], [process_module.EXIT_GRACE])
     assert caplog.messages == ["handlers are still running 5 s after the end: they are cut off"]
+    assert caplog.records[0].name == "pymilter"
     monkeypatch.setattr(PROCESS, "running", None)
     PROCESS.end()
     assert (len(ending.graces), len(caplog.messages)) == (1, 1)

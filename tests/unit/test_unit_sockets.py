@@ -109,6 +109,7 @@ def test_what_is_no_address(text: str, reason: str) -> None:
         ("inet6:8899:::1", Address(socket.AF_INET6, host="::1", port=8899), "inet6:8899@::1"),
         ("inet6:8899:[::1]", Address(socket.AF_INET6, host="::1", port=8899), "inet6:8899@::1"),
         ("inet:8899 ", Address(socket.AF_INET, port=8899), "inet:8899"),
+        ("inet:8899/tcp", Address(socket.AF_INET, port=8899), "inet:8899"),
         ("inet:8899:", Address(socket.AF_INET, port=8899), "inet:8899"),
     ],
 )
