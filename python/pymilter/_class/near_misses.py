@@ -76,14 +76,10 @@ def _warning(klass: type[Any], known: type[Any], name: str, names: Mapping[str, 
 
 
 def _meant_by(plain: str, names: Mapping[str, str]) -> str | None:
-    if plain in names:
-        return names[plain]
-    for prefix in PREFIXES:
+    for prefix in ("", *PREFIXES):
         rest = plain.removeprefix(prefix)
-        if rest != plain and (rest in names or rest in OTHER_NAMES):
+        if rest in names or rest in OTHER_NAMES:
             return names.get(rest) or OTHER_NAMES[rest]
-    if plain in OTHER_NAMES:
-        return OTHER_NAMES[plain]
     return next((name for right, name in names.items() if is_slip(plain, right)), None)
 
 
