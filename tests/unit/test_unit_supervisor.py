@@ -248,6 +248,26 @@ def test_the_end_of_a_worker_gives_all_back() -> None:
     assert not made._listening.is_alive()
 
 
+def test_what_a_worker_said_last_is_heard_before_its_end_is_judged() -> None:
+    heard: list[str] = []
+    made = worker()
+    shut = threading.Event()
+
+    def listen() -> None:
+        shut.wait(30)
+        threading.Event().wait(0.02)  # who does not wait for this thread is sooner
+        heard.append("ends")
+
+    def shutdown(how: int) -> None:
+        shut.set()
+
+    made._line.shutdown = shutdown
+    made._listening = threading.Thread(target=listen)
+    made._listening.start()
+    made.close()
+    assert heard == ["ends"]
+
+
 def test_a_program_that_cannot_be_read_again_has_no_workers(monkeypatch: pytest.MonkeyPatch) -> None:
     for program, is_there in (("", False), ("-", False), ("program.py", True), ("-c", True)):
         monkeypatch.setattr(PROCESS, "program", program)
