@@ -450,6 +450,7 @@ def test_a_server_serves_from_its_begin_on(server: ScrapeServer) -> None:
     port = int(server.server_address[1])
     for _ in range(2):
         server.close()
+    server._thread.join(30)
     assert not server._thread.is_alive()
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.1", port), 30)
