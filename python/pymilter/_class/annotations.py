@@ -1,4 +1,4 @@
-"""Whether a function says that it returns nothing, read without evaluating the annotations that a user wrote."""
+"""Whether a function is annotated as returning nothing, read without evaluating the annotations that a user wrote."""
 
 import sys
 from typing import Any

@@ -115,7 +115,7 @@ class Base:
         Once that has ended, edits and other requests through it raise MilterError. So give it to threads that work
         for a handler: what they do too late does not change another message. The methods of this object serve the
         handler, and the threads which that starts itself (`threading.Thread`, `Timer`). In any other thread, such as
-        one of a pool, they raise MilterError, because nothing tells for which message it works; in a program that
+        one of a pool, they raise MilterError, because nothing shows which message it works for; in a program that
         `Milter.runmilter` runs they change whichever message is at its end, as with pymilter 1.0.
 
         `context`, `queue_id` and `peer` raise MilterError for an object that has no connection. An attribute of the
@@ -145,7 +145,7 @@ class Base:
     def connect(self, hostname: str, family: int, hostaddr: Hostaddr, /) -> Outcome:
         """A client connected (xxfi_connect). `hostname` is "[ip]" where it has no verified name.
 
-        `family` is one of socket's AF_* numbers; 0 with a `hostaddr` of None where the MTA did not tell. REJECT and
+        `family` is one of socket's AF_* numbers; 0 with a `hostaddr` of None if the MTA did not send it. REJECT and
         ACCEPT end the filtering of the whole connection.
         """
         return CONTINUE
@@ -207,7 +207,7 @@ class Base:
         return CONTINUE
 
     def unknown(self, command: str, /) -> Outcome:
-        """A command that the MTA does not know (xxfi_unknown). It is refused whatever is answered."""
+        """A command that the MTA does not know (xxfi_unknown). The MTA refuses it, whatever the answer is."""
         return CONTINUE
 
     def eom(self) -> Outcome:
@@ -336,7 +336,7 @@ class Base:
     def delrcpt(self, rcpt: str) -> None:
         """Remove a recipient, written as `envrcpt` got it (smfi_delrcpt). Needs DELRCPT.
 
-        One with a source route is removed without it too, because Postfix knows it only so.
+        One with a source route is removed without it too, because Postfix knows it only without.
         """
         self._ctx.delrcpt(rcpt)
 

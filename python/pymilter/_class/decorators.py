@@ -1,4 +1,4 @@
-"""Decorators that tell how a handler is to be called; they only mark it, and the negotiation reads the marks."""
+"""Decorators for how a handler is to be called; they only mark it, and the negotiation reads the marks."""
 
 from collections.abc import Callable
 from functools import partialmethod

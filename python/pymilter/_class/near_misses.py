@@ -23,7 +23,7 @@ OTHER_NAMES: Final[Mapping[str, str]] = {
     "rset": "abort",
     "disconnect": "close",
 }
-# Where a MessageFilter gets what the events of Base tell.
+# Where a MessageFilter gets what the events of Base give.
 HOOK_OF: Final[Mapping[str, str]] = {
     "envfrom": "mail",
     "envrcpt": "recipient",

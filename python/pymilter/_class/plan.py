@@ -1,4 +1,4 @@
-"""The plan of a class of handlers: all that the C++ half must know of it, read once."""
+"""The plan of a class of handlers: all that the C++ half needs, read once."""
 
 from collections.abc import Callable
 from typing import Any

@@ -64,7 +64,7 @@ def guarded(program: str, run: Callable[[Output], int]) -> int:
     except (Failure, ClientError) as error:
         output.complain(str(error))
         status = error.status if isinstance(error, Failure) else 1
-    except SystemExit as end:  # argparse has said why
+    except SystemExit as end:  # argparse has printed why
         status = end.code if isinstance(end.code, int) else 0
     return output.finish(status)
 

@@ -22,7 +22,7 @@ _KNOWN_FROM: Final = {
     **dict.fromkeys((*_AUTH, *_MAIL, "i"), Stage.ENVFROM),
     **dict.fromkeys(_RCPT, Stage.ENVRCPT),
 }
-"""The first stage at which an MTA can know a macro; macros not listed are known from the beginning."""
+"""The first stage at which an MTA can know a macro; other macros are known from the beginning."""
 _POSTFIX: Final = frozenset(
     {
         *("i", "j", "v", "_"),

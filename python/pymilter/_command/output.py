@@ -30,7 +30,7 @@ class Output:
         self._out = out
 
     def lines(self, lines: Iterable[str]) -> None:
-        """Print lines; if nobody reads them any more, they are lost without a complaint.
+        """Print lines; if nobody reads them any more, they are dropped silently.
 
         Raises:
             Failure: they cannot be written, because the disk is full for example.

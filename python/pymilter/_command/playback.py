@@ -99,7 +99,7 @@ class Playback:
             raise ProtocolError(f"the recording has the command {asked.code!r}, which does not exist") from None
 
     def _recorded_answer(self, command: Command, before: Negotiation) -> list[str] | None:
-        """The lines of the recorded answer; None if there is none, because nobody waited for it."""
+        """The lines of the recorded answer; None if there is none, because it was not waited for."""
         if not is_answered(command, before):
             return None
         answer = Answer(command, before)

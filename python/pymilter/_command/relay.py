@@ -51,7 +51,7 @@ class Event(NamedTuple):
     what: What
     side: Side
     data: bytes = b""
-    """What was said, or why the filter could not be reached."""
+    """What was sent, or why the filter could not be reached."""
 
 
 def new_relay(listener: socket.socket, target: Address, pipe: int) -> _core.Relay:

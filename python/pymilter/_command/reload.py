@@ -69,7 +69,7 @@ def run_reloading(config: Path | None, grace: float, output: Output) -> int:
 def _changed(
     child: subprocess.Popen[bytes], folder: Path, config: Path | None, files: Files, output: Output
 ) -> list[Path]:
-    """Wait until files change, and return them; if the child ends before, say so."""
+    """Wait until files change, and return them; if the child ends before, report that."""
     has_ended = False
     for may_have_changed in _looks(folder, config):
         now = _files(folder, config) if may_have_changed else files

@@ -39,7 +39,7 @@ TURNED_AWAY: Final = (
 
 
 class _Peer:
-    """What the server knows of one connection."""
+    """What the server notes about one connection."""
 
     def __init__(self) -> None:
         self.since = time.monotonic()

@@ -32,7 +32,7 @@ def parse_address(text: str) -> Address:
     """Read an address in libmilter's notation (smfi_setconn).
 
     Raises:
-        ValueError: `text` is no address. The error says what to write instead, or which forms there are.
+        ValueError: `text` is no address. The text of the error has what to write instead, or the forms that there are.
     """
     kind, colon, rest = text.partition(":")
     kind = kind.lower()

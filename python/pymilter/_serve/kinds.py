@@ -1,4 +1,4 @@
-"""Kinds of values that settings have: each says what is allowed, checks a value, and reads one from a word of text."""
+"""Kinds of values that settings have: each names what is allowed, checks a value, and reads one from a word of text."""
 
 import math
 import os
@@ -226,4 +226,4 @@ def _check_host_and_port(value: str) -> None:
     try:
         parse_host_and_port(value)
     except ValueError:
-        raise ValueError from None  # its text says what is allowed, as the setting does
+        raise ValueError from None  # its text names what is allowed, as the setting does

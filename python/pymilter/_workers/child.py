@@ -123,7 +123,7 @@ class Child:
         return f"{how}; the last it said: {said}" if said else f"{how}, and nothing on stderr says why"
 
     def is_lost(self) -> bool:
-        """Whether the worker ended otherwise than it was told to. Call this after its end."""
+        """Whether the worker ended in another way than it was ordered to. Call this after its end."""
         return self.is_wanted or not (self._is_killed or self.process.returncode in (0, -signal.SIGTERM))
 
     def ask(self) -> None:

@@ -29,7 +29,7 @@ class Crew:
         self.tally: Final = Tally()
 
     def wanted(self) -> list[Child]:
-        """Return the workers that nobody has told to end."""
+        """Return the workers that have no order to end."""
         return [child for child in self._children if child.is_wanted]
 
     def ready(self) -> list[Child]:
@@ -37,7 +37,7 @@ class Crew:
         return [child for child in self.wanted() if child.is_ready]
 
     def is_only_wanted(self) -> bool:
-        """Whether no living worker has been told to end."""
+        """Whether no living worker has an order to end."""
         return len(self.wanted()) == len(self._children)
 
     def may_someone_else_accept(self) -> bool:

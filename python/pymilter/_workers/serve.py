@@ -1,4 +1,4 @@
-"""How a worker serves: the socket of its supervisor, until that says that it is enough, or has gone."""
+"""How a worker serves: the socket of its supervisor, until the supervisor ends it, or has gone."""
 
 from functools import partial
 from typing import Final

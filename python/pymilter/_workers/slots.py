@@ -24,7 +24,7 @@ class Slot:
 
 
 class Slots:
-    """The memory. C++ defines what is in a slot (cpp/core/balance/loads.hpp); in a slot of zeros nobody serves."""
+    """The memory. C++ defines what is in a slot (cpp/core/balance/loads.hpp); a slot of zeros is free."""
 
     def __init__(self, workers: int) -> None:
         # During a reload there is one worker more; the other slots are for workers that hang and do not give up theirs.

@@ -73,7 +73,7 @@ class Worker:
         `is_spent` is called every second; once it is true, the worker asks to be replaced.
         """
         if self._has.stderr >= 0:
-            # Up to here the supervisor has forwarded stderr, to know why a worker cannot start.
+            # Until now the supervisor has forwarded stderr, so that it can report why a worker cannot start.
             os.dup2(self._has.stderr, STDERR)
             os.close(self._has.stderr)
         self.tell(SERVES)

@@ -125,7 +125,7 @@ A = TypeVar("A", bound=Address)
 
 
 def received(kind: type[A], address: str, params: Iterable[str], *, is_accepted: bool = True) -> A:
-    """Make an address of what the MTA gave, without checks: a filter must see whatever the MTA let through."""
+    """Make an address from what the MTA sent, without checks: a filter must see whatever the MTA let through."""
     made = kind.__new__(kind)
     made._address = without_brackets(address)
     made._params = tuple(params)
@@ -144,7 +144,7 @@ def without_brackets(address: str) -> str:
 
 
 def in_brackets(address: Address) -> str:
-    """The address as it stands in MAIL and RCPT."""
+    """The address in the form that it has in MAIL and RCPT."""
     return f"<{address.address}>"
 
 

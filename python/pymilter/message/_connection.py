@@ -50,7 +50,7 @@ class Tls(NamedTuple):
 
 
 class HasConnection(Protocol):
-    """What knows the connection of a message: its filter."""
+    """What can give the connection of a message: its filter."""
 
     @property
     def connection(self) -> Connection:
@@ -62,7 +62,7 @@ class Connection:
 
     __slots__ = ("_context", "_helo", "_macro", "_names", "_peer", "_values")
 
-    _context: Context | None  # None: what it would tell is known
+    _context: Context | None  # None: what it would show is known
     _macro: Callable[[str], str | None] | None  # None: the context has them
 
     def __init__(

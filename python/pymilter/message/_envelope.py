@@ -51,7 +51,7 @@ class Recipients:
         self._grant.check(Action.ADDRCPT_PAR if made.params else Action.ADDRCPT)
         for present in _found(self._present(), made):
             return present
-        # Who was removed before comes back as he was: some MTAs add nobody whom they have removed.
+        # A recipient that was removed before comes back unchanged: some MTAs add none that they have removed.
         namesakes = [one for one in self._originals or () if one.address == made.address]
         for original in namesakes:
             if made.params in ((), original.params):

@@ -25,7 +25,7 @@ MOST_BYTES: Final = 2**63 - 1
 HEADER_TOO_LARGE: Final = Reject(552, "5.3.4", "Message header too large for the mail filter")
 
 ONLY_HERE: Final = 2
-"""What sys.getrefcount() says of an object that one variable alone refers to; later versions of CPython say less."""
+"""What sys.getrefcount() returns for an object that only one variable refers to; later CPythons return less."""
 
 NOT_YET: Final = "the envelope can be changed in message() only, once the whole message is there"
 

@@ -1,8 +1,8 @@
 """From a header as it came to the header as it should be: the edits that each mail server needs for it.
 
-Servers count fields in different ways (`pymilter.testing.apply_edits` models both), so each has its own way to say
-where a field is inserted. Fields are changed and deleted from the last to the first, which all servers take alike,
-whether or not they count anew after a deletion.
+Servers count fields in different ways (`pymilter.testing.apply_edits` models both), so each has its own way to name the
+place where a field is inserted. Fields are changed and deleted from the last to the first, which all servers take
+alike, whether or not they count anew after a deletion.
 """
 
 from __future__ import annotations

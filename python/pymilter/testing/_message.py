@@ -95,7 +95,7 @@ class Message:
 
     @property
     def wire_body(self) -> bytes:
-        """The body as it goes to the filter: each line has CRLF, as after SMTP, whatever the message has."""
+        """The body as it goes to the filter: each line ends in CRLF, as after SMTP, whatever the message has."""
         return with_line_ends(self.body)
 
     def new_field(self, name: bytes, value: bytes, leading_space: bool = False) -> HeaderField:
