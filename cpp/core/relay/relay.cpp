@@ -104,7 +104,7 @@ bool Relay::serve_next(RelayBuffers &buffers, EagerPoll &poll) noexcept {
     bool is_serving = false;
     try {
         std::uint64_t number = 0;
-        const Stream mta = take(number);
+        const Stream mta = next_connection(number);
         if (!mta) {
             return false;
         }
@@ -123,7 +123,7 @@ bool Relay::serve_next(RelayBuffers &buffers, EagerPoll &poll) noexcept {
     return true;
 }
 
-Stream Relay::take(std::uint64_t &number) {
+Stream Relay::next_connection(std::uint64_t &number) {
     const std::lock_guard leading(m_leading);
     while (true) {
         std::array<pollfd, 2> ready{{{m_listener, POLLIN, 0}, {m_stop[0], POLLIN, 0}}};

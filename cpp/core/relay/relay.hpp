@@ -40,7 +40,7 @@ private:
     // Returns false if there will be no more connections.
     bool serve_next(RelayBuffers &buffers, EagerPoll &poll) noexcept;
     // The next connection and its number. The stream is empty if there will be none.
-    Stream take(std::uint64_t &number);
+    Stream next_connection(std::uint64_t &number);
     void pass_on(std::uint64_t number, const Stream &mta, RelayBuffers &buffers, EagerPoll &poll);
     // The calling thread leaves the idle ones; if it was the last, another thread is begun.
     void leave_idle() noexcept;
