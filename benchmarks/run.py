@@ -14,7 +14,7 @@ from harness.compare import compare
 from harness.loads import LOADS
 from harness.measure import measure_load
 from harness.mime_load import measure_mime
-from harness.profile import profile
+from harness.profile import instructions, times
 from harness.report import write_report
 from harness.results import Results, load_results
 from harness.sides import SIDES
@@ -60,6 +60,9 @@ def _parser() -> argparse.ArgumentParser:
     where = commands.add_parser("profile", help="where processor time goes, by callgrind and the kernel's account")
     where.add_argument("--seconds", type=float, default=3.0, help="length of a turn (%(default)s)")
     where.add_argument("--output", type=Path, help="where to write, with suffix")
+    part = where.add_mutually_exclusive_group()
+    part.add_argument("--instructions", action="store_true", help="instructions alone, also beside other work")
+    part.add_argument("--times", action="store_true", help="processor time alone, on an idle machine")
     commands.add_parser("list", help="loads and sides")
     return parser
 
@@ -105,7 +108,9 @@ def _run(options: argparse.Namespace) -> int:
 
 def _profile(options: argparse.Namespace) -> int:
     build.compile_programs()
-    text = profile(options.seconds, say)
+    tables = [] if options.times else [instructions(say)]
+    tables += [] if options.instructions else [times(options.seconds, say)]
+    text = "\n".join(tables)
     if options.output:
         options.output.write_text(text)
     print(text)

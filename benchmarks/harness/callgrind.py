@@ -13,6 +13,7 @@ from harness.loads import Load
 from harness.process import fresh_address
 from harness.sides import SIDES
 
+_PATIENCE = 300  # seconds to start and to end, also beside other work
 # Otherwise glibc copies long memory by one `rep movsb`, which callgrind counts as an instruction a byte.
 _COPY_BY_VECTORS = "glibc.cpu.x86_rep_movsb_threshold=1073741824"
 
@@ -48,12 +49,17 @@ def _count(side: str, load: Load, messages: int, folder: Path) -> Counter[str]:
     filter_process = subprocess.Popen(
         [*valgrind, *command],
         cwd=BUILD.parent,
-        env={"PATH": "/usr/bin:/bin", "PYTHONHASHSEED": "0", "GLIBC_TUNABLES": _COPY_BY_VECTORS},
+        env={
+            "PATH": "/usr/bin:/bin",
+            "PYTHONHASHSEED": "0",
+            "PYTHONDONTWRITEBYTECODE": "1",  # otherwise only the first start after a change would compile
+            "GLIBC_TUNABLES": _COPY_BY_VECTORS,
+        },
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
     try:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + _PATIENCE
         while not Path(address.where).exists() or not address.answers():
             if filter_process.poll() is not None or time.monotonic() > deadline:
                 raise MissingError(f"{side} did not start under callgrind")

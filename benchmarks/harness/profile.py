@@ -59,25 +59,26 @@ def _times_over_tcp(side: str, load: Load, seconds: float) -> list[str]:
     return list(map(number, _times("c-noreply-cures" if side == "c-noreply" else side, load, "tcp", seconds)))
 
 
-def _message_table(name: str, messages: int, sides: Sequence[str], seconds: float, say: Callable[[str], None]) -> str:
+def _instruction_table(name: str, messages: int, sides: Sequence[str], say: Callable[[str], None]) -> str:
     load = LOADS[name]
-    head = [
-        "thousand instructions a message",
-        *_PARTS,
-        "all",
-        "µs in user space, unix",
-        "in the kernel, unix",
-        "in user space, TCP",
-        "in the kernel, TCP",
-    ]
     lines = []
     for side in sides:
-        say(f"  {name} {side}")
+        say(f"  instructions: {name} {side}")
         parts = dict.fromkeys(_PARTS, 0.0)
         for file, count in instructions_per_message(side, load, messages).items():
             parts[_part(file)] += count / 1e3
-        figures = [*parts.values(), sum(parts.values()), *_times(side, load, "unix", seconds)]
-        lines.append([SIDES[side].title, *map(number, figures), *_times_over_tcp(side, load, seconds)])
+        lines.append([SIDES[side].title, *map(number, [*parts.values(), sum(parts.values())])])
+    return f"### {load.title}\n{table(['thousand instructions a message', *_PARTS, 'all'], lines)}"
+
+
+def _time_table(name: str, sides: Sequence[str], seconds: float, say: Callable[[str], None]) -> str:
+    load = LOADS[name]
+    lines = []
+    for side in sides:
+        say(f"  times: {name} {side}")
+        over_unix = map(number, _times(side, load, "unix", seconds))
+        lines.append([SIDES[side].title, *over_unix, *_times_over_tcp(side, load, seconds)])
+    head = ["µs a message", "user space, unix", "kernel, unix", "user space, TCP", "kernel, TCP"]
     return f"### {load.title}\n{table(head, lines)}"
 
 
@@ -125,7 +126,13 @@ def _mail_table(seconds: float, say: Callable[[str], None]) -> str:
     return f"### Through Postfix, unix socket\n{table(head, lines)}"
 
 
-def profile(seconds: float, say: Callable[[str], None]) -> str:
-    """Markdown tables: instructions in user space by callgrind, processor time by the kernel's account."""
-    tables = [_message_table(name, messages, sides, seconds, say) for name, messages, sides in _PROFILES]
-    return "\n".join([*tables, _callback_table(say), _mail_table(seconds, say)])
+def instructions(say: Callable[[str], None]) -> str:
+    """Markdown tables: instructions in user space, by callgrind. Other work on the machine hardly changes them."""
+    tables = [_instruction_table(name, messages, sides, say) for name, messages, sides in _PROFILES]
+    return "\n".join([*tables, _callback_table(say)])
+
+
+def times(seconds: float, say: Callable[[str], None]) -> str:
+    """Markdown tables: processor time, by the kernel's account. To be trusted only if the machine was idle."""
+    tables = [_time_table(name, sides, seconds, say) for name, _, sides in _PROFILES]
+    return "\n".join([*tables, _mail_table(seconds, say)])
