@@ -6,6 +6,7 @@ import argparse
 import os
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from enum import Enum
 from pathlib import Path
 from typing import Any, Final
@@ -187,10 +188,8 @@ def _value(setting: Setting[Any], value: object) -> object:
     """The value of a setting, from a word or a TOML value. Raises TypeError or ValueError with what is allowed."""
     try:
         if isinstance(value, str) and setting.kind.read is not None:
-            try:
+            with suppress(ValueError):  # then check() refuses the word, and says what is allowed
                 value = setting.kind.read(value)
-            except ValueError:
-                raise ValueError(f"{setting.name} is {value!r}: it must be {setting.kind.allowed}") from None
         return setting.kind.check(setting.name, value)
     except (TypeError, ValueError) as error:
         raise type(error)(str(error).removesuffix(", or None")) from None
