@@ -74,15 +74,15 @@ CASE(a_unix_socket_is_handed_over) { check_handing_over(AF_UNIX); }
 CASE(the_kernel_delays_acknowledgements_as_little_as_it_can) {
     served::register_with_libmilter();
     faults::take_calls();
-    faults::next("setsockopt", {0, 0, 0, EINVAL, EINVAL});
     Listener listener;
-    const int socket = served::open_listening(AF_INET);
-    listener.prepare(socket);
-    int refused = 0;
+    listener.prepare(served::open_listening(AF_INET));
+    // Up to the first that the kernel takes.
+    std::string tried;
     for (const auto &call : faults::take_calls()) {
-        refused += call.level == IPPROTO_TCP && call.option == 46 ? 1 : 0;
+        tried += call.level == IPPROTO_TCP && call.option == 46 ? std::to_string(call.value) + ' ' : "";
     }
-    HOLDS(refused >= 1 && refused <= 3);
+    EQUAL(std::string{"2000 5000 20000 "}.find(tried), 0U);
+    HOLDS(!tried.empty());
 }
 
 CASE(what_cannot_be_handed_over_is_named) {
