@@ -23,6 +23,7 @@ from pymilter.testing import (
     Client,
     Command,
     DeleteRecipient,
+    Delivered,
     Edit,
     Envelope,
     Family,
@@ -43,6 +44,7 @@ from pymilter.testing import (
     Step,
     Verdict,
     _process,
+    apply_edits,
     free_port,
     print_result,
     temporary_socket,
@@ -52,6 +54,7 @@ from pymilter.testing._agreement import Answer, exists, is_answered, is_wanted
 from pymilter.testing._channel import Channel, check_seconds
 from pymilter.testing._dialogue import Dialogue
 from pymilter.testing._macros import DEFAULT_MACRO_LISTS, Macros
+from pymilter.testing._message import HeaderField, Message
 from pymilter.testing._paint import Screen
 from pymilter.testing._report import diff_lines, result_lines
 from pymilter.testing._steps import _family, _mailbox
@@ -1125,3 +1128,47 @@ def test_a_recipient_that_the_mta_refused_is_sent_if_that_is_forced() -> None:
         assert client.rcpt("<c@d>", rejected="550 no", force=True).verdict is Verdict.NO_REPLY
     client.close()
     assert got == [b"R<c@d>\0"]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        Negotiation(6, Action.NONE, Protocol.NONE),
+        Envelope("<a@b>", ()),
+        SmtpReply(550),
+        Response(Command.MAIL, Verdict.CONTINUE),
+        step(Command.MAIL, "x"),
+        Refusal("<a@b>", SmtpReply(550)),
+        result([]),
+        Delivered(Envelope("<a@b>", ()), b""),
+        HeaderField(b"A", b"A: b"),
+        Message((), b"", b"", b""),
+    ],
+)
+def test_what_the_client_tells_cannot_be_changed(value: object) -> None:
+    name = next(iter(type(value).__annotations__))
+    with pytest.raises(AttributeError):
+        setattr(value, name, None)
+    with pytest.raises((AttributeError, TypeError)):
+        value.other = 1  # type: ignore[attr-defined]
+
+
+def test_hanging_up_is_seen_by_the_filter() -> None:
+    with rogue(until_closed) as where:
+        client = Client(where, timeout=5)
+        client.hang_up()  # ends when the filter has closed its side, which it does at the end of the stream
+        assert client.closed
+        client.hang_up()
+
+
+def test_sendmail_has_places_for_fields_that_are_added() -> None:
+    names = ["Resent-Date", "Date", "Resent-From", "From", "Full-Name", "Resent-Message-Id", "Message-Id"]
+    edits = [AddHeader(name.upper(), name) for name in ("Return-Path", *reversed(names))]
+    delivered = apply_edits(b"A: b\n\nx\n", Envelope("<a@b>", ()), edits, mta="sendmail")
+    assert [value for _, value in delivered.headers] == ["Return-Path", *names, "b"]
+
+
+def test_a_path_that_is_no_utf8(tables: Path) -> None:
+    (tables / "unix").write_bytes(UNIX.encode() + b"0000: 00000002 00000000 00010000 0001 01 116 /run/\xe9\n")
+    assert _process._listens(Address.parse("unix:/run/\udce9"))
+    assert not _process._listens(Address.parse("unix:/run/none"))
