@@ -682,7 +682,14 @@ def test_what_a_message_filter_has_for_itself_cannot_be_set_on_an_object() -> No
     for name in FINAL:
         with pytest.raises(TypeError, match=rf"self\.{name} was set to function, which would never be called"):
             setattr(made, name, lambda: None)
-        setattr(made, name, "what is no handler")
+        method = getattr(made, name)
+        assert method.__self__ is made
+        setattr(made, name, "")  # what is no handler
+        assert getattr(made, name) == ""
+        delattr(made, name)
+        assert getattr(made, name) == method
+        with pytest.raises(AttributeError, match=rf"^{name}$"):
+            delattr(made, name)
 
 
 def test_a_chain_refuses_what_it_would_not_call() -> None:

@@ -102,7 +102,9 @@ py::object call_handler(const Handlers &handlers, Connection &connection, Step s
         result = arguments.call_bound(hook.ptr());
     } else {
         fill(arguments, plan.text_of(step));
-        result = arguments.call_method(Names::get().method[static_cast<std::size_t>(step)]);
+        const Names &names = Names::get();
+        const bool is_whole = plan.whole && step == Step::eom;
+        result = arguments.call_method(is_whole ? names.whole : names.method[static_cast<std::size_t>(step)]);
     }
     if (result == nullptr) {
         throw_failure(connection, step);

@@ -19,6 +19,7 @@ Names make_names() {
     names.begin_message = PyUnicode_InternFromString("begin_message");
     names.mail = PyUnicode_InternFromString("mail");
     names.recipient = PyUnicode_InternFromString("recipient");
+    names.whole = PyUnicode_InternFromString("_whole");
     py::set handlers;
     for (PyObject *const name : {names.begin_message, names.mail, names.recipient}) {
         handlers.add(py::handle(name));

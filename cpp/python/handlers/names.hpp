@@ -15,6 +15,8 @@ struct Names {
     // What a filter that gets messages whole has instead of envfrom and envrcpt.
     PyObject *mail = nullptr;
     PyObject *recipient = nullptr;
+    // What is called at eom of such a filter. Its eom cannot be set on an object, which makes looking it up slow.
+    PyObject *whole = nullptr;
     PyObject *handlers = nullptr;  // a set of all names above
     PyObject *set_context = nullptr;
     PyObject *had_connection = nullptr;

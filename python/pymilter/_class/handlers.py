@@ -40,7 +40,9 @@ class Handlers:
             return self.own[name]
         static = next(vars(klass)[name] for klass in self.klass.__mro__ if name in vars(klass))
         if not isinstance(static, partialmethod):
-            return MethodType(static, self.klass) if isinstance(static, FunctionType) else getattr(self.klass, name)
+            found = getattr(self.klass, name)
+            has_self = isinstance(found, FunctionType) and not isinstance(static, staticmethod)
+            return MethodType(found, self.klass) if has_self else found
         function: Any = static.func
         has_own_way = isinstance(function, classmethod | staticmethod)
         bound = function.__get__(None, self.klass) if has_own_way else MethodType(function, self.klass)

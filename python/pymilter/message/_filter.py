@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from sys import getrefcount
+from types import MethodType
 from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple, TypedDict, Unpack, cast, final
 
 from pymilter._class.base import Base
@@ -52,6 +53,43 @@ MACROS: Final[dict[int, tuple[str, ...]]] = {
     Stage.EOM: ("i",),
 }
 """The macros that are asked for at each stage (SMFIM_*)."""
+
+
+class Reserved:
+    """A method of `Base` that a MessageFilter has for itself: no function can be set in its place on an object.
+
+    A `__setattr__` would see that as well, but would make each attribute that is set cost a call.
+    """
+
+    def __init__(self, name: str, function: Callable[..., Any]) -> None:
+        self._name = name
+        self._function = function
+
+    def __get__(self, one: object | None, klass: type[object]) -> Any:
+        """Return what a plain method would be."""
+        if one is None:
+            return self._function
+        return vars(one)[self._name] if self._name in vars(one) else MethodType(self._function, one)
+
+    def __set__(self, one: object, value: Any) -> None:
+        """Set the attribute, which may hide the method.
+
+        Raises:
+            TypeError: It could be called instead of the method.
+        """
+        if callable(value):
+            raise TypeError(f"self.{self._name} was set to {type(value).__name__}, which {NEVER_CALLED}")
+        vars(one)[self._name] = value
+
+    def __delete__(self, one: object) -> None:
+        """Delete what was set.
+
+        Raises:
+            AttributeError: Nothing was set.
+        """
+        if self._name not in vars(one):
+            raise AttributeError(self._name)
+        del vars(one)[self._name]
 
 
 class Keywords(TypedDict, total=False):
@@ -115,14 +153,14 @@ class MessageFilter(Base):
         for mark, value in _marks_of(cls._gathering).items():
             setattr(cls, mark, value)
         for name in FINAL:
-            if name in vars(cls) and vars(cls)[name] not in (MessageFilter._envfrom, MessageFilter._envrcpt):
+            if name in vars(cls):
                 raise TypeError(f"{cls.__qualname__}.{name} {NEVER_CALLED}")
         for name, event, handler in (
             ("mail", "envfrom", MessageFilter._envfrom),
             ("recipient", "envrcpt", MessageFilter._envrcpt),
         ):
             if getattr(cls, name) is not getattr(MessageFilter, name):
-                setattr(cls, event, handler)
+                setattr(cls, event, Reserved(event, handler))
 
     # ------------------------------------------------------------------------------------ to override
 
@@ -156,18 +194,6 @@ class MessageFilter(Base):
             self._connection = Connection._of(self._ctx)
         return self._connection
 
-    if not TYPE_CHECKING:  # type checkers would let any attribute be set
-
-        def __setattr__(self, name: str, value: object) -> None:
-            """Set an attribute.
-
-            Raises:
-                TypeError: It has the name of a method that a MessageFilter has for itself, and could be called.
-            """
-            if name in FINAL and callable(value):
-                raise TypeError(f"self.{name} was set to {type(value).__name__}, which {NEVER_CALLED}")
-            super().__setattr__(name, value)
-
     if TYPE_CHECKING:
         # Gathered in C++: Python does not see these events, and a class that overrides them is refused.
 
@@ -181,6 +207,8 @@ class MessageFilter(Base):
         def eoh(self) -> Outcome: ...
         @final
         def body(self, chunk: bytes, /) -> Outcome: ...
+        @final
+        def eom(self, *came: Any) -> Outcome: ...
 
     # ------------------------------------------------------------------------------------ called by dispatch
 
@@ -193,8 +221,7 @@ class MessageFilter(Base):
         recipient = received(Recipient, to, params, is_accepted=is_accepted)
         return call(self, "recipient", recipient, _envelope_so_far(so_far, so_far.recipient_count()))
 
-    @final
-    def eom(self, *came: Any) -> Outcome:
+    def _whole(self, *came: Any) -> Outcome:
         """The end of the message: `message` is called with all of it.
 
         Args:
@@ -227,6 +254,11 @@ class MessageFilter(Base):
                 message._keep(name for _, names in getattr(self, MACROS_MARK, ()) for name in names.split())
             grant.reason = OVER
         return outcome
+
+
+for _name in FINAL:
+    _function = MessageFilter._whole if _name == "eom" else getattr(MessageFilter, _name)
+    setattr(MessageFilter, _name, Reserved(_name, _function))
 
 
 def _envelope_so_far(source: Source, recipient_count: int) -> Envelope:
