@@ -56,6 +56,23 @@ def test_functions_get_any_number_of_parameters(start: Start) -> None:
     assert process.seen() == expected
 
 
+def test_a_byte_that_is_not_ascii_is_seen_wherever_it_stands(start: Start) -> None:
+    values = ["x" * size for size in range(1, 20)]
+    values += [f"{'x' * place}\xe9{'x' * (size - place - 1)}" for size in range(1, 20) for place in range(size)]
+    process = start("""
+        class Filter(Base):
+            def header(self, name, value):
+                note(*map(ord, value))
+                return CONTINUE
+        """)
+    with Client(process.address) as client:
+        client.connect()
+        client.mail("<a@x>")
+        for value in values:
+            client.header("A", value.encode("latin-1"))
+    assert process.seen() == [tuple(0xDCE9 if sign == "\xe9" else ord(sign) for sign in value) for value in values]
+
+
 def test_threads_of_libmilter_are_followed_like_those_of_python(start: Start) -> None:
     process = start("""
         import sys, threading

@@ -17,13 +17,19 @@ constexpr std::array<const char *, 5> mode_names{"surrogateescape", "strict", "i
 bool is_ascii(const char *data, std::size_t size) {
     std::uint64_t seen = 0;
     std::uint64_t word = 0;
-    // The loop never ends early, so the compiler can test many bytes at once.
-    for (; size >= sizeof word; data += sizeof word, size -= sizeof word) {
+    if (size < sizeof word) {
+        for (std::size_t index = 0; index < size; ++index) {
+            seen |= static_cast<unsigned char>(data[index]);
+        }
+        return (seen & 0x80) == 0;
+    }
+    // The loop never ends early, so the compiler can test many bytes at once. The last word may overlap the one before.
+    const char *const last = data + size - sizeof word;
+    for (; data < last; data += sizeof word) {
         std::memcpy(&word, data, sizeof word);
         seen |= word;
     }
-    word = 0;
-    std::memcpy(&word, data, size);
+    std::memcpy(&word, last, sizeof word);
     return ((seen | word) & 0x8080808080808080) == 0;
 }
 
