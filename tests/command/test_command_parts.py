@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from pymilter._command import reload, writer
+from pymilter._command import reload, trace, writer
 from pymilter._command.main import main
 from pymilter._command.output import Failure, Output
 from pymilter._command.relay import Event
@@ -375,3 +375,18 @@ def test_settings_are_checked_too(check: Callable[..., tuple[int, str, str]], ar
 def test_a_socket_is_only_named(check: Callable[..., tuple[int, str, str]], tmp_path: Path) -> None:
     assert check("gate:Gate", f"unix:{tmp_path}/sock", "--socket-mode=600")[0] == 0
     assert not (tmp_path / "sock").exists()
+
+
+@pytest.mark.parametrize("first", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_that_follows_the_first_one_raises_nothing(first: signal.Signals) -> None:
+    before = {number: signal.getsignal(number) for number in trace._ENDING}
+    try:
+        for number in trace._ENDING:
+            signal.signal(number, trace._end)
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(first)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.raise_signal(number)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

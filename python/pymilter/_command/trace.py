@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO, Final
+from typing import IO, Final, NoReturn
 
 from pymilter._serve.address import bound_address
 from pymilter._serve.listener import Listener
@@ -33,6 +33,7 @@ only when they change. The open connections end with it: the MTA then does what 
 filter.
 """
 _BACKLOG: Final = 4096
+_ENDING: Final = (signal.SIGINT, signal.SIGTERM)
 
 
 def parser(program: str) -> argparse.ArgumentParser:
@@ -71,7 +72,8 @@ def run(options: argparse.Namespace, output: Output) -> int:
 
             writer = WriterProcess(pipe, receiver, write)
             with suppress(KeyboardInterrupt):
-                signal.signal(signal.SIGTERM, signal.default_int_handler)
+                for number in _ENDING:
+                    signal.signal(number, _end)
                 relay.start()
                 output.complain(f"listening on {bound_address(listener)}, passing on to {options.target}")
                 writer.wait()
@@ -80,6 +82,17 @@ def run(options: argparse.Namespace, output: Output) -> int:
             return writer.finish()
     finally:
         listener.discard()
+
+
+def _end(number: int, frame: object) -> NoReturn:
+    """Handle the first signal to end: those that follow, before `hasten` handles them, must not raise outside of it."""
+    for each in _ENDING:
+        signal.signal(each, _pass)
+    raise KeyboardInterrupt
+
+
+def _pass(number: int, frame: object) -> None:
+    """Not SIG_IGN: of a signal that has just come, CPython would complain that it is ignored."""
 
 
 def _listener(options: argparse.Namespace) -> Listener:
