@@ -106,10 +106,11 @@ def git(*words: str) -> str:
 
 def test_files() -> list[str]:
     """Of the repository, without those that run no code of ours or measure it."""
-    listed = subprocess.run(
-        ["git", "ls-files", "tests"], cwd=ROOT, capture_output=True, text=True, check=True
-    ).stdout.split()
-    return [path for path in listed if Path(path).name.startswith("test_") and not path.startswith(LEFT_OUT)]
+    return [
+        path
+        for path in git("ls-files", "tests").split()
+        if Path(path).name.startswith("test_") and not path.startswith(LEFT_OUT)
+    ]
 
 
 def make(lanes: int) -> Lines:
@@ -172,20 +173,9 @@ def run(python: Path, test: str) -> tuple[str, float]:
         "GCOV_PREFIX_STRIP": str(strip),
     }
     begin = time.monotonic()
+    coverage: list[str | Path] = [python, "-m", "coverage", "run", f"--rcfile={KEPT}/coverage.ini"]
     subprocess.run(
-        [
-            python,
-            "-m",
-            "coverage",
-            "run",
-            f"--rcfile={KEPT}/coverage.ini",
-            "-m",
-            "pytest",
-            "-q",
-            "-p",
-            "no:cacheprovider",
-            test,
-        ],
+        [*coverage, "-m", "pytest", "-q", "-p", "no:cacheprovider", test],
         cwd=ROOT,
         env=os.environ | environment,
         stdout=subprocess.DEVNULL,

@@ -48,33 +48,22 @@ def sites(root: Path, path: Path) -> Iterator[Site]:
             continue
         comment = code.find("  //") if "  //" in code else len(code)
         bare = re.sub(r'"(?:[^"\\]|\\.)*"', lambda found: " " * len(found.group()), code[:comment])
+
+        def site(start: int, end: int, text: str, what: str, number: int = number, begin: int = begin) -> Site:
+            return Site(name, number, begin + start, begin + end, text, what)
+
+        shown = f"`{code.strip()[:80]}`"
         for pattern, text in SWAPS:
             if "operator" in bare or ("<" in pattern and "template" in bare):
                 continue
             for found in re.finditer(pattern, bare):
-                yield Site(
-                    name,
-                    number,
-                    begin + found.start(),
-                    begin + found.end(),
-                    text,
-                    f"`{code.strip()[:80]}`: `{found.group()}` became `{text}`",
-                )
+                yield site(*found.span(), text, f"{shown}: `{found.group()}` became `{text}`")
         for found in NUMBER.finditer(bare):
             text = str(int(found.group()) + 1)
-            yield Site(
-                name,
-                number,
-                begin + found.start(),
-                begin + found.end(),
-                text,
-                f"`{code.strip()[:80]}`: {found.group()} became {text}",
-            )
+            yield site(*found.span(), text, f"{shown}: {found.group()} became {text}")
         if STATEMENT.match(bare.rstrip()):
-            yield Site(name, number, begin, begin + comment, ";", f"`{code.strip()[:80]}` left out")
+            yield site(0, comment, ";", f"{shown} left out")
         condition = CONDITION.match(code[:comment].rstrip())
         if condition and "=" not in re.sub(r"[=!<>]=", "", condition.group(2)) and bare.count("(") == bare.count(")"):
             text = f"{condition.group(1)}!({condition.group(2)}){condition.group(3)}"
-            yield Site(
-                name, number, begin, begin + len(code[:comment].rstrip()), text, f"`{code.strip()[:80]}` turned round"
-            )
+            yield site(0, len(code[:comment].rstrip()), text, f"{shown} turned round")

@@ -84,9 +84,6 @@ class Sites(ast.NodeVisitor):
         self._condition(node.test)
         self.generic_visit(node)
 
-    def visit_While(self, node: ast.While) -> None:
-        self.generic_visit(node)
-
     def visit_IfExp(self, node: ast.IfExp) -> None:
         self._condition(node.test)
         self.generic_visit(node)

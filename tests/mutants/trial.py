@@ -26,28 +26,16 @@ def core() -> Path:
 def compile_core() -> bool:
     """Builds the extension module anew, the quickest way: file by file, not optimized. Tells whether it compiles."""
     if not (BUILD / "CMakeCache.txt").exists():
-        subprocess.run(
-            [
-                *(
-                    "cmake",
-                    "-G",
-                    "Ninja",
-                    "-S",
-                    ROOT,
-                    "-B",
-                    BUILD,
-                    "-DCMAKE_BUILD_TYPE=Debug",
-                    f"-DPython_EXECUTABLE={sys.executable}",
-                ),
-                *(
-                    "-DPYMILTER_UNITY=OFF",
-                    "-DCMAKE_INTERPROCEDURAL_OPTIMIZATION=OFF",
-                    "-DCMAKE_CXX_FLAGS_DEBUG=-O0 -DNDEBUG",
-                ),
-            ],
-            check=True,
-            stdout=subprocess.DEVNULL,
-        )
+        settings = {
+            "CMAKE_BUILD_TYPE": "Debug",
+            "CMAKE_CXX_FLAGS_DEBUG": "-O0 -DNDEBUG",
+            "CMAKE_INTERPROCEDURAL_OPTIMIZATION": "OFF",
+            "PYMILTER_UNITY": "OFF",
+            "Python_EXECUTABLE": sys.executable,
+        }
+        cmake = ["cmake", "-G", "Ninja", "-S", str(ROOT), "-B", str(BUILD)]
+        cmake += [f"-D{name}={value}" for name, value in settings.items()]
+        subprocess.run(cmake, check=True, stdout=subprocess.DEVNULL)
     return subprocess.run(["ninja", "-C", BUILD, "_core"], check=False, stdout=subprocess.DEVNULL).returncode == 0
 
 
@@ -55,30 +43,34 @@ def compile_core() -> bool:
 def mistaken(site: Site) -> Iterator[bool]:
     """The mistake is in; yields whether it compiles."""
     path = ROOT / site.path
+    is_cpp = site.path.startswith("cpp/")
     source, times = path.read_bytes(), path.stat()
     try:
         path.write_bytes(site.apply(source))
-        if site.path.startswith("cpp/"):
-            if compiles := compile_core():
-                module = core()
-                kept = module.read_bytes()
-                try:
-                    install(BUILD / module.name, module)
-                    yield compiles
-                finally:
-                    module.unlink()
-                    module.write_bytes(kept)
-                    module.chmod(0o755)
-            else:
-                yield False
-        else:
-            yield True
+        with installed() if is_cpp else contextlib.nullcontext(True) as compiles:
+            yield compiles
     finally:
         path.write_bytes(source)
         # Bytecode that was compiled before is right again. An object file has the mistake in it, so the C++ file stays
         # newer than that and is compiled again.
-        if not site.path.startswith("cpp/"):
+        if not is_cpp:
             os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+
+
+@contextlib.contextmanager
+def installed() -> Iterator[bool]:
+    """The extension module as the files are now stands where the tests import it; yields whether it compiles."""
+    if not compile_core():
+        yield False
+        return
+    module = core()
+    kept = KEPT / module.name
+    shutil.copy(module, kept)
+    try:
+        install(BUILD / module.name, module)
+        yield True
+    finally:
+        install(kept, module)
 
 
 def install(built: Path, module: Path) -> None:
@@ -110,19 +102,8 @@ def judge(site: Site, lines: Lines, seconds: float) -> str:
 
 def first_red(tests: list[str], seconds: float) -> str | None:
     """Of these files the first test that failed, hung or could not begin."""
-    command = [
-        sys.executable,
-        "-m",
-        "pytest",
-        "-x",
-        "-q",
-        "--no-header",
-        "-p",
-        "no:cacheprovider",
-        "--timeout",
-        "60",
-        *tests,
-    ]
+    options = ["-x", "-q", "--no-header", "-p", "no:cacheprovider", "--timeout", "60"]
+    command = [sys.executable, "-m", "pytest", *options, *tests]
     environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
     process = subprocess.Popen(
         command,

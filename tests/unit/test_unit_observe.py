@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import http.server
 import itertools
@@ -554,32 +555,33 @@ def test_a_place_is_waited_for(
     del server._peers[request]
 
 
+@contextlib.contextmanager
+def silent_peers(server: ScrapeServer) -> Iterator[list[socket.socket]]:
+    """As many as the server takes at once, none of which asks for anything."""
+    server.begin()
+    silent = [connect(server) for _ in range(AT_ONCE)]
+    eventually(lambda: len(server._peers), lambda count: count == AT_ONCE)
+    yield silent
+    for peer in silent:
+        peer.close()
+
+
 def test_silent_peers_give_their_places_to_those_that_ask(
     server: ScrapeServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(scrapes, "TURN", 0.0)
-    server.begin()
-    silent = [connect(server) for _ in range(AT_ONCE)]
-    eventually(lambda: len(server._peers), lambda count: count == AT_ONCE)
-    with connect(server) as peer:
-        peer.sendall(GET)
-        assert answer(peer).endswith(b"ok")
-    answers = [answer(peer) for peer in silent[:1]]
-    assert answers == [TURNED_AWAY]
-    for peer in silent:
-        peer.close()
+    with silent_peers(server) as silent:
+        with connect(server) as peer:
+            peer.sendall(GET)
+            assert answer(peer).endswith(b"ok")
+        assert answer(silent[0]) == TURNED_AWAY
 
 
 def test_who_gets_no_place_is_told(server: ScrapeServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(scrapes, "WAIT", 0.01)
-    server.begin()
-    silent = [connect(server) for _ in range(AT_ONCE)]
-    eventually(lambda: len(server._peers), lambda count: count == AT_ONCE)
-    with connect(server) as peer:
+    with silent_peers(server), connect(server) as peer:
         peer.sendall(GET)
         assert answer(peer) == TURNED_AWAY
-    for peer in silent:
-        peer.close()
 
 
 def test_a_process_without_descriptors_tries_again(server: ScrapeServer, monkeypatch: pytest.MonkeyPatch) -> None:

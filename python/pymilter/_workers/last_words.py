@@ -7,11 +7,11 @@ import threading
 from collections.abc import Iterator
 from typing import Final
 
-STDERR: Final = 2
+from pymilter._workers.worker import LONGEST as LONGEST
+from pymilter._workers.worker import STDERR as STDERR
+
 # Number of bytes kept: enough for the last line of a traceback.
 KEPT: Final = 4096
-# The longest reason, in characters.
-LONGEST: Final = 300
 # More bytes than a pipe holds: one read takes all that is in it.
 ALL: Final = 1 << 20
 # Stands for a missing descriptor.

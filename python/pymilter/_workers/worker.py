@@ -29,7 +29,7 @@ COUNTS: Final = "counts"
 # And two without numbers: it has come to run(); run() raises the exception that is named after the word.
 BEGINS: Final = "begins"
 FAILS: Final = "fails"
-# The longest name of an exception, in characters.
+# The longest reason for the end of a worker, in characters.
 LONGEST: Final = 300
 # A worker checks at this interval whether it should be replaced, in seconds.
 LOOK_EVERY: Final = 1.0
