@@ -141,6 +141,7 @@ def build(python: Path) -> None:
     if not python.exists():
         subprocess.run([sys.executable, "-m", "venv", python.parent.parent], check=True)
     pip: list[str | Path] = [python, "-m", "pip", "install", "--quiet"]
+    subprocess.run([*pip, "--upgrade", "pip"], cwd=ROOT, check=True)  # that of a new environment may know no groups
     subprocess.run([*pip, "--group", "build", "--group", "test", "--group", "check"], cwd=ROOT, check=True)
     flags = {"CXXFLAGS": "--coverage -fprofile-update=atomic -O1", "LDFLAGS": "--coverage"}
     settings = [
